@@ -1,0 +1,104 @@
+"""Keep a warm pool of prebuilt workspaces: decide what to create and what to delete, and tell why.
+
+    snapshot = load_snapshot("fleet.json")
+    print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
+"""
+
+from prebuilds.decision.actions import (
+    ActionType,
+    ReconciliationActions,
+    calculate_actions,
+    can_skip_reconciliation,
+)
+from prebuilds.decision.changes import Change, ChangeCause
+from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
+from prebuilds.decision.diffing import DecisionChange, PlanDiff, diff
+from prebuilds.decision.documents import SnapshotDocument
+from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
+from prebuilds.decision.models import (
+    Backoff,
+    Build,
+    BuildStatus,
+    InProgress,
+    Pending,
+    Policy,
+    Prebuild,
+    PrebuildStatus,
+    Preset,
+    Schedule,
+    Template,
+    TemplateVersion,
+    Transition,
+)
+from prebuilds.decision.planning import Decision, Plan, Withheld, WithheldReason, plan
+from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
+from prebuilds.decision.state import ReconciliationState, calculate_state
+from prebuilds.decision.targets import Target, TargetSource, calculate_target
+from prebuilds.decision.timetables import ScheduleProblem, check_schedules
+from prebuilds.decision.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
+from prebuilds.errors import (
+    InvalidCronError,
+    InvalidSnapshotError,
+    InvalidValueError,
+    MissingExtraError,
+    PrebuildsError,
+    UnknownPresetError,
+)
+
+__all__ = [
+    "ActionType",
+    "Backoff",
+    "Build",
+    "BuildStatus",
+    "Change",
+    "ChangeCause",
+    "Decision",
+    "DecisionChange",
+    "GlobalSnapshot",
+    "InProgress",
+    "InvalidCronError",
+    "InvalidSnapshotError",
+    "InvalidValueError",
+    "MissingExtraError",
+    "Orphans",
+    "Pending",
+    "Plan",
+    "PlanDiff",
+    "Policy",
+    "Prebuild",
+    "PrebuildStatus",
+    "PrebuildsError",
+    "Preset",
+    "PresetSnapshot",
+    "ReconciliationActions",
+    "ReconciliationState",
+    "Schedule",
+    "ScheduleProblem",
+    "SharedHour",
+    "SnapshotDocument",
+    "Target",
+    "TargetSource",
+    "Template",
+    "TemplateVersion",
+    "Transition",
+    "UnknownPresetError",
+    "Window",
+    "Withheld",
+    "WithheldReason",
+    "calculate_actions",
+    "calculate_backoffs",
+    "calculate_hard_limited",
+    "calculate_state",
+    "calculate_target",
+    "can_skip_reconciliation",
+    "check_schedules",
+    "diff",
+    "dump_plan",
+    "dump_snapshot",
+    "find_shared_hour",
+    "is_overlapping",
+    "load_document",
+    "load_snapshot",
+    "parse_window",
+    "plan",
+]

@@ -1,0 +1,140 @@
+"""Actions: what to do for one preset at one instant (R7 to R10).
+
+- An action says what to do and nothing of why; counts live in the state, reasons in `explain`.
+- Each rule is one small function that returns the actions it asks for, none or one; deciding is putting them in order.
+- Prebuilds are picked oldest first by (created_at, id), so that the same rows in any order give the same actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+
+import attrs
+
+from prebuilds.decision.fields import COUNT, INSTANT, UTC, Check, ID, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.models import Policy, Prebuild
+from prebuilds.decision.snapshots import PresetSnapshot
+from prebuilds.decision.state import count_extraneous, count_missing
+from prebuilds.errors import InvalidValueError
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+_DISTINCT_IDS = Check(
+    "a collection of distinct ids",
+    lambda value: type(value) is tuple and all(map(ID.accepts, value)) and len(set(value)) == len(value),
+)
+
+
+class ActionType(Enum):
+    """What an action does."""
+
+    CREATE = "create"
+    DELETE = "delete"
+    BACKOFF = "backoff"
+    CANCEL_PENDING = "cancel_pending"
+
+
+_PAYLOADS = {ActionType.CREATE: "create", ActionType.DELETE: "delete_ids", ActionType.BACKOFF: "backoff_until"}
+
+
+@attrs.frozen(kw_only=True)
+class ReconciliationActions:
+    """One thing to do for a preset, and exactly what its type needs to know.
+
+    CREATE so many prebuilds, DELETE those of `delete_ids` in this order, do nothing up to and including
+    `backoff_until` (BACKOFF), or cancel the pending jobs (CANCEL_PENDING, which needs to know nothing).
+    """
+
+    type: ActionType = attrs.field(validator=member_of(ActionType))
+    create: int = attrs.field(default=0, validator=COUNT)
+    delete_ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_DISTINCT_IDS)
+    backoff_until: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+
+    def __attrs_post_init__(self) -> None:
+        for field in _PAYLOADS.values():
+            is_set, is_needed = bool(getattr(self, field)), _PAYLOADS.get(self.type) == field
+            if is_set != is_needed:
+                allowed = f"{'given' if is_needed else 'left out'} with the type {self.type.name}"
+                raise InvalidValueError("ReconciliationActions", field, getattr(self, field), allowed)
+
+
+Actions = tuple[ReconciliationActions, ...]
+
+
+def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
+    """What to do for one preset, in order (R7 to R9)."""
+    if not snapshot.preset.is_active:
+        return (*cancel_pending(snapshot), *delete_everything(snapshot))
+    if is_backing_off(snapshot, policy):
+        return back_off(snapshot, policy)
+    return (*delete_expired(snapshot), *delete_extraneous(snapshot), *create_missing(snapshot))
+
+
+def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
+    """Whether there is nothing to do without a closer look: the preset is inactive and has nothing left to clean up."""
+    return not (snapshot.preset.is_active or snapshot.running or snapshot.expired or snapshot.pending)
+
+
+def cancel_pending(snapshot: PresetSnapshot) -> Actions:
+    """Cancel the jobs that have not begun, if there are any."""
+    return (ReconciliationActions(type=ActionType.CANCEL_PENDING),) if snapshot.pending else ()
+
+
+def delete_everything(snapshot: PresetSnapshot) -> Actions:
+    """Delete every prebuild, good and expired."""
+    return _delete(select_oldest((*snapshot.running, *snapshot.expired)))
+
+
+def delete_expired(snapshot: PresetSnapshot) -> Actions:
+    """Delete the expired prebuilds."""
+    return _delete(select_oldest(snapshot.expired))
+
+
+def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
+    """Delete the oldest of the good prebuilds beyond the target."""
+    count = count_extraneous(snapshot)
+    return _delete(select_oldest(snapshot.running, count)) if count else ()
+
+
+def create_missing(snapshot: PresetSnapshot) -> Actions:
+    """Create what the target lacks."""
+    count = count_missing(snapshot)
+    return (ReconciliationActions(type=ActionType.CREATE, create=count),) if count else ()
+
+
+def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
+    """Do nothing until the backoff has passed."""
+    until = calculate_backoff_until(snapshot, policy)
+    return (ReconciliationActions(type=ActionType.BACKOFF, backoff_until=until),) if until else ()
+
+
+def is_backing_off(snapshot: PresetSnapshot, policy: Policy) -> bool:
+    """Whether `now` is not yet past the end of the backoff (R8)."""
+    until = calculate_backoff_until(snapshot, policy)
+    return until is not None and snapshot.now <= until
+
+
+def calculate_backoff_until(snapshot: PresetSnapshot, policy: Policy) -> datetime | None:
+    """The last instant of the backoff: `num_failed x backoff_interval` after the last build (R8); None without one."""
+    backoff = snapshot.backoff
+    if backoff is None or backoff.num_failed == 0:
+        return None
+    try:
+        return backoff.last_build_at + backoff.num_failed * policy.backoff_interval
+    except OverflowError:
+        return _LATEST
+
+
+def select_oldest(prebuilds: Iterable[Prebuild], count: int | None = None) -> tuple[Prebuild, ...]:
+    """The oldest `count` of these prebuilds, or all of them, ranked by creation and then by id (R10)."""
+    return tuple(sorted(prebuilds, key=_rank)[:count])
+
+
+def _rank(prebuild: Prebuild) -> tuple[datetime, str]:
+    return prebuild.created_at, prebuild.id
+
+
+def _delete(prebuilds: Iterable[Prebuild]) -> Actions:
+    ids = tuple([prebuild.id for prebuild in prebuilds])
+    return (ReconciliationActions(type=ActionType.DELETE, delete_ids=ids),) if ids else ()

@@ -1,0 +1,79 @@
+"""The next change: when a decision could differ although no new data has come (R12), so that a host can sleep until then.
+
+- Only time passes: a prebuild outlives its ttl, a backoff ends, a window opens or closes.
+- The instant is the first at which the cause holds, to the microsecond that datetimes resolve: a prebuild of exactly
+  the ttl is still good, and a backoff still holds at its last instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import Enum
+
+import attrs
+
+from prebuilds.decision.actions import calculate_backoff_until, is_backing_off
+from prebuilds.decision.fields import INSTANT, instance_of, member_of
+from prebuilds.decision.models import Policy
+from prebuilds.decision.snapshots import PresetSnapshot
+from prebuilds.decision.targets import find_next_target_change
+
+_RESOLUTION = datetime.resolution
+
+
+class ChangeCause(Enum):
+    """Why a decision could differ from an instant on."""
+
+    EXPIRY = "expiry"
+    BACKOFF_END = "backoff_end"
+    WINDOW_EDGE = "window_edge"
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """From when on a decision could differ, and why; `subject` is the id of the prebuild or preset it comes from."""
+
+    at: datetime = attrs.field(validator=INSTANT)
+    cause: ChangeCause = attrs.field(validator=member_of(ChangeCause))
+    subject: str = attrs.field(validator=instance_of(str))
+
+
+def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
+    """The earliest instant after `snapshot.now` at which the decision could differ with no new data (R12)."""
+    changes = (*_find_expiry(snapshot), *_find_backoff_end(snapshot, policy), *_find_window_edge(snapshot))
+    return min(changes, key=_get_at, default=None)
+
+
+def _get_at(change: Change) -> datetime:
+    return change.at
+
+
+def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
+    if snapshot.preset.ttl and snapshot.running:
+        oldest = min(snapshot.running, key=lambda prebuild: (prebuild.created_at, prebuild.id))
+        at = _add(oldest.created_at, snapshot.preset.ttl + _RESOLUTION)
+        if at is not None:
+            yield Change(at=at, cause=ChangeCause.EXPIRY, subject=oldest.id)
+
+
+def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
+    until = calculate_backoff_until(snapshot, policy)
+    if until is not None and snapshot.preset.is_active and is_backing_off(snapshot, policy):
+        at = _add(until, _RESOLUTION)
+        if at is not None:
+            yield Change(at=at, cause=ChangeCause.BACKOFF_END, subject=snapshot.preset.id)
+
+
+def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
+    at = find_next_target_change(snapshot.preset, snapshot.now)
+    if at is not None:
+        yield Change(at=at, cause=ChangeCause.WINDOW_EDGE, subject=snapshot.preset.id)
+
+
+def _add(instant: datetime, duration: timedelta) -> datetime | None:
+    """The sum; None when it lies beyond what a datetime can hold, and so never comes."""
+    try:
+        return instant + duration
+    except OverflowError:
+        return None

@@ -1,0 +1,223 @@
+"""What a control plane tells the decision: templates, presets, prebuilds, and what is under way.
+
+- Every model is frozen, slotted and keyword-only, and holds no list, no clock and no connection.
+- A wrong value raises `InvalidValueError` when the model is made; a model that exists is valid.
+- Ids are opaque text. Instants are aware, and held in UTC. Durations are `timedelta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from prebuilds.decision.fields import (
+    COUNT,
+    CRON,
+    DURATION,
+    FLAG,
+    ID,
+    INSTANT,
+    TEXT,
+    Check,
+    instance_of,
+    member_of,
+    optional,
+    to_tuple,
+    to_utc,
+    tuple_of,
+)
+from prebuilds.errors import InvalidValueError
+
+
+Parameters = tuple[tuple[str, str], ...]
+"""Names and values, sorted by name; any mapping makes one."""
+
+
+class Transition(Enum):
+    """What a build does to its workspace."""
+
+    START = "start"
+    STOP = "stop"
+    DELETE = "delete"
+
+
+class PrebuildStatus(Enum):
+    """What the control plane last noted about a preset's prebuilds. It informs people; no decision reads it."""
+
+    HEALTHY = "healthy"
+    HARD_LIMITED = "hard_limited"
+    VALIDATION_FAILED = "validation_failed"
+
+
+class BuildStatus(Enum):
+    """How far a build has come. FAILED, SUCCEEDED and CANCELED are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (BuildStatus.PENDING, BuildStatus.RUNNING)
+
+
+def _is_parameters(value: Any) -> bool:
+    return (
+        type(value) is tuple
+        and all(type(pair) is tuple and len(pair) == 2 and all(map(TEXT.accepts, pair)) for pair in value)
+        and len({name for name, _ in value}) == len(value)
+    )
+
+
+def _to_parameters(value: Any) -> Any:
+    pairs = value.items() if isinstance(value, Mapping) else to_tuple(value)
+    try:
+        return tuple(sorted((name, text) for name, text in pairs))
+    except (TypeError, ValueError):
+        return value
+
+
+_PARAMETERS = Check("a mapping of parameter names to values, both text", _is_parameters)
+
+
+@attrs.frozen(kw_only=True)
+class Template:
+    """What workspaces are made from. A deleted or deprecated one keeps no prebuilds."""
+
+    id: str = attrs.field(default="", validator=TEXT)
+    name: str = attrs.field(default="", validator=TEXT)
+    organization_id: str = attrs.field(default="", validator=TEXT)
+    organization_name: str = attrs.field(default="", validator=TEXT)
+    deleted: bool = attrs.field(default=False, validator=FLAG)
+    deprecated: bool = attrs.field(default=False, validator=FLAG)
+
+
+@attrs.frozen(kw_only=True)
+class TemplateVersion:
+    """One version of a template. `is_active` tells whether it is the one that new workspaces are made from."""
+
+    id: str = attrs.field(default="", validator=TEXT)
+    name: str = attrs.field(default="", validator=TEXT)
+    template: Template = attrs.field(factory=Template, validator=instance_of(Template))
+    is_active: bool = attrs.field(default=True, validator=FLAG)
+
+
+@attrs.frozen(kw_only=True)
+class Schedule:
+    """How many prebuilds to keep while the window of `cron` is open, in the time zone of the preset (R3, R4).
+
+    The expression is read when a decision needs it, so that one bad schedule never stops another preset;
+    `check_schedules` tells beforehand what is wrong with it.
+    """
+
+    cron: str = attrs.field(validator=CRON)
+    instances: int = attrs.field(validator=COUNT)
+
+
+@attrs.frozen(kw_only=True)
+class Preset:
+    """How many prebuilds to keep for one set of parameters of one template version.
+
+    `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. What was created before
+    `last_invalidated_at` has expired whatever its age (R2). `timezone` is an IANA name; only schedules need it.
+    """
+
+    id: str = attrs.field(validator=ID)
+    name: str = attrs.field(default="", validator=TEXT)
+    template_version: TemplateVersion = attrs.field(factory=TemplateVersion, validator=instance_of(TemplateVersion))
+    desired_instances: int = attrs.field(validator=COUNT)
+    ttl: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
+    timezone: str | None = attrs.field(default=None, validator=optional(TEXT))
+    schedules: tuple[Schedule, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Schedule))
+    last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+    prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
+    parameters: Parameters = attrs.field(default=(), converter=_to_parameters, validator=_PARAMETERS)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether prebuilds are wanted at all: the version is active, the template neither deleted nor deprecated."""
+        version = self.template_version
+        return version.is_active and not version.template.deleted and not version.template.deprecated
+
+
+@attrs.frozen(kw_only=True)
+class Prebuild:
+    """A running prebuilt workspace that nobody has claimed. `ready` tells whether a user could have it now.
+
+    `template_version_id` is the version it was made by, which may be older than the preset's.
+    """
+
+    id: str = attrs.field(validator=ID)
+    name: str = attrs.field(default="", validator=TEXT)
+    preset_id: str = attrs.field(validator=ID)
+    template_id: str = attrs.field(default="", validator=TEXT)
+    template_version_id: str = attrs.field(default="", validator=TEXT)
+    created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    ready: bool = attrs.field(default=False, validator=FLAG)
+
+
+@attrs.frozen(kw_only=True)
+class InProgress:
+    """How many prebuilds of a preset are under way through one transition."""
+
+    preset_id: str = attrs.field(validator=ID)
+    transition: Transition = attrs.field(validator=member_of(Transition))
+    count: int = attrs.field(validator=COUNT)
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """How many provisioner jobs of a preset have been queued and not begun."""
+
+    preset_id: str = attrs.field(validator=ID)
+    count: int = attrs.field(validator=COUNT)
+
+
+@attrs.frozen(kw_only=True)
+class Backoff:
+    """A preset whose builds failed of late: how many, and when the last of them ended (R8, R13)."""
+
+    preset_id: str = attrs.field(validator=ID)
+    num_failed: int = attrs.field(validator=COUNT)
+    last_build_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+
+
+@attrs.frozen(kw_only=True)
+class Build:
+    """One build of a prebuild, as history needs it. `finished_at` is set exactly when the status is final."""
+
+    id: str = attrs.field(validator=ID)
+    preset_id: str = attrs.field(validator=ID)
+    transition: Transition = attrs.field(default=Transition.START, validator=member_of(Transition))
+    status: BuildStatus = attrs.field(validator=member_of(BuildStatus))
+    created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    finished_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+
+    @finished_at.validator
+    def _fits_status(self, _attribute: object, value: datetime | None) -> None:
+        if self.status.is_final and (value is None or value < self.created_at):
+            allowed = f"an instant from created_at on, as the build has {self.status.value}"
+        elif not self.status.is_final and value is not None:
+            allowed = f"None, as the build is {self.status.value}"
+        else:
+            return
+        raise InvalidValueError("Build", "finished_at", value, allowed)
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """How the decision treats failures.
+
+    After `num_failed` failures it waits `num_failed x backoff_interval`; failures older than `backoff_lookback` are
+    forgotten; after `failure_hard_limit` failures in a row a preset creates nothing until it is reset (0: never).
+    """
+
+    backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
+    backoff_lookback: timedelta = attrs.field(default=timedelta(hours=1), validator=DURATION)
+    failure_hard_limit: int = attrs.field(default=3, validator=COUNT)

@@ -1,0 +1,210 @@
+"""Planning: one decision for each preset of a snapshot, at one instant.
+
+- A plan is a pure function of snapshot, instant, policy and pause. The same rows in any order give the same plan.
+- What is decided and must not be done now is withheld with a reason (R11); what is left in `actions` is to be done.
+- Words, and when things change next, are worked out only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+
+import attrs
+
+from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions
+from prebuilds.decision.changes import Change, find_next_change
+from prebuilds.decision.explaining import (
+    describe_action,
+    describe_change,
+    describe_count,
+    describe_instant,
+    describe_orphans,
+    explain_action,
+    explain_idleness,
+)
+from prebuilds.decision.fields import (
+    FLAG,
+    ID,
+    NOW,
+    instance_of,
+    member_of,
+    require_now,
+    to_tuple,
+    to_utc,
+    tuple_of,
+)
+from prebuilds.decision.models import Policy
+from prebuilds.decision.rendering import render_table
+from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
+from prebuilds.decision.state import ReconciliationState, calculate_state
+from prebuilds.decision.targets import TargetSource
+from prebuilds.errors import UnknownPresetError
+
+
+class WithheldReason(Enum):
+    """Why an action is not to be done now."""
+
+    PAUSED = "paused"
+    """Reconciliation is paused: nothing is to be done."""
+    HARD_LIMITED = "hard_limited"
+    """The preset's builds keep failing: nothing is to be created until it is reset."""
+
+
+@attrs.frozen(kw_only=True)
+class Withheld:
+    """An action that was decided and is not to be done now."""
+
+    reason: WithheldReason = attrs.field(validator=member_of(WithheldReason))
+    action: ReconciliationActions = attrs.field(validator=instance_of(ReconciliationActions))
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What to do for one preset, what is withheld, and the counts; with the snapshot and the policy it follows from.
+
+    Two decisions are equal when they say the same of the same preset, in whatever order their rows came.
+    """
+
+    preset_id: str = attrs.field(validator=ID)
+    state: ReconciliationState = attrs.field(validator=instance_of(ReconciliationState))
+    actions: Actions = attrs.field(default=(), converter=to_tuple, validator=tuple_of(ReconciliationActions))
+    withheld: tuple[Withheld, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Withheld))
+    snapshot: PresetSnapshot = attrs.field(validator=instance_of(PresetSnapshot), eq=False, repr=False)
+    policy: Policy = attrs.field(validator=instance_of(Policy), eq=False, repr=False)
+
+    @cached_property
+    def next_change(self) -> Change | None:
+        """When, and why, this decision could differ with no new data (R12)."""
+        return find_next_change(self.snapshot, self.policy)
+
+    @property
+    def next_change_at(self) -> datetime | None:
+        return self.next_change.at if self.next_change else None
+
+    @cached_property
+    def why(self) -> tuple[str, ...]:
+        """A sentence for each action, done or withheld; one that says why there is nothing to do if there is none."""
+        done = [explain_action(self.snapshot, self.policy, action) for action in self.actions]
+        withheld = [
+            f"withheld ({entry.reason.value}): {explain_action(self.snapshot, self.policy, entry.action)}"
+            for entry in self.withheld
+        ]
+        return (*done, *withheld) or (explain_idleness(self.snapshot),)
+
+    def explain(self) -> str:
+        """The decision in plain words, a line for each action."""
+        return "\n".join(f"{self.preset_id}: {sentence}" for sentence in self.why)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """The decisions for all presets of a snapshot, in the presets' order, and how many rows named no preset."""
+
+    now: datetime = attrs.field(converter=to_utc, validator=NOW)
+    paused: bool = attrs.field(default=False, validator=FLAG)
+    decisions: tuple[Decision, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Decision))
+    orphaned: tuple[Orphans, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Orphans))
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self.decisions)
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    @property
+    def orphans(self) -> int:
+        """How many rows of the snapshot name no known preset (R1); `orphaned` tells which."""
+        return sum(orphans.count for orphans in self.orphaned)
+
+    @cached_property
+    def next_change(self) -> Change | None:
+        """When, and why, the first of the decisions could differ with no new data (R12)."""
+        changes = [decision.next_change for decision in self.decisions if decision.next_change]
+        return min(changes, key=lambda change: change.at, default=None)
+
+    @property
+    def next_change_at(self) -> datetime | None:
+        return self.next_change.at if self.next_change else None
+
+    def for_preset(self, preset_id: str) -> Plan:
+        """The plan with this preset's decision alone. Raises `UnknownPresetError`."""
+        decisions = tuple(decision for decision in self.decisions if decision.preset_id == preset_id)
+        if not decisions:
+            raise UnknownPresetError(preset_id)
+        return attrs.evolve(self, decisions=decisions)
+
+    def explain(self) -> str:
+        """The whole plan in plain words, a line for each action of each decision."""
+        title = f"At {describe_instant(self.now)}, {describe_count(len(self), 'preset')}:"
+        return "\n".join([title, *(decision.explain() for decision in self), *self.notes])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What concerns the plan as a whole: that it is paused, rows that name no preset, when it changes next."""
+        paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
+        orphans = [f"{describe_orphans(orphans)}." for orphans in self.orphaned]
+        change = f"Next change {describe_change(self.next_change)}." if self.next_change else "No change by time alone."
+        return (*paused, *orphans, change)
+
+    def _repr_html_(self) -> str:
+        return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], self.notes)
+
+
+TABLE_HEADERS = ("preset", "desired", "actual", "expired", "eligible", "starting", "actions")
+
+
+def list_cells(decision: Decision) -> tuple[str, ...]:
+    """A decision as the cells of a table under `TABLE_HEADERS`."""
+    state = decision.state
+    is_plain = state.target_source is TargetSource.PRESET
+    desired = f"{state.desired}" if is_plain else f"{state.desired} ({state.target_source.value})"
+    done = [describe_action(action) for action in decision.actions]
+    withheld = [f"withheld ({entry.reason.value}): {describe_action(entry.action)}" for entry in decision.withheld]
+    counts = (state.actual, state.expired, state.eligible, state.starting)
+    return (decision.preset_id, desired, *map(str, counts), ", ".join([*done, *withheld]))
+
+
+_DEFAULT_POLICY = Policy()
+
+
+def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_POLICY, paused: bool = False) -> Plan:
+    """Decide for every preset of the snapshot, as of `now`.
+
+    `now` is an aware datetime. While `paused`, every action is withheld; the creates of a hard-limited preset always
+    are. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
+    """
+    now = require_now("plan", now)
+    return Plan(
+        now=now,
+        paused=paused,
+        decisions=tuple([_decide(snapshot.for_preset(preset.id, now), policy, paused) for preset in snapshot.presets]),
+        orphaned=snapshot.orphans,
+    )
+
+
+def _decide(snapshot: PresetSnapshot, policy: Policy, paused: bool) -> Decision:
+    actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused)
+    return Decision(
+        preset_id=snapshot.preset.id,
+        state=calculate_state(snapshot),
+        actions=actions,
+        withheld=withheld,
+        snapshot=snapshot,
+        policy=policy,
+    )
+
+
+def _withhold(actions: Actions, snapshot: PresetSnapshot, paused: bool) -> tuple[Actions, tuple[Withheld, ...]]:
+    """The actions to be done now, and those that are not, each with its reason (R11)."""
+    if paused:
+        return (), tuple(Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions)
+    if not snapshot.is_hard_limited:
+        return actions, ()
+    creates = [action for action in actions if action.type is ActionType.CREATE]
+    return (
+        tuple(action for action in actions if action.type is not ActionType.CREATE),
+        tuple(Withheld(reason=WithheldReason.HARD_LIMITED, action=action) for action in creates),
+    )

@@ -1,0 +1,17 @@
+"""Tables as HTML, for notebooks. Every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def render_table(headers: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()) -> str:
+    """A table with a header row, and the notes as paragraphs below it."""
+    body = "".join(_render_row(cells, "td") for cells in rows)
+    below = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return f"<table><thead>{_render_row(headers, 'th')}</thead><tbody>{body}</tbody></table>{below}"
+
+
+def _render_row(cells: Sequence[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"

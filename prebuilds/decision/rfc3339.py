@@ -1,0 +1,46 @@
+"""Instants as RFC 3339 text, as documents have them.
+
+Python 3.10 reads neither `Z` nor fractions of any length, so they are read here. Digits beyond the microsecond, which
+a datetime cannot hold, are cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from prebuilds.decision.fields import UTC
+
+_INSTANT = re.compile(
+    r"(?P<moment>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?"
+    r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):(?P<minutes>[0-5]\d))?",
+    re.ASCII,
+)
+EXAMPLE = "2026-01-31T09:30:00Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """The instant in UTC. Raises `ValueError`, which says what is wrong, for anything else."""
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"is not an RFC 3339 instant such as {EXAMPLE}")
+    if match["zone"] is None:
+        raise ValueError(f"has no time zone; write an RFC 3339 instant such as {EXAMPLE}")
+    microsecond = int((match["fraction"] or "0")[:6].ljust(6, "0"))
+    try:
+        moment = datetime.fromisoformat(match["moment"].upper()).replace(microsecond=microsecond)
+        return moment.replace(tzinfo=_read_zone(match)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is not a date and time of the years 1 to 9999 of UTC") from None
+
+
+def format_instant(instant: datetime) -> str:
+    """The instant in UTC, ending in Z, with as many digits after the point as it needs: none or six."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _read_zone(match: re.Match[str]) -> timezone:
+    if match["sign"] is None:
+        return UTC
+    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+    return timezone(-offset if match["sign"] == "-" else offset)

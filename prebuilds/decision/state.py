@@ -1,0 +1,70 @@
+"""The state of a preset: counts for people, logs and metrics (R6). No decision is taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
+from prebuilds.decision.models import InProgress, Prebuild, Transition
+from prebuilds.decision.snapshots import PresetSnapshot
+from prebuilds.decision.targets import TargetSource
+
+
+@attrs.frozen(kw_only=True)
+class ReconciliationState:
+    """How many prebuilds a preset has, should have, and has under way.
+
+    `actual` counts all that run, `expired` those of them past their time, `eligible` those a user could have now,
+    `extraneous` the good ones beyond `desired`. `target_source` and `target_error` tell where `desired` comes from.
+    """
+
+    actual: int = attrs.field(validator=TOTAL)
+    expired: int = attrs.field(validator=TOTAL)
+    desired: int = attrs.field(validator=TOTAL)
+    eligible: int = attrs.field(validator=TOTAL)
+    extraneous: int = attrs.field(validator=TOTAL)
+    starting: int = attrs.field(validator=TOTAL)
+    stopping: int = attrs.field(validator=TOTAL)
+    deleting: int = attrs.field(validator=TOTAL)
+    target_source: TargetSource = attrs.field(validator=member_of(TargetSource))
+    target_error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
+
+
+def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
+    """The counts of one preset at one instant (R6)."""
+    is_active = snapshot.preset.is_active
+    return ReconciliationState(
+        actual=len(snapshot.running) + len(snapshot.expired),
+        expired=len(snapshot.expired),
+        desired=snapshot.target.desired,
+        eligible=count_eligible(snapshot.running) if is_active else 0,
+        extraneous=count_extraneous(snapshot) if is_active else 0,
+        starting=count_in_progress(snapshot.in_progress, Transition.START),
+        stopping=count_in_progress(snapshot.in_progress, Transition.STOP),
+        deleting=count_in_progress(snapshot.in_progress, Transition.DELETE),
+        target_source=snapshot.target.source,
+        target_error=snapshot.target.error,
+    )
+
+
+def count_eligible(running: Iterable[Prebuild]) -> int:
+    """How many of these unexpired prebuilds a user could have now."""
+    return sum([prebuild.ready for prebuild in running])
+
+
+def count_extraneous(snapshot: PresetSnapshot) -> int:
+    """How many unexpired prebuilds there are beyond the target."""
+    return max(len(snapshot.running) - snapshot.target.desired, 0)
+
+
+def count_missing(snapshot: PresetSnapshot) -> int:
+    """How many prebuilds the target lacks, those that are starting counted as there."""
+    starting = count_in_progress(snapshot.in_progress, Transition.START)
+    return max(snapshot.target.desired - len(snapshot.running) - starting, 0)
+
+
+def count_in_progress(rows: Iterable[InProgress], transition: Transition) -> int:
+    """How many prebuilds are under way through this transition."""
+    return sum([row.count for row in rows if row.transition is transition])

@@ -1,0 +1,65 @@
+"""The target: how many prebuilds a preset should have at an instant, and where that number comes from (R3).
+
+A preset whose schedules cannot be used is no error here: its own count holds, and the target says what was wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import attrs
+
+from prebuilds.decision.fields import COUNT, instance_of, member_of, optional
+from prebuilds.decision.models import Preset
+from prebuilds.decision.timetables import Opening, Timetable, compile_schedules
+
+
+class TargetSource(Enum):
+    """Where a target comes from."""
+
+    INACTIVE = "inactive"
+    """The preset is inactive and wants nothing."""
+    PRESET = "preset"
+    """The preset's `desired_instances`: it has no schedules, or none is open."""
+    SCHEDULE = "schedule"
+    """A schedule whose window is open."""
+    FALLBACK = "fallback"
+    """The preset's `desired_instances`, as its schedules cannot be used."""
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """How many prebuilds are wanted, why, and which window is open if one is."""
+
+    desired: int = attrs.field(validator=COUNT)
+    source: TargetSource = attrs.field(validator=member_of(TargetSource))
+    error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
+    opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
+
+
+_INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
+
+
+def calculate_target(preset: Preset, now: datetime) -> Target:
+    """The target of a preset at an instant (R3). The schedules of an inactive preset are not looked at."""
+    if not preset.is_active:
+        return _INACTIVE
+    if not preset.schedules:
+        return Target(desired=preset.desired_instances, source=TargetSource.PRESET)
+    timetable = compile_schedules(preset.schedules, preset.timezone)
+    if not isinstance(timetable, Timetable):
+        error = "; ".join(map(str, timetable))
+        return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
+    opening = timetable.get_opening(now)
+    if opening is None:
+        return Target(desired=preset.desired_instances, source=TargetSource.PRESET)
+    return Target(desired=opening.instances, source=TargetSource.SCHEDULE, opening=opening)
+
+
+def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
+    """The first instant after `now` at which another window is open, or none; None if that never comes."""
+    if not preset.is_active or not preset.schedules:
+        return None
+    timetable = compile_schedules(preset.schedules, preset.timezone)
+    return timetable.find_next_edge(now) if isinstance(timetable, Timetable) else None

@@ -1,0 +1,189 @@
+"""Windows: five cron fields read as a stretch of time rather than as moments (R4, R5).
+
+- A window speaks of the local calendar alone: the hour, day, month and weekday of a wall clock. Time zones come later.
+- Minutes must be `*`: a window opens and closes on the hour.
+- Sunday is 0. Every number outside its field's range is an error, and so is a range that runs backwards.
+- Whether two windows overlap is decided exactly, over every date that a calendar can have.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+
+import attrs
+
+from prebuilds.errors import InvalidCronError, shorten
+
+_TERM = re.compile(r"(?:(?P<star>[*?])|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>[0-9]{1,4}))?", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_EVERY_WEEKDAY = frozenset(range(7))
+_NO_WEEKDAY: frozenset[int] = frozenset()
+# February has its leap day: in the calendar's cycle of 400 years every one of these dates falls on every weekday.
+_DAYS_IN_MONTH = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
+
+
+@attrs.frozen
+class _Field:
+    """One of the fields: its name, its range, and the names that its values may go by."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+    def read(self, text: str) -> tuple[frozenset[int], bool]:
+        """The values that comma-separated terms allow, and whether a term is `*`. Raises `ValueError`."""
+        terms = [self._read_term(term) for term in text.split(",")]
+        return frozenset().union(*(values for values, _ in terms)), any(is_star for _, is_star in terms)
+
+    def _read_term(self, term: str) -> tuple[range, bool]:
+        match = _TERM.fullmatch(term)
+        if match is None:
+            raise ValueError(f"`{shorten(term)}` is not `*`, a value, a range `a-b`, or one of these with a step `/n`")
+        step = int(match["step"] or 1)
+        low, high = self._read_bounds(match)
+        if step == 0:
+            raise ValueError(f"`{term}` has the step 0; it must be 1 or more")
+        if low > high:
+            raise ValueError(f"`{term}` runs backwards; write it as two ranges")
+        # As in robfig/cron, `*/2` is no star: it restricts its field.
+        return range(low, high + 1, step), match["star"] is not None and step == 1
+
+    def _read_bounds(self, match: re.Match[str]) -> tuple[int, int]:
+        if match["star"]:
+            return self.low, self.high
+        low = self._read_value(match["low"])
+        if match["high"]:
+            return low, self._read_value(match["high"])
+        # `9/2` is 9 and every second value from there to the end of the range.
+        return low, self.high if match["step"] else low
+
+    def _read_value(self, text: str) -> int:
+        if text.lower() in self.names:
+            return self.low + self.names.index(text.lower())
+        if not text.isdecimal():
+            named = f" or one of {', '.join(self.names)}" if self.names else ""
+            raise ValueError(f"`{shorten(text)}` is not a number{named}")
+        if len(text) > 4 or not self.low <= int(text) <= self.high:
+            raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}")
+        return int(text)
+
+
+_HOUR = _Field("hour", 0, 23)
+_DAY = _Field("day-of-month", 1, 31)
+_MONTH = _Field("month", 1, 12, _MONTHS)
+_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS)
+
+
+@attrs.frozen(kw_only=True)
+class Window:
+    """A parsed expression: the hours, months and days at which it is open. Made by `parse_window`."""
+
+    expression: str
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    needs_both_days: bool
+    """Whether day-of-month and day-of-week must both match, as they must when either is `*`; else one is enough."""
+
+    def contains(self, local: datetime) -> bool:
+        """Whether the window is open at this wall-clock time."""
+        return (
+            local.hour in self.hours
+            and local.month in self.months
+            and local.isoweekday() % 7 in self.weekdays_on(local.day)
+        )
+
+    def weekdays_on(self, day: int) -> frozenset[int]:
+        """The weekdays on which a date with this day of the month is one of the window's."""
+        if day in self.days:
+            return self.weekdays if self.needs_both_days else _EVERY_WEEKDAY
+        return _NO_WEEKDAY if self.needs_both_days else self.weekdays
+
+    @property
+    def is_always_open(self) -> bool:
+        return (
+            len(self.hours) == 24
+            and len(self.months) == 12
+            and all(self.weekdays_on(day) == _EVERY_WEEKDAY for day in range(1, 32))
+        )
+
+    @property
+    def is_ever_open(self) -> bool:
+        """False for a window such as `* * 30 feb *`, whose dates do not exist."""
+        return find_shared_hour(self, self) is not None
+
+
+@attrs.frozen(kw_only=True)
+class SharedHour:
+    """An hour of the calendar: month 1 to 12, day of the month, weekday with Sunday as 0, hour 0 to 23."""
+
+    month: int
+    day: int
+    weekday: int
+    hour: int
+
+    def __str__(self) -> str:
+        weekday, month = _WEEKDAYS[self.weekday].title(), _MONTHS[self.month - 1].title()
+        return f"{weekday} {self.day} {month}, {self.hour:02}:00-{self.hour:02}:59"
+
+
+@lru_cache(maxsize=2**14)
+def parse_window(expression: str) -> Window:
+    """Read five cron fields as a window; parsed expressions are cached.
+
+    Fields are minute (only `*`), hour, day-of-month, month and day-of-week, each a list of values, ranges, steps and,
+    for months and weekdays, English three-letter names. Raises `InvalidCronError` with every bad field at once.
+    """
+    fields = expression.split()
+    if len(fields) != 5:
+        raise InvalidCronError(expression, (f"{len(fields)} fields; there must be 5",))
+    problems = [] if fields[0] == "*" else [f"minute field: `{shorten(fields[0])}` is not `*`"]
+    values: list[frozenset[int]] = []
+    stars: list[bool] = []
+    for field, text in zip((_HOUR, _DAY, _MONTH, _WEEKDAY), fields[1:], strict=True):
+        try:
+            allowed, is_star = field.read(text)
+        except ValueError as error:
+            problems.append(f"{field.name} field: {error}")
+        else:
+            values.append(allowed)
+            stars.append(is_star)
+    if problems:
+        raise InvalidCronError(expression, tuple(problems))
+    hours, days, months, weekdays = values
+    return Window(
+        expression=" ".join(fields),
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=weekdays,
+        needs_both_days=stars[1] or stars[3],
+    )
+
+
+def find_shared_hour(a: Window, b: Window) -> SharedHour | None:
+    """The first hour of the calendar, by month and day, in which both windows are open; None if there is none (R5).
+
+    Exact for the calendar, whose every date and weekday it considers. It knows no time zone, so that an hour which a
+    change to daylight saving skips in one zone counts as an hour here.
+    """
+    hours = a.hours & b.hours
+    checked = 0
+    for month in sorted(a.months & b.months) if hours else ():
+        for day in range(checked + 1, _DAYS_IN_MONTH[month] + 1):
+            weekdays = a.weekdays_on(day) & b.weekdays_on(day)
+            if weekdays:
+                return SharedHour(month=month, day=day, weekday=min(weekdays), hour=min(hours))
+        # Which weekdays a day allows is the same in every month: only days that no month before had are new.
+        checked = max(checked, _DAYS_IN_MONTH[month])
+    return None
+
+
+def is_overlapping(a: Window, b: Window) -> bool:
+    """Whether any hour of any calendar year lies in both windows (R5)."""
+    return find_shared_hour(a, b) is not None

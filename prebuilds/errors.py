@@ -1,0 +1,88 @@
+"""Every error this library raises on purpose.
+
+One root, `PrebuildsError`; each child also derives from the built-in that fits it, so that `except ValueError` and
+`except LookupError` work as one would expect. An error keeps what it was made of as attributes, and can be pickled.
+"""
+
+from __future__ import annotations
+
+_SHOWN = 80
+
+
+def shorten(text: str) -> str:
+    """The text, with its middle left out when it is too long for a message."""
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[: _SHOWN - 20]}...{text[-15:]} ({len(text)} characters)"
+
+
+def show(value: object) -> str:
+    """The value as a person should see it in a message: its repr, shortened."""
+    try:
+        return shorten(repr(value))
+    except ValueError:  # an int of more digits than Python agrees to print
+        return f"a value of type {type(value).__name__}, too large to print"
+
+
+class PrebuildsError(Exception):
+    """The root of all errors of this library."""
+
+
+class InvalidValueError(PrebuildsError, ValueError):
+    """A model was given a value it does not allow: which model, field and value, and what is allowed."""
+
+    def __init__(self, model: str, field: str, value: object, allowed: str) -> None:
+        super().__init__(model, field, value, allowed)
+        self.model = model
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"{self.model}.{self.field}: {show(self.value)} is not allowed; it must be {self.allowed}"
+
+
+class InvalidCronError(PrebuildsError, ValueError):
+    """A cron expression cannot be read as a window; `problems` has one text for each thing wrong with it."""
+
+    def __init__(self, expression: str, problems: tuple[str, ...]) -> None:
+        super().__init__(expression, problems)
+        self.expression = expression
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"`{shorten(self.expression)}`: {'; '.join(self.problems)}"
+
+
+class UnknownPresetError(PrebuildsError, LookupError):
+    """The snapshot has no preset with this id."""
+
+    def __init__(self, preset_id: str) -> None:
+        super().__init__(preset_id)
+        self.preset_id = preset_id
+
+    def __str__(self) -> str:
+        return f"the snapshot has no preset with the id {show(self.preset_id)}"
+
+
+class InvalidSnapshotError(PrebuildsError, ValueError):
+    """A snapshot or its document is wrong. `problems` has every problem found, each led by its path in the document."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class MissingExtraError(PrebuildsError, ImportError):
+    """A part of the library was used whose extra is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(package, extra)
+        self.package = package
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed; it comes with an extra: pip install 'prebuilds[{self.extra}]'"
