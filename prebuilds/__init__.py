@@ -1,7 +1,7 @@
 """Keep a warm pool of prebuilt workspaces: decide what to create and what to delete, and tell why.
 
-    snapshot = load_snapshot("fleet.json")
-    print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
+snapshot = load_snapshot("fleet.json")
+print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 """
 
 from prebuilds.decision.actions import (
@@ -11,9 +11,13 @@ from prebuilds.decision.actions import (
     can_skip_reconciliation,
 )
 from prebuilds.decision.changes import Change, ChangeCause
-from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
+from prebuilds.decision.codec import (
+    dump_plan,
+    dump_snapshot,
+    load_document,
+    load_snapshot,
+)
 from prebuilds.decision.diffing import DecisionChange, PlanDiff, diff
-from prebuilds.decision.documents import SnapshotDocument
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
     Backoff,
@@ -35,7 +39,13 @@ from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import Target, TargetSource, calculate_target
 from prebuilds.decision.timetables import ScheduleProblem, check_schedules
-from prebuilds.decision.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
+from prebuilds.decision.windows import (
+    SharedHour,
+    Window,
+    find_shared_hour,
+    is_overlapping,
+    parse_window,
+)
 from prebuilds.errors import (
     InvalidCronError,
     InvalidSnapshotError,
@@ -75,7 +85,6 @@ __all__ = [
     "Schedule",
     "ScheduleProblem",
     "SharedHour",
-    "SnapshotDocument",
     "Target",
     "TargetSource",
     "Template",

@@ -7,23 +7,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, INSTANT, UTC, Check, ID, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.fields import (
+    COUNT,
+    INSTANT,
+    UTC,
+    Maker,
+    check,
+    member_of,
+    optional,
+    to_tuple,
+    to_utc,
+)
 from prebuilds.decision.models import Policy, Prebuild
-from prebuilds.decision.snapshots import PresetSnapshot
+from prebuilds.decision.snapshots import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
 from prebuilds.errors import InvalidValueError
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_DISTINCT_IDS = Check(
-    "a collection of distinct ids",
-    lambda value: type(value) is tuple and all(map(ID.accepts, value)) and len(set(value)) == len(value),
-)
+_DISTINCT_IDS = check("a collection of distinct ids", lambda value: type(value) is tuple and _are_distinct_ids(value))
+
+
+def _are_distinct_ids(value: tuple[object, ...]) -> bool:
+    return len(set(value)) == len(value) and {str}.issuperset(map(type, value)) and "" not in value
 
 
 class ActionType(Enum):
@@ -36,6 +48,7 @@ class ActionType(Enum):
 
 
 _PAYLOADS = {ActionType.CREATE: "create", ActionType.DELETE: "delete_ids", ActionType.BACKOFF: "backoff_until"}
+_GIVEN = {kind: tuple(field == _PAYLOADS.get(kind) for field in _PAYLOADS.values()) for kind in ActionType}
 
 
 @attrs.frozen(kw_only=True)
@@ -52,13 +65,19 @@ class ReconciliationActions:
     backoff_until: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
 
     def __attrs_post_init__(self) -> None:
+        given = (self.create > 0, self.delete_ids != (), self.backoff_until is not None)
+        if given != _GIVEN[self.type]:
+            self._refuse_payload()
+
+    def _refuse_payload(self) -> None:
         for field in _PAYLOADS.values():
-            is_set, is_needed = bool(getattr(self, field)), _PAYLOADS.get(self.type) == field
-            if is_set != is_needed:
+            is_given, is_needed = bool(getattr(self, field)), _PAYLOADS.get(self.type) == field
+            if is_given != is_needed:
                 allowed = f"{'given' if is_needed else 'left out'} with the type {self.type.name}"
                 raise InvalidValueError("ReconciliationActions", field, getattr(self, field), allowed)
 
 
+_make_actions = Maker(ReconciliationActions)
 Actions = tuple[ReconciliationActions, ...]
 
 
@@ -83,24 +102,23 @@ def cancel_pending(snapshot: PresetSnapshot) -> Actions:
 
 def delete_everything(snapshot: PresetSnapshot) -> Actions:
     """Delete every prebuild, good and expired."""
-    return _delete(select_oldest((*snapshot.running, *snapshot.expired)))
+    return _delete(sorted((*snapshot.expired, *snapshot.running), key=rank_by_age))
 
 
 def delete_expired(snapshot: PresetSnapshot) -> Actions:
     """Delete the expired prebuilds."""
-    return _delete(select_oldest(snapshot.expired))
+    return _delete(snapshot.expired)
 
 
 def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
     """Delete the oldest of the good prebuilds beyond the target."""
-    count = count_extraneous(snapshot)
-    return _delete(select_oldest(snapshot.running, count)) if count else ()
+    return _delete(select_oldest(snapshot.running, count_extraneous(snapshot)))
 
 
 def create_missing(snapshot: PresetSnapshot) -> Actions:
     """Create what the target lacks."""
     count = count_missing(snapshot)
-    return (ReconciliationActions(type=ActionType.CREATE, create=count),) if count else ()
+    return _create(count) if count else ()
 
 
 def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
@@ -111,6 +129,8 @@ def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
 
 def is_backing_off(snapshot: PresetSnapshot, policy: Policy) -> bool:
     """Whether `now` is not yet past the end of the backoff (R8)."""
+    if snapshot.backoff is None:
+        return False
     until = calculate_backoff_until(snapshot, policy)
     return until is not None and snapshot.now <= until
 
@@ -126,15 +146,17 @@ def calculate_backoff_until(snapshot: PresetSnapshot, policy: Policy) -> datetim
         return _LATEST
 
 
-def select_oldest(prebuilds: Iterable[Prebuild], count: int | None = None) -> tuple[Prebuild, ...]:
-    """The oldest `count` of these prebuilds, or all of them, ranked by creation and then by id (R10)."""
-    return tuple(sorted(prebuilds, key=_rank)[:count])
+def select_oldest(ranked: Sequence[Prebuild], count: int) -> Sequence[Prebuild]:
+    """The oldest `count` of prebuilds that are ranked oldest first."""
+    return ranked[:count]
 
 
-def _rank(prebuild: Prebuild) -> tuple[datetime, str]:
-    return prebuild.created_at, prebuild.id
+def _delete(prebuilds: Sequence[Prebuild]) -> Actions:
+    if not prebuilds:
+        return ()
+    return (_make_actions(ActionType.DELETE, 0, tuple([prebuild.id for prebuild in prebuilds]), None),)
 
 
-def _delete(prebuilds: Iterable[Prebuild]) -> Actions:
-    ids = tuple([prebuild.id for prebuild in prebuilds])
-    return (ReconciliationActions(type=ActionType.DELETE, delete_ids=ids),) if ids else ()
+@lru_cache(maxsize=2**10)
+def _create(count: int) -> Actions:
+    return (ReconciliationActions(type=ActionType.CREATE, create=count),)

@@ -1,71 +1,87 @@
-"""Documents: a snapshot as JSON text, with the instant and the policy it may come with.
+"""Documents: a snapshot or a plan as JSON values, and a snapshot with what its document may say beside it.
 
-A document is read whole and strictly: an object that has a key twice, and numbers that JSON does not have, are errors.
+- A document that loads makes exactly the models it was dumped from; one that does not load names every problem.
+- Each field is read and checked on its own, so that one bad field hides no other.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import IO, Any, NoReturn
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
-import attrs
+from prebuilds.decision import wire
+from prebuilds.decision.actions import ActionType, ReconciliationActions
+from prebuilds.decision.jsontext import Source, read_json
+from prebuilds.decision.planning import Decision, Plan
+from prebuilds.decision.rfc3339 import format_instant
+from prebuilds.decision.snapshots import GlobalSnapshot, find_duplicates
+from prebuilds.decision.wire import SnapshotDocument
+from prebuilds.errors import InvalidSnapshotError
 
-from prebuilds.decision.fields import DURATION, NOW, instance_of, optional, to_utc
-from prebuilds.decision.snapshots import GlobalSnapshot
-from prebuilds.errors import InvalidSnapshotError, show
-
-Source = str | os.PathLike[str] | IO[str] | IO[bytes] | Mapping[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class SnapshotDocument:
-    """A snapshot and, where its document gives them, the instant and the backoff interval to decide with."""
-
-    snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
-    now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
-    backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
+_T = TypeVar("_T")
+_UNIQUE = {"presets": "id", "running": "id", "backoffs": "preset_id"}
 
 
-def read_json(source: Source) -> Any:
-    """The JSON value of a path, of an open file, or of a mapping that is one already.
+def load_document(source: Source) -> SnapshotDocument:
+    value = read_json(source)
+    if not isinstance(value, Mapping) or "snapshot" not in value:
+        return SnapshotDocument(snapshot=_read(value, GlobalSnapshot, value))
+    return _read(value, SnapshotDocument, value["snapshot"], "snapshot.")
 
-    Raises `OSError` for a path that cannot be read, `InvalidSnapshotError` for what is no JSON.
-    """
-    if isinstance(source, Mapping):
-        return source
-    content = Path(source).read_bytes() if isinstance(source, (str, os.PathLike)) else source.read()
+
+def dump_snapshot(snapshot: GlobalSnapshot) -> dict[str, Any]:
+    return wire.write(snapshot)
+
+
+def dump_plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "now": format_instant(plan.now),
+        "next_change_at": _format_optional(plan.next_change_at),
+        "orphans": plan.orphans,
+        "decisions": [_dump_decision(decision) for decision in plan],
+    }
+
+
+def _read(value: Any, kind: type[_T], snapshot: Any, prefix: str = "") -> _T:
+    """The value as a model. What is given twice is told even where rows are wrong in other ways too."""
     try:
-        return _parse(content)
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 text: byte {error.start} is {content[error.start]!r}"
-    except json.JSONDecodeError as error:
-        problem = f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-    except ValueError as error:
-        problem = f"not JSON: {error}"
-    except RecursionError:
-        problem = "not read: nested too deeply"
-    raise InvalidSnapshotError((f"document: {problem}",))
+        return wire.read(value, kind)
+    except InvalidSnapshotError as error:
+        duplicates = [prefix + problem for problem in _find_duplicates(snapshot)]
+        raise InvalidSnapshotError(tuple(dict.fromkeys([*error.problems, *duplicates]))) from None
 
 
-def _parse(content: str | bytes) -> Any:
-    text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-    if not text.strip():
-        raise ValueError("the document is empty")
-    return json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+def _find_duplicates(snapshot: Any) -> Iterator[str]:
+    for collection, key in _UNIQUE.items():
+        rows = snapshot.get(collection) if isinstance(snapshot, Mapping) else None
+        if isinstance(rows, (list, tuple)):
+            yield from find_duplicates(
+                collection, key, [row.get(key) if isinstance(row, Mapping) else None for row in rows]
+            )
 
 
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) < len(pairs):
-        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"an object has the key {show(twice)} twice (its id is {show(keys.get('id'))})")
-    return keys
+def _dump_decision(decision: Decision) -> dict[str, Any]:
+    withheld = decision.withheld
+    return {
+        "preset_id": decision.preset_id,
+        "state": wire.write(decision.state),
+        "actions": [_dump_action(action) for action in decision.actions],
+        "withheld": [{"reason": entry.reason.value, "action": _dump_action(entry.action)} for entry in withheld],
+        "next_change_at": _format_optional(decision.next_change_at),
+    }
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+def _dump_action(action: ReconciliationActions) -> dict[str, Any]:
+    """The type, and what that type alone needs to know."""
+    if action.type is ActionType.CREATE:
+        return {"type": "create", "create": action.create}
+    if action.type is ActionType.DELETE:
+        return {"type": "delete", "delete_ids": list(action.delete_ids)}
+    if action.type is ActionType.BACKOFF:
+        return {"type": "backoff", "backoff_until": _format_optional(action.backoff_until)}
+    return {"type": "cancel_pending"}
+
+
+def _format_optional(instant: datetime | None) -> str | None:
+    return None if instant is None else format_instant(instant)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.models import Policy, Preset, Transition
-from prebuilds.decision.snapshots import Orphans, PresetSnapshot, calculate_expiry_cutoff
+from prebuilds.decision.snapshots import (
+    Orphans,
+    PresetSnapshot,
+    calculate_expiry_cutoff,
+)
 from prebuilds.decision.state import count_in_progress
 from prebuilds.decision.targets import TargetSource, find_next_target_change
+from prebuilds.decision.timetables import load_zone
 
 _LISTED = 5
 _MINUTE = timedelta(minutes=1)
@@ -129,7 +133,7 @@ def _describe_target(snapshot: PresetSnapshot) -> str:
 
 def _describe_local(instant: datetime, now: datetime, zone: str) -> str:
     """The minute on the wall clock of a zone, with the date if it is not today's there."""
-    local, today = instant.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    local, today = instant.astimezone(load_zone(zone)), now.astimezone(load_zone(zone))
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local.date()} {local:%H:%M}"
 
 

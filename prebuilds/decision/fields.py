@@ -1,6 +1,7 @@
-"""What a field of a model may hold: one `Check` for each kind of value, and the converters that go before them.
+"""What a field of a model may hold: a validator for each kind of value, and the converters that go before them.
 
-- A check never changes a value and never accepts a value of a look-alike type: True is not a count, 3.0 is not either.
+- A validator never changes a value and never accepts a look-alike: True is no count, and neither is 3.0.
+- What the library derives from checked values is made by a `Maker`, which checks nothing again; nobody else uses one.
 - Instants are held in UTC. Two datetimes of one DST zone compare by wall clock, which is wrong in a fold; UTC never is.
 """
 
@@ -10,59 +11,82 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from prebuilds.errors import InvalidValueError
 
+_M = TypeVar("_M")
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
 UTC = timezone.utc
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and lone surrogates
 MAX_COUNT = 2**31 - 1
 MAX_DURATION = timedelta(days=36_525)  # a century; up to there, seconds as a float keep every microsecond
 MAX_TEXT = 500
 FIRST_NOW = datetime(1, 1, 2, tzinfo=UTC)  # a day off either end of what a datetime holds,
 LAST_NOW = datetime(9999, 12, 30, tzinfo=UTC)  # so that every time zone can express it
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and lone surrogates
 
 
-@attrs.frozen
-class Check:
-    """An attrs validator that says what is allowed. `accepts(value)` decides."""
+def check(allowed: str, accepts: Callable[[Any], bool]) -> Validator:
+    """An attrs validator for what `accepts`, which raises `InvalidValueError` with what is allowed in words."""
 
-    allowed: str
-    accepts: Callable[[Any], bool]
+    # A closure, since a plan runs some thirty of these for each preset and an object's __call__ takes twice as long.
+    def validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not accepts(value):
+            raise InvalidValueError(type(instance).__name__, attribute.name, value, allowed)
 
-    def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not self.accepts(value):
-            raise InvalidValueError(type(instance).__name__, attribute.name, value, self.allowed)
-
-
-def optional(check: Check) -> Check:
-    return Check(f"{check.allowed}, or None", lambda value: value is None or check.accepts(value))
+    return validate
 
 
-def instance_of(kind: type) -> Check:
-    return Check(f"a {kind.__name__}", lambda value: isinstance(value, kind))
+def optional(validator: Validator) -> Validator:
+    """The same, with None allowed too."""
+
+    def validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None:
+            try:
+                validator(instance, attribute, value)
+            except InvalidValueError as error:
+                raise InvalidValueError(error.model, error.field, value, f"{error.allowed}, or None") from None
+
+    return validate
 
 
-def member_of(kind: type[Enum]) -> Check:
+def instance_of(kind: type) -> Validator:
+    """An instance of a class or of a child of it."""
+    return check(f"a {kind.__name__}", lambda value: isinstance(value, kind))
+
+
+def member_of(kind: type[Enum]) -> Validator:
+    """A member of an enumeration."""
     names = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
-    return Check(f"one of {names}", lambda value: isinstance(value, kind))
+    return check(f"one of {names}", lambda value: isinstance(value, kind))
 
 
-def tuple_of(kind: type) -> Check:
-    kinds = frozenset((kind,))
-    return Check(
-        f"a collection of {kind.__name__}", lambda value: type(value) is tuple and kinds.issuperset(map(type, value))
+def tuple_of(kind: type) -> Validator:
+    """A tuple of instances of exactly one class. Its words say collection, as `to_tuple` goes before it."""
+    is_kind = frozenset((kind,)).issuperset
+    return check(
+        f"a collection of {kind.__name__}",
+        lambda value: type(value) is tuple and (not value or is_kind(map(type, value))),
     )
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MAX_TEXT and _UNPRINTABLE.search(value) is None
 
 
+def is_id(value: Any) -> bool:
+    return is_text(value) and value != ""
+
+
+def is_instant(value: Any) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is UTC
+
+
 def _is_cron(value: Any) -> bool:
-    return isinstance(value, str) and _is_text(value.replace("\t", " "))
+    return isinstance(value, str) and is_text(value.replace("\t", " "))
 
 
 def _is_count(value: Any) -> bool:
@@ -73,26 +97,27 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, timedelta) and timedelta() <= value <= MAX_DURATION
 
 
-def _is_instant(value: Any) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is UTC
+def _is_now(value: Any) -> bool:
+    return is_instant(value) and FIRST_NOW <= value <= LAST_NOW
 
 
-FLAG = Check("True or False", lambda value: type(value) is bool)
-TEXT = Check(f"text of at most {MAX_TEXT} characters, none of them a control character", _is_text)
-CRON = Check(f"five cron fields, in at most {MAX_TEXT} characters", _is_cron)
-ID = Check(f"text of 1 to {MAX_TEXT} characters, none of them a control character", lambda value: _is_text(value) and value != "")
-COUNT = Check(f"a whole number from 0 to {MAX_COUNT}", _is_count)
-TOTAL = Check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
-DURATION = Check("a timedelta from 0 to 36525 days", _is_duration)
-INSTANT = Check("a datetime with a time zone, in the years 1 to 9999 of UTC", _is_instant)
-NOW = Check(
-    f"a datetime with a time zone, from {FIRST_NOW.date()} to {LAST_NOW.date()}",
-    lambda value: _is_instant(value) and FIRST_NOW <= value <= LAST_NOW,
-)
+_CHARACTERS = f"{MAX_TEXT} characters, none of them a control character"
+ID_ALLOWED = f"text of 1 to {_CHARACTERS}"
+_NOW_ALLOWED = f"a datetime with a time zone, from {FIRST_NOW.date()} to {LAST_NOW.date()}"
+
+FLAG = check("True or False", lambda value: type(value) is bool)
+TEXT = check(f"text of at most {_CHARACTERS}", is_text)
+ID = check(ID_ALLOWED, is_id)
+CRON = check(f"five cron fields, in at most {MAX_TEXT} characters", _is_cron)
+COUNT = check(f"a whole number from 0 to {MAX_COUNT}", _is_count)
+TOTAL = check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
+DURATION = check(f"a timedelta from 0 to {MAX_DURATION.days} days", _is_duration)
+INSTANT = check("a datetime with a time zone, in the years 1 to 9999 of UTC", is_instant)
+NOW = check(_NOW_ALLOWED, _is_now)
 
 
 def to_utc(value: Any) -> Any:
-    """The same instant in UTC; whatever is no aware datetime is left for the check to refuse."""
+    """The same instant in UTC; whatever is no aware datetime is left for the validator to refuse."""
     if not isinstance(value, datetime) or value.tzinfo is UTC or value.utcoffset() is None:
         return value
     try:
@@ -102,20 +127,33 @@ def to_utc(value: Any) -> Any:
 
 
 def to_tuple(value: Any) -> Any:
-    """Any iterable but a str or a mapping as a tuple; whatever else is left for the check to refuse."""
+    """Any iterable but a str or a mapping as a tuple; whatever else is left for the validator to refuse."""
     if isinstance(value, tuple) or not isinstance(value, Iterable) or isinstance(value, (str, bytes, dict)):
         return value
     return tuple(value)
 
 
-def require_instant(place: str, name: str, value: datetime, check: Check = INSTANT) -> datetime:
-    """An argument of a function as an instant in UTC. Raises `InvalidValueError`, naming the place, if it is none."""
-    instant: datetime = to_utc(value)
-    if not check.accepts(instant):
-        raise InvalidValueError(place, name, value, check.allowed)
+def require_now(place: str, now: datetime) -> datetime:
+    """The `now` of a function in UTC. Raises `InvalidValueError` for one that no decision can be taken at."""
+    instant: datetime = to_utc(now)
+    if not _is_now(instant):
+        raise InvalidValueError(place, "now", now, _NOW_ALLOWED)
     return instant
 
 
-def require_now(place: str, now: datetime) -> datetime:
-    """The `now` of a function in UTC. Raises `InvalidValueError` for one that no decision can be taken at."""
-    return require_instant(place, "now", now, NOW)
+class Maker(Generic[_M]):
+    """Makes a frozen model from all its values, in the order of its fields, without checking them again.
+
+    For models that follow from models which were checked when they were made. A plan makes several for each preset,
+    and checking would take most of its time.
+    """
+
+    def __init__(self, kind: type[_M]) -> None:
+        self._kind = kind
+        self._setters = tuple(getattr(kind, field.name).__set__ for field in attrs.fields(kind))  # type: ignore[arg-type]
+
+    def __call__(self, *values: object) -> _M:
+        instance = object.__new__(self._kind)
+        for setter, value in zip(self._setters, values, strict=True):
+            setter(instance, value)
+        return instance

@@ -13,8 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from prebuilds.decision.fields import require_instant, require_now
-from prebuilds.decision.models import Backoff, Build, BuildStatus, Policy, Preset, Transition
+from prebuilds.decision.fields import require_now
+from prebuilds.decision.models import (
+    Backoff,
+    Build,
+    BuildStatus,
+    Policy,
+    Preset,
+    Transition,
+)
 from prebuilds.decision.targets import calculate_target
 
 _DEFAULT_POLICY = Policy()
@@ -46,10 +53,13 @@ def calculate_hard_limited(
     limit = policy.failure_hard_limit
     if limit == 0:
         return ()
-    since = {preset_id: require_instant("calculate_hard_limited", "resets", at) for preset_id, at in resets.items()}
-    counted = (build for build in builds if build.preset_id not in since or build.created_at > since[build.preset_id])
+    counted = (build for build in builds if not _is_forgotten(build, resets.get(build.preset_id)))
     outcomes = _group_outcomes(counted)
     return tuple(sorted(preset_id for preset_id, latest in outcomes.items() if _is_all_failed(latest, limit)))
+
+
+def _is_forgotten(build: Build, reset_at: datetime | None) -> bool:
+    return reset_at is not None and build.created_at <= require_now("calculate_hard_limited", reset_at)
 
 
 class _Outcome(NamedTuple):
@@ -71,7 +81,9 @@ def _group_outcomes(builds: Iterable[Build]) -> Mapping[str, Sequence[_Outcome]]
 
 def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, policy: Policy) -> Backoff | None:
     depth = max(preset.desired_instances, calculate_target(preset, now).desired)
-    failures = [outcome for outcome in latest if outcome.is_failure and now - outcome.ended_at <= policy.backoff_lookback]
+    failures = [
+        outcome for outcome in latest if outcome.is_failure and now - outcome.ended_at <= policy.backoff_lookback
+    ]
     if not failures or failures[0] not in latest[:depth]:
         return None
     return Backoff(preset_id=preset.id, num_failed=len(failures), last_build_at=failures[0].ended_at)

@@ -22,8 +22,9 @@ from prebuilds.decision.fields import (
     ID,
     INSTANT,
     TEXT,
-    Check,
+    check,
     instance_of,
+    is_text,
     member_of,
     optional,
     to_tuple,
@@ -31,7 +32,6 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.errors import InvalidValueError
-
 
 Parameters = tuple[tuple[str, str], ...]
 """Names and values, sorted by name; any mapping makes one."""
@@ -70,7 +70,7 @@ class BuildStatus(Enum):
 def _is_parameters(value: Any) -> bool:
     return (
         type(value) is tuple
-        and all(type(pair) is tuple and len(pair) == 2 and all(map(TEXT.accepts, pair)) for pair in value)
+        and all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in value)
         and len({name for name, _ in value}) == len(value)
     )
 
@@ -83,7 +83,7 @@ def _to_parameters(value: Any) -> Any:
         return value
 
 
-_PARAMETERS = Check("a mapping of parameter names to values, both text", _is_parameters)
+_PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,7 +108,7 @@ class TemplateVersion:
     is_active: bool = attrs.field(default=True, validator=FLAG)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)  # schedules are looked up in a cache at every decision
 class Schedule:
     """How many prebuilds to keep while the window of `cron` is open, in the time zone of the preset (R3, R4).
 
@@ -138,12 +138,13 @@ class Preset:
     last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
     parameters: Parameters = attrs.field(default=(), converter=_to_parameters, validator=_PARAMETERS)
+    is_active: bool = attrs.field(init=False, eq=False, repr=False)
+    """Whether prebuilds are wanted at all: the version is active, the template neither deleted nor deprecated."""
 
-    @property
-    def is_active(self) -> bool:
-        """Whether prebuilds are wanted at all: the version is active, the template neither deleted nor deprecated."""
-        version = self.template_version
-        return version.is_active and not version.template.deleted and not version.template.deprecated
+    def __attrs_post_init__(self) -> None:
+        version, template = self.template_version, self.template_version.template
+        is_active = version.is_active and not template.deleted and not template.deprecated
+        object.__setattr__(self, "is_active", is_active)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 - A plan is a pure function of snapshot, instant, policy and pause. The same rows in any order give the same plan.
 - What is decided and must not be done now is withheld with a reason (R11); what is left in `actions` is to be done.
-- Words, and when things change next, are worked out only when asked for.
+- Counts, words, and when things change next are worked out only when asked for; no decision is taken from them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from functools import cached_property
 
 import attrs
 
-from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions
+from prebuilds.decision.actions import (
+    Actions,
+    ActionType,
+    ReconciliationActions,
+    calculate_actions,
+)
 from prebuilds.decision.changes import Change, find_next_change
 from prebuilds.decision.explaining import (
     describe_action,
@@ -29,6 +34,7 @@ from prebuilds.decision.fields import (
     FLAG,
     ID,
     NOW,
+    Maker,
     instance_of,
     member_of,
     require_now,
@@ -61,19 +67,33 @@ class Withheld:
     action: ReconciliationActions = attrs.field(validator=instance_of(ReconciliationActions))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Decision:
-    """What to do for one preset, what is withheld, and the counts; with the snapshot and the policy it follows from.
+    """What to do for one preset and what is withheld, with the snapshot and the policy it follows from.
 
     Two decisions are equal when they say the same of the same preset, in whatever order their rows came.
     """
 
     preset_id: str = attrs.field(validator=ID)
-    state: ReconciliationState = attrs.field(validator=instance_of(ReconciliationState))
     actions: Actions = attrs.field(default=(), converter=to_tuple, validator=tuple_of(ReconciliationActions))
     withheld: tuple[Withheld, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Withheld))
-    snapshot: PresetSnapshot = attrs.field(validator=instance_of(PresetSnapshot), eq=False, repr=False)
-    policy: Policy = attrs.field(validator=instance_of(Policy), eq=False, repr=False)
+    snapshot: PresetSnapshot = attrs.field(validator=instance_of(PresetSnapshot), repr=False)
+    policy: Policy = attrs.field(validator=instance_of(Policy), repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key == other._key if isinstance(other, Decision) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.preset_id, self.state, self.actions, self.withheld
+
+    @cached_property
+    def state(self) -> ReconciliationState:
+        """The counts, for people, logs and metrics (R6)."""
+        return calculate_state(self.snapshot)
 
     @cached_property
     def next_change(self) -> Change | None:
@@ -97,6 +117,9 @@ class Decision:
     def explain(self) -> str:
         """The decision in plain words, a line for each action."""
         return "\n".join(f"{self.preset_id}: {sentence}" for sentence in self.why)
+
+
+_make_decision = Maker(Decision)
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +173,7 @@ class Plan:
         return (*paused, *orphans, change)
 
     def _repr_html_(self) -> str:
-        return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], self.notes)
+        return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], list_notes(self))
 
 
 TABLE_HEADERS = ("preset", "desired", "actual", "expired", "eligible", "starting", "actions")
@@ -167,6 +190,16 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
     return (decision.preset_id, desired, *map(str, counts), ", ".join([*done, *withheld]))
 
 
+def list_notes(plan: Plan) -> tuple[str, ...]:
+    """What a table of the plan does not show: schedules that cannot be used, and the notes on the plan as a whole."""
+    fallbacks = [
+        f"{decision.preset_id} keeps its own count, as its schedules cannot be used: {decision.state.target_error}."
+        for decision in plan
+        if decision.state.target_error
+    ]
+    return (*fallbacks, *plan.notes)
+
+
 _DEFAULT_POLICY = Policy()
 
 
@@ -180,21 +213,14 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     return Plan(
         now=now,
         paused=paused,
-        decisions=tuple([_decide(snapshot.for_preset(preset.id, now), policy, paused) for preset in snapshot.presets]),
+        decisions=tuple([_decide(preset, policy, paused) for preset in snapshot.iterate_presets(now)]),
         orphaned=snapshot.orphans,
     )
 
 
 def _decide(snapshot: PresetSnapshot, policy: Policy, paused: bool) -> Decision:
     actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused)
-    return Decision(
-        preset_id=snapshot.preset.id,
-        state=calculate_state(snapshot),
-        actions=actions,
-        withheld=withheld,
-        snapshot=snapshot,
-        policy=policy,
-    )
+    return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
 
 
 def _withhold(actions: Actions, snapshot: PresetSnapshot, paused: bool) -> tuple[Actions, tuple[Withheld, ...]]:

@@ -7,21 +7,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import attrs
 
 from prebuilds.decision.fields import (
     FLAG,
-    ID,
     NOW,
     TOTAL,
     UTC,
-    Check,
+    Maker,
+    check,
     instance_of,
+    is_id,
     optional,
     require_now,
     to_tuple,
@@ -33,7 +36,12 @@ from prebuilds.decision.targets import Target, calculate_target
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-_IDS = Check("a collection of ids", lambda value: type(value) is tuple and all(map(ID.accepts, value)))
+_IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
+
+
+_created_at = attrgetter("created_at")
+rank_by_age = attrgetter("created_at", "id")
+"""The rank of a prebuild among others: the older first, and of one age the one with the lesser id (R10)."""
 
 
 class _Row(Protocol):
@@ -44,18 +52,25 @@ class _Row(Protocol):
 _R = TypeVar("_R", bound=_Row)
 
 
+def _to_oldest_first(value: Any) -> Any:
+    try:
+        return tuple(sorted(value, key=rank_by_age))
+    except (TypeError, AttributeError):  # no collection of prebuilds: left for the validator to refuse
+        return to_tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class PresetSnapshot:
     """One preset at one instant.
 
-    Its prebuilds are already split into the good ones (`running`) and the expired; `pending` counts its jobs that
-    have not begun. The target follows from preset and instant.
+    Its prebuilds are already split into the good ones (`running`) and the expired, each held oldest first (R10), in
+    whatever order they are given. `pending` counts its jobs that have not begun. The target follows from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
     now: datetime = attrs.field(converter=to_utc, validator=NOW)
-    running: tuple[Prebuild, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Prebuild))
-    expired: tuple[Prebuild, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Prebuild))
+    running: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
+    expired: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
     in_progress: tuple[InProgress, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(InProgress))
     pending: int = attrs.field(default=0, validator=TOTAL)
     backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
@@ -64,6 +79,9 @@ class PresetSnapshot:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "target", calculate_target(self.preset, self.now))
+
+
+_make_preset_snapshot = Maker(PresetSnapshot)
 
 
 @attrs.frozen(kw_only=True)
@@ -104,26 +122,20 @@ class GlobalSnapshot:
     @property
     def orphans(self) -> tuple[Orphans, ...]:
         """The rows that name no preset of this snapshot, counted by collection and name (R1)."""
-        return tuple(self._index.iterate_orphans())
+        return self._index.orphans
 
     def for_preset(self, preset_id: str, now: datetime) -> PresetSnapshot:
-        """One preset at one instant, its expired prebuilds split off (R2). Raises `UnknownPresetError`."""
-        now = require_now("for_preset", now)
-        index = self._index
-        preset = index.presets.get(preset_id)
+        """One preset at one instant, its expired prebuilds split off (R2), oldest first. Raises `UnknownPresetError`."""
+        preset = self._index.presets.get(preset_id)
         if preset is None:
             raise UnknownPresetError(preset_id)
-        running, expired = _split_expired(preset, index.running.get(preset_id, ()), now)
-        return PresetSnapshot(
-            preset=preset,
-            now=now,
-            running=running,
-            expired=expired,
-            in_progress=index.in_progress.get(preset_id, ()),
-            pending=sum(row.count for row in index.pending.get(preset_id, ())),
-            backoff=next(iter(index.backoffs.get(preset_id, ())), None),
-            is_hard_limited=preset_id in index.hard_limited,
-        )
+        return self._index.make_preset_snapshot(preset, require_now("for_preset", now))
+
+    def iterate_presets(self, now: datetime) -> Iterator[PresetSnapshot]:
+        """Every preset at one instant, in the presets' order, as `for_preset` gives it."""
+        now = require_now("iterate_presets", now)
+        for preset in self.presets:
+            yield self._index.make_preset_snapshot(preset, now)
 
 
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
@@ -138,54 +150,73 @@ def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
     return outlived if invalidated is None else max(invalidated, outlived)
 
 
-def _split_expired(
-    preset: Preset, rows: Sequence[Prebuild], now: datetime
-) -> tuple[tuple[Prebuild, ...], tuple[Prebuild, ...]]:
+def _count_expired(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> int:
+    """How many of these prebuilds, oldest first, have expired: they are the first ones."""
     cutoff = calculate_expiry_cutoff(preset, now)
-    if cutoff is None or not rows:
-        return tuple(rows), ()
-    expired = tuple([row for row in rows if row.created_at < cutoff])
-    if not expired:
-        return tuple(rows), ()
-    return tuple([row for row in rows if row.created_at >= cutoff]), expired
+    return 0 if cutoff is None else bisect_left(prebuilds, cutoff, key=_created_at)
 
 
-@attrs.frozen(kw_only=True)
-class _Index:
-    """The rows of a snapshot, grouped by the preset they name."""
+class _Index(NamedTuple):
+    """The rows of a snapshot by the preset they name; prebuilds are oldest first, by creation and then by id (R10)."""
 
     presets: Mapping[str, Preset]
-    running: Mapping[str, Sequence[Prebuild]]
-    in_progress: Mapping[str, Sequence[InProgress]]
-    pending: Mapping[str, Sequence[Pending]]
-    backoffs: Mapping[str, Sequence[Backoff]]
+    running: Mapping[str, tuple[Prebuild, ...]]
+    in_progress: Mapping[str, tuple[InProgress, ...]]
+    pending: Mapping[str, int]
+    backoffs: Mapping[str, Backoff]
     hard_limited: frozenset[str]
+    orphans: tuple[Orphans, ...]
 
     @classmethod
     def build(cls, snapshot: GlobalSnapshot) -> _Index:
+        presets = {preset.id: preset for preset in snapshot.presets}
+        running, in_progress = _group(sorted(snapshot.running, key=rank_by_age)), _group(snapshot.in_progress)
+        pending, backoffs = _group(snapshot.pending), _group(snapshot.backoffs)
+        hard_limited = {preset_id: (preset_id,) for preset_id in snapshot.hard_limited}
         return cls(
-            presets={preset.id: preset for preset in snapshot.presets},
-            running=_group(snapshot.running),
-            in_progress=_group(snapshot.in_progress),
-            pending=_group(snapshot.pending),
-            backoffs=_group(snapshot.backoffs),
-            hard_limited=frozenset(snapshot.hard_limited),
+            presets=presets,
+            running=running,
+            in_progress=in_progress,
+            pending={preset_id: sum(row.count for row in rows) for preset_id, rows in pending.items()},
+            backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
+            hard_limited=frozenset(hard_limited),
+            orphans=(
+                *_find_orphans("running", running, presets),
+                *_find_orphans("in_progress", in_progress, presets),
+                *_find_orphans("pending", pending, presets),
+                *_find_orphans("backoffs", backoffs, presets),
+                *_find_orphans("hard_limited", hard_limited, presets),
+            ),
         )
 
-    def iterate_orphans(self) -> Iterator[Orphans]:
-        for collection in ("running", "in_progress", "pending", "backoffs"):
-            rows: Mapping[str, Sequence[Any]] = getattr(self, collection)
-            for preset_id in sorted(rows.keys() - self.presets.keys()):
-                yield Orphans(collection=collection, preset_id=preset_id, count=len(rows[preset_id]))
-        for preset_id in sorted(self.hard_limited - self.presets.keys()):
-            yield Orphans(collection="hard_limited", preset_id=preset_id, count=1)
+    def make_preset_snapshot(self, preset: Preset, now: datetime) -> PresetSnapshot:
+        prebuilds = self.running.get(preset.id, ())
+        split = _count_expired(preset, prebuilds, now)
+        return _make_preset_snapshot(
+            preset,
+            now,
+            prebuilds[split:],
+            prebuilds[:split],
+            self.in_progress.get(preset.id, ()),
+            self.pending.get(preset.id, 0),
+            self.backoffs.get(preset.id),
+            preset.id in self.hard_limited,
+            calculate_target(preset, now),
+        )
 
 
-def _group(rows: Iterable[_R]) -> Mapping[str, Sequence[_R]]:
+def _group(rows: Iterable[_R]) -> dict[str, tuple[_R, ...]]:
     groups: defaultdict[str, list[_R]] = defaultdict(list)
     for row in rows:
         groups[row.preset_id].append(row)
-    return dict(groups)
+    return {preset_id: tuple(group) for preset_id, group in groups.items()}
+
+
+def _find_orphans(
+    collection: str, groups: Mapping[str, Sequence[object]], presets: Mapping[str, Preset]
+) -> Iterator[Orphans]:
+    for preset_id in sorted(groups.keys() - presets.keys()):
+        yield Orphans(collection=collection, preset_id=preset_id, count=len(groups[preset_id]))
 
 
 def find_duplicates(collection: str, key: str, values: Sequence[object]) -> Iterator[str]:

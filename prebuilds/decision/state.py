@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
+from prebuilds.decision.fields import TOTAL, Maker, instance_of, member_of, optional
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.snapshots import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
@@ -32,20 +32,23 @@ class ReconciliationState:
     target_error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
 
 
+_make_state = Maker(ReconciliationState)
+
+
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
     """The counts of one preset at one instant (R6)."""
     is_active = snapshot.preset.is_active
-    return ReconciliationState(
-        actual=len(snapshot.running) + len(snapshot.expired),
-        expired=len(snapshot.expired),
-        desired=snapshot.target.desired,
-        eligible=count_eligible(snapshot.running) if is_active else 0,
-        extraneous=count_extraneous(snapshot) if is_active else 0,
-        starting=count_in_progress(snapshot.in_progress, Transition.START),
-        stopping=count_in_progress(snapshot.in_progress, Transition.STOP),
-        deleting=count_in_progress(snapshot.in_progress, Transition.DELETE),
-        target_source=snapshot.target.source,
-        target_error=snapshot.target.error,
+    return _make_state(
+        len(snapshot.running) + len(snapshot.expired),
+        len(snapshot.expired),
+        snapshot.target.desired,
+        count_eligible(snapshot.running) if is_active else 0,
+        count_extraneous(snapshot) if is_active else 0,
+        count_in_progress(snapshot.in_progress, Transition.START),
+        count_in_progress(snapshot.in_progress, Transition.STOP),
+        count_in_progress(snapshot.in_progress, Transition.DELETE),
+        snapshot.target.source,
+        snapshot.target.error,
     )
 
 
@@ -65,6 +68,6 @@ def count_missing(snapshot: PresetSnapshot) -> int:
     return max(snapshot.target.desired - len(snapshot.running) - starting, 0)
 
 
-def count_in_progress(rows: Iterable[InProgress], transition: Transition) -> int:
+def count_in_progress(rows: Sequence[InProgress], transition: Transition) -> int:
     """How many prebuilds are under way through this transition."""
-    return sum([row.count for row in rows if row.transition is transition])
+    return sum([row.count for row in rows if row.transition is transition]) if rows else 0

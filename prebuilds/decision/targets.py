@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 import attrs
 
@@ -41,19 +42,24 @@ class Target:
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 
 
+@lru_cache(maxsize=2**10)
+def _make_own_target(desired: int) -> Target:
+    return Target(desired=desired, source=TargetSource.PRESET)
+
+
 def calculate_target(preset: Preset, now: datetime) -> Target:
     """The target of a preset at an instant (R3). The schedules of an inactive preset are not looked at."""
     if not preset.is_active:
         return _INACTIVE
     if not preset.schedules:
-        return Target(desired=preset.desired_instances, source=TargetSource.PRESET)
+        return _make_own_target(preset.desired_instances)
     timetable = compile_schedules(preset.schedules, preset.timezone)
     if not isinstance(timetable, Timetable):
         error = "; ".join(map(str, timetable))
         return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
     opening = timetable.get_opening(now)
     if opening is None:
-        return Target(desired=preset.desired_instances, source=TargetSource.PRESET)
+        return _make_own_target(preset.desired_instances)
     return Target(desired=opening.instances, source=TargetSource.SCHEDULE, opening=opening)
 
 

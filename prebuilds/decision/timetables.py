@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import combinations
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import attrs
 
-from prebuilds.decision.fields import LAST_NOW, UTC
+from prebuilds.decision.fields import LAST_NOW
 from prebuilds.decision.models import Schedule
 from prebuilds.decision.windows import Window, find_shared_hour, parse_window
 from prebuilds.errors import InvalidCronError, show
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
@@ -118,7 +121,7 @@ def check_schedules(schedules: Sequence[Schedule], timezone: str | None) -> tupl
 @lru_cache(maxsize=2**14)
 def compile_schedules(schedules: tuple[Schedule, ...], timezone: str | None) -> Timetable | tuple[ScheduleProblem, ...]:
     """The schedules as a timetable, or all that is wrong with them; either is cached."""
-    zone = _load_zone(timezone)
+    zone = _find_zone(timezone)
     problems = [zone] if isinstance(zone, ScheduleProblem) and schedules else []
     openings: list[Opening] = []
     for index, schedule in enumerate(schedules):
@@ -134,11 +137,20 @@ def compile_schedules(schedules: tuple[Schedule, ...], timezone: str | None) -> 
     return Timetable(openings=tuple(openings), zone=zone)
 
 
-def _load_zone(name: str | None) -> ZoneInfo | ScheduleProblem:
+def load_zone(name: str) -> ZoneInfo:
+    """A zone of the IANA database, by its name."""
+    from zoneinfo import (
+        ZoneInfo,  # a tenth of the time that importing this library takes, and only schedules need it
+    )
+
+    return ZoneInfo(name)
+
+
+def _find_zone(name: str | None) -> ZoneInfo | ScheduleProblem:
     if not name:
         return ScheduleProblem(schedules=(), message="missing; schedules need the name of a time zone")
     try:
-        return ZoneInfo(name)
+        return load_zone(name)
     except (LookupError, ValueError, OSError):  # not found; no name of a zone; a directory, or a name too long
         return ScheduleProblem(schedules=(), message=f"{show(name)} is not a known time zone")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import attrs
 
@@ -25,8 +26,7 @@ _NO_WEEKDAY: frozenset[int] = frozenset()
 _DAYS_IN_MONTH = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
 
 
-@attrs.frozen
-class _Field:
+class _Field(NamedTuple):
     """One of the fields: its name, its range, and the names that its values may go by."""
 
     name: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -19,11 +19,27 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.gen import AttributeOverride, make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.errors import (
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+)
+from cattrs.gen import (
+    make_dict_structure_fn,
+    make_dict_unstructure_fn,
+    override,
+)
 
-from prebuilds.decision.documents import SnapshotDocument
-from prebuilds.decision.fields import Check
+from prebuilds.decision.fields import (
+    DURATION,
+    ID_ALLOWED,
+    MAX_DURATION,
+    NOW,
+    instance_of,
+    is_id,
+    optional,
+    to_utc,
+)
 from prebuilds.decision.models import (
     Backoff,
     InProgress,
@@ -38,12 +54,22 @@ from prebuilds.decision.models import (
 from prebuilds.decision.rfc3339 import EXAMPLE, format_instant, parse_instant
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.decision.state import ReconciliationState
-from prebuilds.errors import InvalidSnapshotError, shorten, show
+from prebuilds.errors import InvalidSnapshotError, InvalidValueError, shorten, show
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
 
 MAX_PROBLEMS = 1_000  # in one collection; whoever has more has given something else than a snapshot
+
+
+@attrs.frozen(kw_only=True)
+class SnapshotDocument:
+    """A snapshot and, where its document gives them, the instant and the backoff interval to decide with."""
+
+    snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
+    now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
+    backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
+
 
 # Where a key differs from the field's name.
 _KEYS: dict[type, dict[str, str]] = {
@@ -52,14 +78,15 @@ _KEYS: dict[type, dict[str, str]] = {
         "id": "template_version_id",
         "name": "template_version_name",
         "is_active": "using_active_version",
+        "template": "(template)",  # in brackets, what no document has: see _FLAT
     },
-    Preset: {"ttl": "ttl_seconds"},
+    Preset: {"ttl": "ttl_seconds", "template_version": "(template_version)"},
     SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
 }
 # What is an object as a model and lies flat in its parent's object as JSON.
 _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("template", Template)}
 _ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff)
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}")
 
 
 def read(value: Any, kind: type[_T]) -> _T:
@@ -85,11 +112,11 @@ def _get_converter() -> Converter:
     converter.register_structure_hook(timedelta, lambda value, _: _read_seconds(value))
     converter.register_structure_hook_func(_is_enum, _read_member)
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
-    converter.register_structure_hook_func(Parameters.__eq__, lambda value, _: _require_object(value))
+    converter.register_structure_hook_func(_is_parameters, lambda value, _: _require_object(value))
     converter.register_unstructure_hook(datetime, format_instant)
     converter.register_unstructure_hook(timedelta, _write_seconds)
     converter.register_unstructure_hook_func(_is_rows, lambda rows: [converter.unstructure(row) for row in rows])
-    converter.register_unstructure_hook_func(Parameters.__eq__, dict)
+    converter.register_unstructure_hook_func(_is_parameters, dict)
     for kind in (Template, TemplateVersion, *_ROWS, GlobalSnapshot, SnapshotDocument, ReconciliationState):
         _register(converter, kind)
     return converter
@@ -101,7 +128,7 @@ def _list_problems(error: Exception, path: str = "") -> Iterator[str]:
         for inner in error.exceptions:
             yield from _list_problems(inner, path + _find_step(error.cl, inner))
     elif isinstance(error, ForbiddenExtraKeysError):
-        for key in sorted(error.extra_fields):
+        for key in sorted(map(_show_key, error.extra_fields)):
             yield f"{_join(path, key)}: unknown key"
     elif isinstance(error, InvalidSnapshotError):
         for problem in error.problems:
@@ -110,6 +137,11 @@ def _list_problems(error: Exception, path: str = "") -> Iterator[str]:
         yield f"{path.lstrip('.')}: missing"
     else:
         yield f"{path.lstrip('.') or 'document'}: {error}"
+
+
+def _refuse(value: Any, allowed: str) -> str:
+    words = allowed.replace("True or False", "true or false").replace("or None", "or null")
+    return f"{show_json(value)} is not allowed; it must be {words}"
 
 
 def show_json(value: Any) -> str:
@@ -131,6 +163,10 @@ def _find_step(kind: type, error: Exception) -> str:
     return ""
 
 
+def _show_key(key: object) -> str:
+    return key if isinstance(key, str) and _PLAIN_KEY.fullmatch(key) else show_json(key)
+
+
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}".lstrip(".")
 
@@ -139,21 +175,28 @@ def _register(converter: Converter, kind: type) -> None:
     """Teach the converter how this model stands in a document."""
     attrs.resolve_types(kind)
     fields = [field for field in attrs.fields(kind) if field.init]
-    overrides = {field.name: _make_override(converter, kind, field) for field in fields}
+    overrides: dict[str, Any] = {field.name: _make_override(converter, kind, field) for field in fields}
     # A wrapped document may say more than is read here; a row may not, as a misspelt key would be lost in silence.
     is_strict = kind is not SnapshotDocument
-    structure = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=is_strict, **overrides)
-    unstructure = make_dict_unstructure_fn(kind, converter, **overrides)
+    structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
+        kind, converter, _cattrs_forbid_extra_keys=is_strict, **overrides
+    )
+    unstructure: Callable[[Any], Any] = make_dict_unstructure_fn(kind, converter, **overrides)
     converter.register_structure_hook(kind, lambda value, _: structure(_nest(kind, _require_object(value)), kind))
     converter.register_unstructure_hook(kind, lambda model: _flatten(kind, unstructure(model)))
 
 
-def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> AttributeOverride:
+def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> Any:
+    parse = converter.get_structure_hook(field.type)
+
     def read(value: Any, _: object) -> Any:
-        parsed = converter.structure(value, field.type)
+        parsed = parse(value, field.type)
         converted = field.converter(parsed) if callable(field.converter) else parsed
-        if isinstance(field.validator, Check) and not field.validator.accepts(converted):
-            raise ValueError(f"{show_json(value)} is not allowed; it must be {field.validator.allowed}")
+        try:
+            if field.validator:
+                field.validator(None, field, converted)
+        except InvalidValueError as error:
+            raise ValueError(_refuse(value, error.allowed)) from None
         return converted
 
     return override(rename=_get_key(kind, field.name), struct_hook=read)
@@ -166,7 +209,7 @@ def _get_key(kind: type, name: str) -> str:
 def _list_keys(kind: type) -> frozenset[str]:
     """All keys at which this model's own fields and those of its flat part stand."""
     name, part = _FLAT.get(kind, ("", None))
-    own = {_get_key(kind, field.name) for field in attrs.fields(kind)} - {name}
+    own = {_get_key(kind, field.name) for field in attrs.fields(kind)} - {_get_key(kind, name)}
     return frozenset(own | (_list_keys(part) if part else frozenset()))
 
 
@@ -175,11 +218,9 @@ def _nest(kind: type, value: dict[str, Any]) -> dict[str, Any]:
     if kind not in _FLAT:
         return value
     name, part = _FLAT[kind]
-    if name in value:
-        raise ForbiddenExtraKeysError(None, kind, {name})
     keys = _list_keys(part)
     own = {key: entry for key, entry in value.items() if key not in keys}
-    return {**own, name: {key: entry for key, entry in value.items() if key in keys}}
+    return {**own, _get_key(kind, name): {key: entry for key, entry in value.items() if key in keys}}
 
 
 def _flatten(kind: type, value: dict[str, Any]) -> dict[str, Any]:
@@ -189,13 +230,13 @@ def _flatten(kind: type, value: dict[str, Any]) -> dict[str, Any]:
     name, _ = _FLAT[kind]
     flat: dict[str, Any] = {}
     for key, entry in value.items():
-        flat.update(entry if key == name else {key: entry})
+        flat.update(entry if key == _get_key(kind, name) else {key: entry})
     return flat
 
 
 def _require_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{show_json(value)} is not allowed; it must be an object")
+        raise ValueError(_refuse(value, "an object"))
     return dict(value)
 
 
@@ -203,28 +244,39 @@ def _is_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Enum)
 
 
+def _is_parameters(kind: Any) -> bool:
+    return bool(kind == Parameters)
+
+
 def _is_rows(kind: Any) -> bool:
-    return get_origin(kind) is tuple and kind != Parameters
+    return get_origin(kind) is tuple and not _is_parameters(kind)
 
 
 def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     """Each element of a list; the first `MAX_PROBLEMS` that fail are all reported, and no more are read."""
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{show_json(value)} is not allowed; it must be a list")
+        raise ValueError(_refuse(value, "a list"))
     row_kind = get_args(kind)[0]
+    read_row = _read_id if row_kind is str else converter.get_structure_hook(row_kind)
     rows, errors = [], []
     for index, entry in enumerate(value):
         try:
-            rows.append(converter.structure(entry, row_kind))
-        except Exception as error:  # whatever is wrong with a row is told with its place
+            rows.append(read_row(entry, row_kind))
+        except (BaseValidationError, ForbiddenExtraKeysError, ValueError) as error:
             error.__notes__ = [IterableValidationNote("", index, row_kind)]
             errors.append(error)
         if len(errors) == MAX_PROBLEMS:
-            errors.append(ValueError(f"more than {MAX_PROBLEMS - 1} entries are wrong; the rest was not read"))
+            errors.append(ValueError(f"{MAX_PROBLEMS} entries are wrong so far; the rest was not read"))
             break
     if errors:
         raise IterableValidationError("", errors, kind)
     return tuple(rows)
+
+
+def _read_id(value: Any, _: object) -> str:
+    if not is_id(value):
+        raise ValueError(_refuse(value, ID_ALLOWED))
+    return str(value)
 
 
 def _read_instant(value: Any) -> datetime:
@@ -237,12 +289,10 @@ def _read_instant(value: Any) -> datetime:
 
 
 def _read_seconds(value: Any) -> timedelta:
-    try:
-        if type(value) not in (int, float):
-            raise ValueError
-        return timedelta(seconds=value)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{show_json(value)} is not a number of seconds from 0 to 36525 days") from None
+    most = MAX_DURATION // timedelta(seconds=1)
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise ValueError(_refuse(value, f"a number of seconds from 0 to {most}"))
+    return timedelta(seconds=value)
 
 
 def _write_seconds(value: timedelta) -> int | float:
@@ -252,5 +302,5 @@ def _write_seconds(value: timedelta) -> int | float:
 def _read_member(value: Any, kind: type[_E]) -> _E:
     members = {member.value: member for member in kind}
     if not isinstance(value, str) or value not in members:
-        raise ValueError(f"{show_json(value)} is not allowed; it must be one of {', '.join(members)}")
+        raise ValueError(_refuse(value, f"one of {', '.join(members)}"))
     return members[value]

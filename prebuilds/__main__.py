@@ -1,0 +1,7 @@
+"""`python -m prebuilds`."""
+
+import sys
+
+from prebuilds.cli import main
+
+sys.exit(main())

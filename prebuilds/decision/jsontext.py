@@ -1,0 +1,60 @@
+"""JSON text, read whole and strictly: an object that has a key twice, and numbers that JSON lacks, are errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from prebuilds.errors import InvalidSnapshotError, show
+
+Source = str | os.PathLike[str] | IO[str] | IO[bytes] | Mapping[str, Any]
+
+
+def read_json(source: Source) -> Any:
+    """The JSON value of a path, of an open file, or of a mapping that is one already.
+
+    Raises `OSError` for a path that cannot be read, `InvalidSnapshotError` for what is no JSON.
+    """
+    if isinstance(source, Mapping):
+        return source
+    content = _read(source)
+    try:
+        return _parse(content)
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 text: byte {error.start} is {content[error.start]!r}"
+    except json.JSONDecodeError as error:
+        problem = f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    except ValueError as error:
+        problem = f"not JSON: {error}"
+    except RecursionError:
+        problem = "not read: nested too deeply"
+    raise InvalidSnapshotError((f"document: {problem}",))
+
+
+def _read(source: str | os.PathLike[str] | IO[str] | IO[bytes]) -> str | bytes:
+    if not isinstance(source, (str, os.PathLike)):
+        return source.read()
+    with open(source, "rb") as file:
+        return file.read()
+
+
+def _parse(content: str | bytes) -> Any:
+    text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+    if not text.strip():
+        raise ValueError("the document is empty")
+    return json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = dict(pairs)
+    if len(keys) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"an object has the key {show(twice)} twice (its id is {show(keys.get('id'))})")
+    return keys
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
