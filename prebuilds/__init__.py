@@ -35,10 +35,10 @@ from prebuilds.decision.models import (
     Transition,
 )
 from prebuilds.decision.planning import Decision, Plan, Withheld, WithheldReason, plan
-from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import Target, TargetSource, calculate_target
-from prebuilds.decision.timetables import ScheduleProblem, check_schedules
+from prebuilds.decision.timetables import Opening, ScheduleProblem, check_schedules
 from prebuilds.decision.windows import (
     SharedHour,
     Window,
@@ -70,6 +70,7 @@ __all__ = [
     "InvalidSnapshotError",
     "InvalidValueError",
     "MissingExtraError",
+    "Opening",
     "Orphans",
     "Pending",
     "Plan",
@@ -85,6 +86,7 @@ __all__ = [
     "Schedule",
     "ScheduleProblem",
     "SharedHour",
+    "SnapshotDocument",
     "Target",
     "TargetSource",
     "Template",

@@ -10,12 +10,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from prebuilds.decision.planning import Plan
-from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from prebuilds.decision.jsontext import Source
-    from prebuilds.decision.wire import SnapshotDocument
 
 
 def load_snapshot(source: Source) -> GlobalSnapshot:

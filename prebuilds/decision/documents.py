@@ -15,8 +15,7 @@ from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.jsontext import Source, read_json
 from prebuilds.decision.planning import Decision, Plan
 from prebuilds.decision.rfc3339 import format_instant
-from prebuilds.decision.snapshots import GlobalSnapshot, find_duplicates
-from prebuilds.decision.wire import SnapshotDocument
+from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument, find_duplicates
 from prebuilds.errors import InvalidSnapshotError
 
 _T = TypeVar("_T")

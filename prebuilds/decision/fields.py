@@ -133,11 +133,11 @@ def to_tuple(value: Any) -> Any:
     return tuple(value)
 
 
-def require_now(place: str, now: datetime) -> datetime:
-    """The `now` of a function in UTC. Raises `InvalidValueError` for one that no decision can be taken at."""
-    instant: datetime = to_utc(now)
+def require_instant(place: str, name: str, value: datetime) -> datetime:
+    """An argument that decisions are taken from, in UTC. Raises `InvalidValueError`, which names the place, if it is none."""
+    instant: datetime = to_utc(value)
     if not _is_now(instant):
-        raise InvalidValueError(place, "now", now, _NOW_ALLOWED)
+        raise InvalidValueError(place, name, value, _NOW_ALLOWED)
     return instant
 
 

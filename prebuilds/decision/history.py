@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from prebuilds.decision.fields import require_now
+from prebuilds.decision.fields import require_instant
 from prebuilds.decision.models import (
     Backoff,
     Build,
@@ -37,7 +37,7 @@ def calculate_backoffs(
     `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
     `last_build_at` is when the last of them ended.
     """
-    now = require_now("calculate_backoffs", now)
+    now = require_instant("calculate_backoffs", "now", now)
     outcomes = _group_outcomes(builds)
     backoffs = (_find_backoff(preset, outcomes.get(preset.id, ()), now, policy) for preset in presets)
     return tuple([backoff for backoff in backoffs if backoff])
@@ -59,7 +59,7 @@ def calculate_hard_limited(
 
 
 def _is_forgotten(build: Build, reset_at: datetime | None) -> bool:
-    return reset_at is not None and build.created_at <= require_now("calculate_hard_limited", reset_at)
+    return reset_at is not None and build.created_at <= require_instant("calculate_hard_limited", "resets", reset_at)
 
 
 class _Outcome(NamedTuple):

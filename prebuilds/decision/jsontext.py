@@ -52,7 +52,8 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"an object has the key {show(twice)} twice (its id is {show(keys.get('id'))})")
+        whose = f" (its id is {show(keys['id'])})" if "id" in keys else ""
+        raise ValueError(f"an object has the key {show(twice)} twice{whose}")
     return keys
 
 

@@ -37,7 +37,7 @@ from prebuilds.decision.fields import (
     Maker,
     instance_of,
     member_of,
-    require_now,
+    require_instant,
     to_tuple,
     to_utc,
     tuple_of,
@@ -209,12 +209,12 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     `now` is an aware datetime. While `paused`, every action is withheld; the creates of a hard-limited preset always
     are. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
-    now = require_now("plan", now)
+    now = require_instant("plan", "now", now)
     return Plan(
         now=now,
         paused=paused,
         decisions=tuple([_decide(preset, policy, paused) for preset in snapshot.iterate_presets(now)]),
-        orphaned=snapshot.orphans,
+        orphaned=snapshot.orphaned,
     )
 
 

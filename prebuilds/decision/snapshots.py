@@ -10,13 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import attrs
 
 from prebuilds.decision.fields import (
+    DURATION,
     FLAG,
     NOW,
     TOTAL,
@@ -26,7 +27,7 @@ from prebuilds.decision.fields import (
     instance_of,
     is_id,
     optional,
-    require_now,
+    require_instant,
     to_tuple,
     to_utc,
     tuple_of,
@@ -120,22 +121,31 @@ class GlobalSnapshot:
         object.__setattr__(self, "_index", _Index.build(self))
 
     @property
-    def orphans(self) -> tuple[Orphans, ...]:
+    def orphaned(self) -> tuple[Orphans, ...]:
         """The rows that name no preset of this snapshot, counted by collection and name (R1)."""
-        return self._index.orphans
+        return self._index.orphaned
 
     def for_preset(self, preset_id: str, now: datetime) -> PresetSnapshot:
         """One preset at one instant, its expired prebuilds split off (R2), oldest first. Raises `UnknownPresetError`."""
         preset = self._index.presets.get(preset_id)
         if preset is None:
             raise UnknownPresetError(preset_id)
-        return self._index.make_preset_snapshot(preset, require_now("for_preset", now))
+        return self._index.make_preset_snapshot(preset, require_instant("for_preset", "now", now))
 
     def iterate_presets(self, now: datetime) -> Iterator[PresetSnapshot]:
         """Every preset at one instant, in the presets' order, as `for_preset` gives it."""
-        now = require_now("iterate_presets", now)
+        now = require_instant("iterate_presets", "now", now)
         for preset in self.presets:
             yield self._index.make_preset_snapshot(preset, now)
+
+
+@attrs.frozen(kw_only=True)
+class SnapshotDocument:
+    """A snapshot and, where its document gives them, the instant and the backoff interval to decide with."""
+
+    snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
+    now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
+    backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
 
 
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
@@ -165,7 +175,7 @@ class _Index(NamedTuple):
     pending: Mapping[str, int]
     backoffs: Mapping[str, Backoff]
     hard_limited: frozenset[str]
-    orphans: tuple[Orphans, ...]
+    orphaned: tuple[Orphans, ...]
 
     @classmethod
     def build(cls, snapshot: GlobalSnapshot) -> _Index:
@@ -180,7 +190,7 @@ class _Index(NamedTuple):
             pending={preset_id: sum(row.count for row in rows) for preset_id, rows in pending.items()},
             backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
             hard_limited=frozenset(hard_limited),
-            orphans=(
+            orphaned=(
                 *_find_orphans("running", running, presets),
                 *_find_orphans("in_progress", in_progress, presets),
                 *_find_orphans("pending", pending, presets),

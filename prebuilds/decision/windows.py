@@ -141,7 +141,7 @@ def parse_window(expression: str) -> Window:
     """
     fields = expression.split()
     if len(fields) != 5:
-        raise InvalidCronError(expression, (f"{len(fields)} fields; there must be 5",))
+        raise InvalidCronError(expression, (f"needs 5 fields, has {len(fields)}",))
     problems = [] if fields[0] == "*" else [f"minute field: `{shorten(fields[0])}` is not `*`"]
     values: list[frozenset[int]] = []
     stars: list[bool] = []

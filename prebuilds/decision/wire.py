@@ -52,23 +52,15 @@ from prebuilds.decision.models import (
     TemplateVersion,
 )
 from prebuilds.decision.rfc3339 import EXAMPLE, format_instant, parse_instant
-from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
 from prebuilds.errors import InvalidSnapshotError, InvalidValueError, shorten, show
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
 
+_MICROSECOND = 0.000001
 MAX_PROBLEMS = 1_000  # in one collection; whoever has more has given something else than a snapshot
-
-
-@attrs.frozen(kw_only=True)
-class SnapshotDocument:
-    """A snapshot and, where its document gives them, the instant and the backoff interval to decide with."""
-
-    snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
-    now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
-    backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
 
 
 # Where a key differs from the field's name.
@@ -263,7 +255,7 @@ def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
         try:
             rows.append(read_row(entry, row_kind))
         except (BaseValidationError, ForbiddenExtraKeysError, ValueError) as error:
-            error.__notes__ = [IterableValidationNote("", index, row_kind)]
+            error.__dict__["__notes__"] = [IterableValidationNote("", index, row_kind)]
             errors.append(error)
         if len(errors) == MAX_PROBLEMS:
             errors.append(ValueError(f"{MAX_PROBLEMS} entries are wrong so far; the rest was not read"))
@@ -290,8 +282,9 @@ def _read_instant(value: Any) -> datetime:
 
 def _read_seconds(value: Any) -> timedelta:
     most = MAX_DURATION // timedelta(seconds=1)
-    if type(value) not in (int, float) or not 0 <= value <= most:
-        raise ValueError(_refuse(value, f"a number of seconds from 0 to {most}"))
+    # What rounds to zero is refused, as a ttl of zero means for ever.
+    if type(value) not in (int, float) or not (value == 0 or _MICROSECOND <= value <= most):
+        raise ValueError(_refuse(value, f"0 or a number of seconds from 0.000001 to {most}, or null"))
     return timedelta(seconds=value)
 
 

@@ -1,0 +1,78 @@
+"""How Sphinx builds these pages: `sphinx-build -W -b html docs docs/_build`, warnings being errors."""  # noqa: INP001
+
+from __future__ import annotations
+
+import re
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(_ROOT))  # the API page tells of this checkout, installed or not
+_METADATA = (_ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+project = "prebuilds"
+author = "The prebuilds maintainers"
+version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+default_role = "code"  # docstrings have code between single backticks
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+
+html_theme = "furo"
+html_title = f"prebuilds {release}"
+html_show_sourcelink = False
+
+# Names that a reader of a signature could not look up, as what they stand for.
+_MEANINGS = {
+    "_DEFAULT_POLICY": "Policy()",
+    "_NO_RESETS": "{}",
+    "Source": "str | PathLike | IO | Mapping",
+    "Actions": "tuple[ReconciliationActions, ...]",
+    "Parameters": "Mapping[str, str]",
+}
+_NAMES = re.compile(rf"\b({'|'.join(_MEANINGS)})\b")
+
+
+def setup(app: Sphinx) -> None:
+    """Register what Sphinx is to call."""
+    app.connect("autodoc-process-signature", write_signature)
+
+
+def write_signature(*event: Any) -> tuple[str | None, str | None]:
+    """The signature of a model by its fields: attrs's own shows no types and defaults where a converter stands."""
+    _app, _what, _name, target, _options, signature, returned = event
+    if attrs.has(target):
+        fields = [field for field in attrs.fields(target) if field.init]
+        signature = f"(*, {', '.join(map(_describe_field, fields))})"
+    elif isinstance(target, type) and issubclass(target, Enum):
+        signature = ""  # a member is never made
+    return _spell_out(signature), returned
+
+
+def _describe_field(field: attrs.Attribute[Any]) -> str:
+    return f"{field.name}: {field.type}{_describe_default(field.default)}"
+
+
+def _describe_default(default: Any) -> str:
+    if default is attrs.NOTHING:
+        return ""
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        return f" = {default.factory.__name__}()"
+    text = str(default) if isinstance(default, Enum) else repr(default)
+    return f" = {text.removeprefix('datetime.')}"
+
+
+def _spell_out(signature: str | None) -> str | None:
+    return signature and _NAMES.sub(lambda match: _MEANINGS[match.group()], signature)

@@ -1,0 +1,72 @@
+"""Everything that is checked and built: `nox -l` lists it, `nox -s NAME` runs one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "typing", "tests", "coverage", "docs"]
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+SOURCES = ("prebuilds", "tests", "docs/conf.py", "noxfile.py")
+
+
+def install_group(session: nox.Session, group: str) -> None:
+    """The tools of one of the project's dependency groups."""
+    session.install("-q", *nox.project.dependency_groups(PYPROJECT, group))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests against the installed wheel, on each Python that is present."""
+    session.install("-q", ".[cli,testing]")
+    # Isolated from the working directory, so that the installed package is the one that is tested.
+    session.run("python", "-P" if session.python != "3.10" else "-I", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Coverage of branches; it must be whole for `decision`."""
+    install_group(session, "coverage")
+    session.install("-q", "-e", ".[cli,testing]")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "report")
+    session.run("coverage", "report", "--include=prebuilds/decision/*", "--fail-under=100")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and formatting."""
+    install_group(session, "lint")
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy and pyright, for the package and for a typed example of its use."""
+    install_group(session, "typing")
+    session.install("-q", "-e", ".[cli,testing]")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as HTML; warnings are errors."""
+    install_group(session, "docs")
+    session.install("-q", "-e", ".[cli,testing]")
+    shutil.rmtree(Path("docs/_build"), ignore_errors=True)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How long planning and importing take, as ratios within one run."""
+    session.install("-q", ".[cli]")
+    session.run("python", "tests/bench.py", *session.posargs)

@@ -1,0 +1,435 @@
+"""Documents: what loads, what does not and why, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from decision.examples import HOUR, MINUTE, NOW, UTC, make_backoff, make_fleet, make_prebuild, make_preset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prebuilds import (
+    Backoff,
+    GlobalSnapshot,
+    InProgress,
+    InvalidSnapshotError,
+    MissingExtraError,
+    Pending,
+    PrebuildsError,
+    PrebuildStatus,
+    Preset,
+    Schedule,
+    Template,
+    TemplateVersion,
+    Transition,
+    dump_plan,
+    dump_snapshot,
+    load_document,
+    load_snapshot,
+    plan,
+)
+from prebuilds.decision.rfc3339 import format_instant, parse_instant
+from prebuilds.testing import strategies
+
+FULL = {
+    "presets": [
+        {
+            "id": "p",
+            "name": "Large",
+            "template_version_id": "v2",
+            "template_version_name": "v2.0",
+            "template_id": "t",
+            "template_name": "backend",
+            "organization_id": "o",
+            "organization_name": "acme",
+            "deleted": False,
+            "deprecated": True,
+            "using_active_version": False,
+            "desired_instances": 3,
+            "ttl_seconds": 86400,
+            "timezone": "Europe/Berlin",
+            "schedules": [{"cron": "* 8-18 * * 1-5", "instances": 5}],
+            "last_invalidated_at": "2026-11-23T08:30:00Z",
+            "prebuild_status": "hard_limited",
+            "parameters": {"cpu": "16"},
+        }
+    ],
+    "running": [
+        {
+            "id": "w",
+            "name": "swift-otter",
+            "preset_id": "p",
+            "template_id": "t",
+            "template_version_id": "v1",
+            "created_at": "2026-11-23T08:30:00.000001Z",
+            "ready": True,
+        }
+    ],
+    "in_progress": [{"preset_id": "p", "transition": "stop", "count": 2}],
+    "pending": [{"preset_id": "p", "count": 1}],
+    "backoffs": [{"preset_id": "p", "num_failed": 2, "last_build_at": "2026-11-23T09:30:00Z"}],
+    "hard_limited": ["p"],
+}
+TEMPLATE = Template(id="t", name="backend", organization_id="o", organization_name="acme", deprecated=True)
+SNAPSHOT = GlobalSnapshot(
+    presets=[
+        Preset(
+            id="p",
+            name="Large",
+            template_version=TemplateVersion(id="v2", name="v2.0", template=TEMPLATE, is_active=False),
+            desired_instances=3,
+            ttl=timedelta(days=1),
+            timezone="Europe/Berlin",
+            schedules=[Schedule(cron="* 8-18 * * 1-5", instances=5)],
+            last_invalidated_at=NOW - HOUR,
+            prebuild_status=PrebuildStatus.HARD_LIMITED,
+            parameters={"cpu": "16"},
+        )
+    ],
+    running=[
+        make_prebuild(
+            "w",
+            name="swift-otter",
+            template_id="t",
+            template_version_id="v1",
+            created_at=NOW - HOUR + timedelta(microseconds=1),
+        )
+    ],
+    in_progress=[InProgress(preset_id="p", transition=Transition.STOP, count=2)],
+    pending=[Pending(preset_id="p", count=1)],
+    backoffs=[make_backoff(2, NOW)],
+    hard_limited=["p"],
+)
+
+
+def find_problems(document: object) -> tuple[str, ...]:
+    with pytest.raises(InvalidSnapshotError) as raised:
+        load_snapshot(document)  # type: ignore[arg-type]
+    assert str(raised.value) == "\n".join(raised.value.problems)
+    return raised.value.problems
+
+
+def test_every_key_of_the_format_is_read_and_written() -> None:
+    """A full document and the models it stands for are the same thing."""
+    assert load_snapshot(FULL) == SNAPSHOT
+    assert dump_snapshot(SNAPSHOT) == FULL
+
+
+def test_few_keys_are_needed() -> None:
+    """A preset needs id and desired_instances, a running row id, preset_id and created_at."""
+    document = {
+        "presets": [{"id": "p", "desired_instances": 3}],
+        "running": [{"id": "w", "preset_id": "p", "created_at": "2026-11-23T09:30:00+01:00"}],
+    }
+    row = make_prebuild("w", created_at=NOW - HOUR, ready=False)
+    assert load_snapshot(document) == make_fleet(running=[row])
+    assert load_snapshot({}) == GlobalSnapshot()
+
+
+@given(strategies.instants().flatmap(lambda now: strategies.global_snapshots(now=now)))
+def test_a_round_trip_is_exact(snapshot: GlobalSnapshot) -> None:
+    """Through JSON text and back, every snapshot is equal to itself."""
+    assert load_snapshot(io.StringIO(json.dumps(dump_snapshot(snapshot)))) == snapshot
+
+
+@given(st.timedeltas(timedelta(), timedelta(days=36_525)))
+def test_durations_keep_every_microsecond(ttl: timedelta) -> None:
+    """Whole seconds are written as whole numbers, others with their fraction."""
+    document = dump_snapshot(make_fleet(make_preset(ttl=ttl)))
+    assert isinstance(document["presets"][0]["ttl_seconds"], int) is (ttl.microseconds == 0)
+    assert load_snapshot(json.loads(json.dumps(document))).presets[0].ttl == ttl
+
+
+def test_paths_files_and_dicts_are_read_alike(tmp_path: Path) -> None:
+    """With or without a byte order mark."""
+    path = tmp_path / "fleet.json"
+    text = json.dumps(FULL)
+    path.write_text(text, encoding="utf-8-sig")
+    with path.open("rb") as file:
+        assert load_snapshot(file) == SNAPSHOT
+    assert load_snapshot(path) == load_snapshot(str(path)) == load_snapshot(io.StringIO(text)) == SNAPSHOT
+    with pytest.raises(FileNotFoundError):
+        load_snapshot(tmp_path / "none.json")
+
+
+def test_a_document_may_bring_the_instant_and_the_interval() -> None:
+    """Whatever else stands beside the three keys is the caller's own and is left alone."""
+    wrapped = {"now": "2026-11-23T09:30:00Z", "backoff_interval_seconds": 60, "snapshot": FULL, "expected": []}
+    document = load_document(wrapped)
+    assert (document.now, document.backoff_interval, document.snapshot) == (NOW, MINUTE, SNAPSHOT)
+    bare = load_document(FULL)
+    assert (bare.now, bare.backoff_interval, bare.snapshot) == (None, None, SNAPSHOT)
+
+
+def test_every_problem_is_told_at_once_with_its_path() -> None:
+    """Types, ranges, missing and unknown keys, naive instants, things given twice: one line each, none hides another."""
+    document = {
+        "presets": [
+            {
+                "id": "p",
+                "desired_instances": -1,
+                "ttl_seconds": "x",
+                "timezone": 5,
+                "last_invalidated_at": 7,
+                "using_active_version": "yes",
+                "template_name": None,
+                "schedules": [{"cron": "* 8 * * *", "instances": True}, 3],
+                "prebuild_status": "fine",
+                "parameters": [],
+                "desired_instance": 1,
+                "template_version": {},
+                "odd key": 1,
+            },
+            {"id": "p", "desired_instances": 1},
+            7,
+            {},
+        ],
+        "running": [
+            {"id": "a", "preset_id": "p", "created_at": "2026-01-01T00:00:00", "ready": None},
+            {"id": "a", "preset_id": "", "created_at": "yesterday"},
+        ],
+        "in_progress": [{"preset_id": "p", "transition": "START", "count": 1.5}],
+        "pending": None,
+        "backoffs": {},
+        "hard_limited": [1, "p", ""],
+        "extra": 1,
+    }
+    assert sorted(find_problems(document)) == sorted(
+        [
+            "presets[0].desired_instances: -1 is not allowed; it must be a whole number from 0 to 2147483647",
+            'presets[0].ttl_seconds: "x" is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null',
+            "presets[0].timezone: 5 is not allowed; "
+            "it must be text of at most 500 characters, none of them a control character, or null",
+            "presets[0].last_invalidated_at: 7 is not an RFC 3339 instant such as 2026-01-31T09:30:00Z",
+            'presets[0].using_active_version: "yes" is not allowed; it must be true or false',
+            "presets[0].template_name: null is not allowed; "
+            "it must be text of at most 500 characters, none of them a control character",
+            "presets[0].schedules[0].instances: true is not allowed; it must be a whole number from 0 to 2147483647",
+            "presets[0].schedules[1]: 3 is not allowed; it must be an object",
+            'presets[0].prebuild_status: "fine" is not allowed; '
+            "it must be one of healthy, hard_limited, validation_failed",
+            "presets[0].parameters: [] is not allowed; it must be an object",
+            "presets[0].desired_instance: unknown key",
+            "presets[0].template_version: unknown key",
+            'presets[0]."odd key": unknown key',
+            "presets[2]: 7 is not allowed; it must be an object",
+            "presets[3].id: missing",
+            "presets[3].desired_instances: missing",
+            'running[0].created_at: "2026-01-01T00:00:00" has no time zone; '
+            "write an RFC 3339 instant such as 2026-01-31T09:30:00Z",
+            "running[0].ready: null is not allowed; it must be true or false",
+            'running[1].preset_id: "" is not allowed; '
+            "it must be text of 1 to 500 characters, none of them a control character",
+            'running[1].created_at: "yesterday" is not an RFC 3339 instant such as 2026-01-31T09:30:00Z',
+            'in_progress[0].transition: "START" is not allowed; it must be one of start, stop, delete',
+            "in_progress[0].count: 1.5 is not allowed; it must be a whole number from 0 to 2147483647",
+            "pending: null is not allowed; it must be a list",
+            "backoffs: {} is not allowed; it must be a list",
+            "hard_limited[0]: 1 is not allowed; "
+            "it must be text of 1 to 500 characters, none of them a control character",
+            'hard_limited[2]: "" is not allowed; '
+            "it must be text of 1 to 500 characters, none of them a control character",
+            "extra: unknown key",
+            "presets[1].id: 'p' is given twice, first by presets[0]",
+            "running[1].id: 'a' is given twice, first by running[0]",
+        ]
+    )
+
+
+def test_problems_of_a_wrapped_document_are_led_by_its_keys() -> None:
+    """The path is that of the document as it was given."""
+    preset = {"id": "p", "desired_instances": 1}
+    wrapped = {"now": "x", "backoff_interval_seconds": -1, "snapshot": {"presets": [preset, preset]}}
+    assert sorted(find_problems(wrapped)) == [
+        "backoff_interval_seconds: -1 is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null",
+        'now: "x" is not an RFC 3339 instant such as 2026-01-31T09:30:00Z',
+        "snapshot.presets[1].id: 'p' is given twice, first by presets[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (float("nan"), "NaN is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
+        (float("inf"), "Infinity is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
+        (True, "true is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
+        (1e-7, "1e-07 is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
+        (10**400, None),
+        ({1, 2}, None),
+    ],
+)
+def test_a_duration_is_a_number_of_seconds(value: object, problem: str | None) -> None:
+    """Nothing that merely looks like a number, and no value that is no JSON at all."""
+    (found,) = find_problems({"presets": [{"id": "p", "desired_instances": 1, "ttl_seconds": value}]})
+    assert found.startswith("presets[0].ttl_seconds: ")
+    assert problem is None or found == f"presets[0].ttl_seconds: {problem}"
+
+
+@pytest.mark.parametrize("value", [3, [], "x", None])
+def test_a_snapshot_is_an_object(value: object) -> None:
+    """Nothing else is taken for one."""
+    shown = json.dumps(value)
+    assert find_problems({"snapshot": value}) == (f"snapshot: {shown} is not allowed; it must be an object",)
+    assert find_problems(io.StringIO(shown)) == (f"document: {shown} is not allowed; it must be an object",)
+
+
+def test_no_more_than_a_thousand_problems_of_a_list_are_told() -> None:
+    """A list of rubbish is given up on, and said to be."""
+    problems = find_problems({"presets": [1] * 5_000})
+    assert len(problems) == 1_001
+    assert problems[999] == "presets[999]: 1 is not allowed; it must be an object"
+    assert problems[1_000] == "presets: 1000 entries are wrong so far; the rest was not read"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "not JSON: the document is empty"),
+        (b" \n", "not JSON: the document is empty"),
+        (b'{"presets": [', "not JSON: line 1, column 14: Expecting value"),
+        (b'{"a": "\xff"}', "not UTF-8 text: byte 7 is 255"),
+        (b'{"snapshot": NaN}', "not JSON: NaN is no JSON number"),
+        (b'{"a": 1, "b": {"a": 1, "b": 2, "b": 3}}', "not JSON: an object has the key 'b' twice"),
+        (b'{"id": "x", "a": 1, "a": 2}', "not JSON: an object has the key 'a' twice (its id is 'x')"),
+        (b"[" * 1_000_000, "not read: nested too deeply"),
+        (b"1" * 5_000, None),
+    ],
+)
+def test_what_is_no_json_is_refused_in_one_line(content: bytes, problem: str | None) -> None:
+    """Empty, cut off, not text, not JSON, or too deep."""
+    (found,) = find_problems(io.BytesIO(content))
+    assert found.startswith("document: ")
+    assert problem is None or found == f"document: {problem}"
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("2026-01-01T00:00:00Z"),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from([*FULL, *FULL["presets"][0], "snapshot", "now", "count", "x"]), inner, max_size=4),  # type: ignore[misc]
+    max_leaves=12,
+)
+
+
+@given(JSON_VALUES)
+def test_arbitrary_json_loads_or_raises_the_documented_error(value: Any) -> None:
+    """And what loads can be planned, explained and dumped."""
+    try:
+        snapshot = load_snapshot(io.StringIO(json.dumps(value)))
+    except InvalidSnapshotError as error:
+        assert error.problems
+        return
+    made = plan(snapshot, now=NOW)
+    json.dumps(dump_plan(made))
+    assert made.explain()
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_load_or_raise_the_documented_error(content: bytes) -> None:
+    """No file makes the reader fail in another way."""
+    try:
+        load_snapshot(io.BytesIO(content))
+    except InvalidSnapshotError as error:
+        assert error.problems
+
+
+def test_a_plan_is_written_in_the_documented_form() -> None:
+    """Decisions in order, each with the state's ten counts and each action with its own payload alone."""
+    inactive = make_preset(id="old", template_version=TemplateVersion(is_active=False))
+    fleet = make_fleet(
+        make_preset(ttl=2 * HOUR),
+        inactive,
+        make_preset(id="b"),
+        make_preset(id="h", desired_instances=1),
+        running=[make_prebuild("w"), make_prebuild("x", preset_id="old"), make_prebuild("y", preset_id="ghost")],
+        pending=[Pending(preset_id="old", count=1)],
+        backoffs=[Backoff(preset_id="b", num_failed=1, last_build_at=NOW)],
+        hard_limited=["h"],
+    )
+    zeros = dict.fromkeys(
+        ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting"), 0
+    ) | {"target_source": "preset", "target_error": None}
+    assert dump_plan(plan(fleet, now=NOW)) == {
+        "now": "2026-11-23T09:30:00Z",
+        "next_change_at": "2026-11-23T09:31:00.000001Z",
+        "orphans": 1,
+        "decisions": [
+            {
+                "preset_id": "p",
+                "state": zeros | {"actual": 1, "eligible": 1, "desired": 3},
+                "actions": [{"type": "create", "create": 2}],
+                "withheld": [],
+                "next_change_at": "2026-11-23T10:30:00.000001Z",
+            },
+            {
+                "preset_id": "old",
+                "state": zeros | {"actual": 1, "target_source": "inactive"},
+                "actions": [{"type": "cancel_pending"}, {"type": "delete", "delete_ids": ["x"]}],
+                "withheld": [],
+                "next_change_at": None,
+            },
+            {
+                "preset_id": "b",
+                "state": zeros | {"desired": 3},
+                "actions": [{"type": "backoff", "backoff_until": "2026-11-23T09:31:00Z"}],
+                "withheld": [],
+                "next_change_at": "2026-11-23T09:31:00.000001Z",
+            },
+            {
+                "preset_id": "h",
+                "state": zeros | {"desired": 1},
+                "actions": [],
+                "withheld": [{"reason": "hard_limited", "action": {"type": "create", "create": 1}}],
+                "next_change_at": None,
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-11-23T09:30:00Z", NOW),
+        ("2026-11-23t10:30:00.5+01:00", NOW + timedelta(milliseconds=500)),
+        ("2026-11-23 04:00:00.000001999-05:30", NOW + timedelta(microseconds=1)),
+    ],
+)
+def test_rfc_3339_is_read_in_all_its_forms(text: str, instant: datetime) -> None:
+    """Any offset, fractions of any length, whose digits beyond the microsecond are cut off."""
+    assert parse_instant(text) == instant
+    assert parse_instant(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["2026-13-01T00:00:00Z", "2026-11-23T09:30:60Z", "0001-01-01T00:00:00+01:00"])
+def test_dates_that_do_not_exist_are_refused(text: str) -> None:
+    """Nor can an instant lie before the year 1 of UTC."""
+    with pytest.raises(ValueError, match="is not a date and time of the years 1 to 9999 of UTC"):
+        parse_instant(text)
+
+
+@given(st.datetimes(timezones=st.just(timezone.utc)))
+def test_an_instant_is_written_as_it_is_read(instant: datetime) -> None:
+    """Every instant that a datetime can hold, to the microsecond."""
+    assert parse_instant(format_instant(instant)) == instant
+
+
+def test_without_cattrs_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading needs the extra `cli`; any other missing module is no business of that message."""
+    for name in [name for name in sys.modules if name.startswith(("cattrs", "prebuilds.decision.documents", "prebuilds.decision.wire"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("prebuilds.decision.documents", raising=False)
+    monkeypatch.delattr("prebuilds.decision.wire", raising=False)
+    monkeypatch.setitem(sys.modules, "cattrs", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'prebuilds\[cli\]'") as raised:
+        load_snapshot({})
+    assert isinstance(raised.value, ImportError)
+    assert isinstance(raised.value, PrebuildsError)
+    monkeypatch.delitem(sys.modules, "cattrs")
+    monkeypatch.setitem(sys.modules, "prebuilds.decision.jsontext", None)
+    with pytest.raises(ModuleNotFoundError, match="jsontext"):
+        load_snapshot({})

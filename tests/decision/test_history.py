@@ -1,0 +1,152 @@
+"""History: backoffs and hard limits from past builds (R13)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from decision.examples import HOUR, MICROSECOND, MINUTE, NOW, make_preset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prebuilds import (
+    Backoff,
+    Build,
+    BuildStatus,
+    InvalidValueError,
+    Policy,
+    Schedule,
+    Transition,
+    calculate_backoffs,
+    calculate_hard_limited,
+)
+from prebuilds.testing import strategies
+
+FAILED, SUCCEEDED = BuildStatus.FAILED, BuildStatus.SUCCEEDED
+
+
+def make_build(number: int, status: BuildStatus, *, ago: int = 0, **changes: object) -> Build:
+    """A build that ended so many minutes ago, an hour after it began."""
+    ended = NOW - ago * MINUTE
+    values = {"id": f"b{number}", "preset_id": "p", "created_at": ended - HOUR, "finished_at": ended}
+    return Build(**values | {"status": status} | changes)  # type: ignore[arg-type]
+
+
+def calculate(*builds: Build, desired: int = 3, **changes: object) -> tuple[Backoff, ...]:
+    return calculate_backoffs(builds, [make_preset(desired_instances=desired, **changes)], now=NOW)
+
+
+def test_failures_within_the_look_back_make_a_backoff() -> None:
+    """It counts them all, and runs from the end of the last, however long ago that build began."""
+    builds = [make_build(1, FAILED, ago=5), make_build(2, SUCCEEDED, ago=3), make_build(3, FAILED, ago=20)]
+    assert calculate(*builds) == (Backoff(preset_id="p", num_failed=2, last_build_at=NOW - 5 * MINUTE),)
+
+
+def test_failures_older_than_the_look_back_are_forgotten() -> None:
+    """Exactly at the look-back a failure still counts."""
+    assert len(calculate(make_build(1, FAILED, ago=60))) == 1
+    late = make_build(1, FAILED, finished_at=NOW - HOUR - MICROSECOND, created_at=NOW - 2 * HOUR)
+    assert calculate(late) == ()
+
+
+def test_only_the_last_builds_make_a_backoff() -> None:
+    """As many as the preset keeps: enough successes since end it, though the failure is recent."""
+    builds = [make_build(9, FAILED, ago=9), make_build(1, SUCCEEDED, ago=1), make_build(2, SUCCEEDED, ago=2)]
+    assert len(calculate(*builds, desired=3)) == 1
+    assert calculate(*builds, desired=2) == ()
+
+
+def test_all_failures_in_the_look_back_count_once_there_is_a_backoff() -> None:
+    """The last N builds decide whether to back off, the look-back for how long."""
+    builds = [make_build(number, FAILED, ago=number) for number in range(1, 8)]
+    assert calculate(*builds, desired=1) == (Backoff(preset_id="p", num_failed=7, last_build_at=NOW - MINUTE),)
+
+
+def test_a_base_of_zero_with_a_schedule_backs_off() -> None:
+    """N is the larger of the preset's own count and the target that its open window sets."""
+    schedules = [Schedule(cron="* 9 * * *", instances=1)]
+    failure = make_build(1, FAILED, ago=1)
+    assert len(calculate(failure, desired=0, schedules=schedules, timezone="UTC")) == 1
+    assert calculate(failure, desired=0) == ()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        make_build(1, BuildStatus.CANCELED),
+        make_build(1, BuildStatus.RUNNING, finished_at=None),
+        make_build(1, FAILED, transition=Transition.DELETE),
+        make_build(1, FAILED, preset_id="q"),
+    ],
+)
+def test_only_outcomes_of_the_presets_start_builds_count(build: Build) -> None:
+    """Neither one that was canceled, nor one that runs, nor a failed delete, nor another preset's."""
+    assert calculate(build) == ()
+    assert "p" not in calculate_hard_limited([build] * 3)
+
+
+def test_backoffs_come_in_the_order_of_the_presets() -> None:
+    """One for each preset that has one."""
+    builds = [make_build(1, FAILED, preset_id="a"), make_build(2, FAILED, preset_id="b")]
+    backoffs = calculate_backoffs(builds, [make_preset(id=name) for name in "bxa"], now=NOW)
+    assert [backoff.preset_id for backoff in backoffs] == ["b", "a"]
+
+
+def test_a_preset_is_hard_limited_when_its_last_builds_all_failed() -> None:
+    """However long ago: the limit has no look-back, and one success in between lifts it."""
+    failures = [make_build(number, FAILED, ago=1_000 * number) for number in range(1, 4)]
+    assert calculate_hard_limited(failures) == ("p",)
+    assert calculate_hard_limited(failures[:2]) == ()
+    assert calculate_hard_limited([*failures, make_build(9, SUCCEEDED, ago=2_500)]) == ()
+    assert calculate_hard_limited([*failures, make_build(9, SUCCEEDED, ago=9_000)]) == ("p",)
+
+
+def test_a_limit_of_zero_limits_nothing() -> None:
+    """It switches the hard limit off."""
+    failures = [make_build(number, FAILED) for number in range(9)]
+    assert calculate_hard_limited(failures, policy=Policy(failure_hard_limit=0)) == ()
+
+
+def test_a_hard_limit_can_be_reset() -> None:
+    """Only builds created after the reset count, so that the preset gets all its tries again."""
+    failures = [make_build(number, FAILED, ago=number) for number in range(3)]
+    first = min(build.created_at for build in failures)
+    assert calculate_hard_limited(failures, resets={"p": first - MICROSECOND, "q": NOW}) == ("p",)
+    assert calculate_hard_limited(failures, resets={"p": first}) == ()
+    with pytest.raises(InvalidValueError, match=r"calculate_hard_limited\.resets"):
+        calculate_hard_limited(failures, resets={"p": NOW.replace(tzinfo=None)})
+
+
+def test_builds_that_ended_together_are_ranked_by_id() -> None:
+    """The greater id is the later, in whatever order they are given."""
+    builds = [make_build(1, FAILED), make_build(2, SUCCEEDED)]
+    assert calculate(*builds, desired=1) == calculate(*builds[::-1], desired=1) == ()
+
+
+BUILDS = st.integers(0, 8).flatmap(
+    lambda count: st.tuples(*(strategies.builds(now=NOW, preset_id="p", id=f"b{number}") for number in range(count)))
+)
+
+
+@given(BUILDS, st.randoms(use_true_random=False), st.integers(0, 4))
+def test_history_does_not_depend_on_the_order_of_builds(builds: tuple[Build, ...], random: object, desired: int) -> None:
+    """The same builds in any order give the same backoff and the same limit."""
+    shuffled = list(builds)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert calculate(*builds, desired=desired) == calculate(*shuffled, desired=desired)
+    assert calculate_hard_limited(builds) == calculate_hard_limited(shuffled)
+
+
+@given(BUILDS, st.integers(1, 4))
+def test_a_backoff_counts_failures_within_the_look_back(builds: tuple[Build, ...], desired: int) -> None:
+    """As many as a plain count finds, the last of them at `last_build_at`."""
+    ended: list[datetime] = [
+        build.finished_at
+        for build in builds
+        if build.finished_at
+        and build.status is FAILED
+        and build.transition is Transition.START
+        and build.finished_at >= NOW - HOUR
+    ]
+    for backoff in calculate(*builds, desired=desired):
+        assert (backoff.num_failed, backoff.last_build_at) == (len(ended), max(ended))

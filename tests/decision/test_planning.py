@@ -1,0 +1,277 @@
+"""Plans: a decision for each preset, what is withheld, what it says, and how two plans differ (R11)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from decision.examples import (
+    HOUR,
+    INACTIVE,
+    MICROSECOND,
+    MINUTE,
+    NOW,
+    make_backoff,
+    make_fleet,
+    make_prebuild,
+    make_preset,
+)
+
+from prebuilds import (
+    ActionType,
+    ChangeCause,
+    Decision,
+    DecisionChange,
+    InvalidValueError,
+    Orphans,
+    Plan,
+    PlanDiff,
+    Policy,
+    ReconciliationActions,
+    Schedule,
+    Template,
+    TemplateVersion,
+    UnknownPresetError,
+    Withheld,
+    WithheldReason,
+    diff,
+    plan,
+)
+
+CREATE_TWO = ReconciliationActions(type=ActionType.CREATE, create=2)
+DELETE_OLD = ReconciliationActions(type=ActionType.DELETE, delete_ids=("old",))
+ROWS = (make_prebuild("a"), make_prebuild("old", created_at=NOW - 5 * HOUR))
+EXPIRING = make_preset(ttl=2 * HOUR)
+
+
+def decide(**changes: object) -> Decision:
+    (decision,) = plan(make_fleet(EXPIRING, running=ROWS, **changes), now=NOW)
+    return decision
+
+
+def test_decisions_come_in_the_order_of_the_presets() -> None:
+    """A plan is a sized iterable of them."""
+    made = plan(make_fleet(make_preset(id="z"), make_preset(id="a")), now=NOW)
+    assert [decision.preset_id for decision in made] == ["z", "a"]
+    assert len(made) == 2
+
+
+def test_actions_are_to_be_done_unless_withheld() -> None:
+    """Without a pause or a limit everything decided is in `actions`."""
+    decision = decide()
+    assert decision.actions == (DELETE_OLD, CREATE_TWO)
+    assert decision.withheld == ()
+    assert decision.state.expired == 1
+
+
+def test_creates_of_a_hard_limited_preset_are_withheld() -> None:
+    """Its deletes are done all the same."""
+    decision = decide(hard_limited=["p"])
+    assert decision.actions == (DELETE_OLD,)
+    assert decision.withheld == (Withheld(reason=WithheldReason.HARD_LIMITED, action=CREATE_TWO),)
+
+
+def test_everything_is_withheld_while_paused() -> None:
+    """Whatever else might hold it back: the pause is the reason."""
+    fleet = make_fleet(EXPIRING, running=ROWS, hard_limited=["p"])
+    (decision,) = plan(fleet, now=NOW, paused=True)
+    assert decision.actions == ()
+    assert decision.withheld == (
+        Withheld(reason=WithheldReason.PAUSED, action=DELETE_OLD),
+        Withheld(reason=WithheldReason.PAUSED, action=CREATE_TWO),
+    )
+
+
+def test_orphans_are_counted() -> None:
+    """The plan has how many rows name no preset, and which."""
+    made = plan(make_fleet(running=[make_prebuild("w", preset_id="ghost")]), now=NOW)
+    assert made.orphans == 1
+    assert made.orphaned == (Orphans(collection="running", preset_id="ghost", count=1),)
+
+
+def test_the_policy_is_the_callers() -> None:
+    """A longer interval holds a failing preset back for longer."""
+    fleet = make_fleet(backoffs=[make_backoff(1, NOW - 2 * MINUTE)])
+    assert next(iter(plan(fleet, now=NOW))).actions[0].type is ActionType.CREATE
+    made = plan(fleet, now=NOW, policy=Policy(backoff_interval=HOUR))
+    assert next(iter(made)).actions[0].type is ActionType.BACKOFF
+
+
+def test_the_next_change_of_a_plan_is_the_earliest_of_its_decisions() -> None:
+    """With its cause, so that a host can sleep until then and log why it woke."""
+    late, early = make_preset(ttl=9 * HOUR), make_preset(id="q", ttl=2 * HOUR)
+    made = plan(make_fleet(late, early, running=[make_prebuild("a"), make_prebuild("b", preset_id="q")]), now=NOW)
+    assert made.next_change_at == NOW + HOUR + MICROSECOND
+    assert made.next_change is not None
+    assert (made.next_change.cause, made.next_change.subject) == (ChangeCause.EXPIRY, "b")
+    assert [decision.next_change_at for decision in made] == [NOW + 8 * HOUR + MICROSECOND, made.next_change_at]
+    assert plan(make_fleet(), now=NOW).next_change_at is None
+
+
+def test_a_plan_can_be_narrowed_to_one_preset() -> None:
+    """An unknown id is an error, not an empty plan."""
+    made = plan(make_fleet(make_preset(), make_preset(id="q")), now=NOW)
+    assert [decision.preset_id for decision in made.for_preset("q")] == ["q"]
+    with pytest.raises(UnknownPresetError):
+        made.for_preset("ghost")
+
+
+def test_a_plan_needs_an_aware_now() -> None:
+    """It never guesses a zone."""
+    with pytest.raises(InvalidValueError, match=r"plan\.now: .* is not allowed; it must be a datetime with a time zone"):
+        plan(make_fleet(), now=NOW.replace(tzinfo=None))
+
+
+def test_decisions_are_equal_when_they_say_the_same() -> None:
+    """The order of rows is no difference; anything that is said is one."""
+    backwards = next(iter(plan(make_fleet(EXPIRING, running=ROWS[::-1]), now=NOW)))
+    assert decide() == backwards
+    assert hash(decide()) == hash(backwards)
+    assert decide() != decide(hard_limited=["p"])
+    assert decide() != "decision"
+
+
+EXPLANATIONS = [
+    (make_preset(), {}, "p: create 3: 3 wanted, 0 running"),
+    (make_preset(desired_instances=0), {}, "p: nothing to do: 0 wanted, 0 running"),
+    (
+        make_preset(schedules=[Schedule(cron="* 8-18 * * 1-5", instances=5)], timezone="Europe/Berlin"),
+        {"running": [make_prebuild("a"), make_prebuild("b")]},
+        "p: create 3: 5 wanted (window `* 8-18 * * 1-5`, Europe/Berlin, until 18:59), 2 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* * * * 1-5", instances=5)], timezone="UTC"),
+        {},
+        "p: create 5: 5 wanted (window `* * * * 1-5`, UTC, until 2026-11-27 23:59), 0 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* * * * *", instances=1)], timezone="UTC"),
+        {},
+        "p: create 1: 1 wanted (window `* * * * *`, UTC, always), 0 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* 12 * * *", instances=1)], timezone="UTC"),
+        {},
+        "p: create 3: 3 wanted (no window open until 12:00, UTC), 0 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* * 30 2 *", instances=1)], timezone="UTC"),
+        {},
+        "p: create 3: 3 wanted (no window open, UTC), 0 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="x", instances=1)], timezone="UTC"),
+        {},
+        "p: create 3: 3 wanted (the preset's own count, as its schedules cannot be used: "
+        "schedules[0]: needs 5 fields, has 1), 0 running",
+    ),
+    (
+        make_preset(desired_instances=1),
+        {"running": [make_prebuild(f"w{number}") for number in range(8)]},
+        "p: delete 7 (w0, w1, w2, w3, w4, and 2 more): the oldest beyond the target, 1 wanted, 8 running",
+    ),
+    (
+        make_preset(desired_instances=0, last_invalidated_at=NOW),
+        {"running": [make_prebuild("a")]},
+        "p: delete 1 (a): expired, created before the invalidation at 2026-11-23 09:30:00 UTC",
+    ),
+    (
+        make_preset(desired_instances=0, ttl=timedelta(minutes=5, seconds=1.5)),
+        {"running": [make_prebuild("a")]},
+        "p: delete 1 (a): expired, older than the ttl of 5 min 1.5 s",
+    ),
+    (
+        make_preset(template_version=TemplateVersion(template=Template(deleted=True, deprecated=True))),
+        {"running": [make_prebuild("a")]},
+        "p: delete 1 (a): the preset is inactive, as its template is deleted and its template is deprecated",
+    ),
+    (
+        make_preset(template_version=INACTIVE),
+        {},
+        "p: nothing to do: 0 wanted (the preset is inactive, as its template version is not the active one), 0 running",
+    ),
+    (
+        make_preset(),
+        {"backoffs": [make_backoff(1, NOW)]},
+        "p: back off until 2026-11-23 09:31:00 UTC: 1 failed build, the last at 2026-11-23 09:30:00 UTC, "
+        "and a wait of 1 min for each",
+    ),
+    (make_preset(), {"hard_limited": ["p"]}, "p: withheld (hard_limited): create 3: 3 wanted, 0 running"),
+]
+
+
+@pytest.mark.parametrize(("preset", "rows", "words"), EXPLANATIONS)
+def test_a_decision_explains_itself(preset: object, rows: dict[str, object], words: str) -> None:
+    """What is done, and the numbers it follows from, in one sentence for each action."""
+    (decision,) = plan(make_fleet(preset, **rows), now=NOW)  # type: ignore[arg-type]
+    assert decision.explain() == words
+
+
+def test_a_plan_explains_itself_whole() -> None:
+    """Every decision, then what concerns all of them."""
+    fleet = make_fleet(EXPIRING, make_preset(id="q", desired_instances=0), running=[*ROWS, make_prebuild("x", preset_id="g")])
+    assert plan(fleet, now=NOW, paused=True).explain() == (
+        "At 2026-11-23 09:30:00 UTC, 2 presets:\n"
+        "p: withheld (paused): delete 1 (old): expired, older than the ttl of 2 h\n"
+        "p: withheld (paused): create 2: 3 wanted, 1 running, 1 expired\n"
+        "q: nothing to do: 0 wanted, 0 running\n"
+        "Reconciliation is paused: nothing is to be done.\n"
+        "1 row of running left alone: there is no preset g.\n"
+        "Next change 2026-11-23 10:30:00.000001 UTC: the prebuild a expires."
+    )
+
+
+def test_a_plan_shows_itself_in_a_notebook() -> None:
+    """A table with every text escaped, and notes below it."""
+    preset = make_preset(
+        id="<p>", schedules=[Schedule(cron="bad", instances=1)], template_version=TemplateVersion(id="v")
+    )
+    made = plan(make_fleet(preset, make_preset(template_version=INACTIVE)), now=NOW)
+    assert made._repr_html_() == (
+        "<table><thead><tr><th>preset</th><th>desired</th><th>actual</th><th>expired</th><th>eligible</th>"
+        "<th>starting</th><th>actions</th></tr></thead><tbody>"
+        "<tr><td>&lt;p&gt;</td><td>3 (fallback)</td><td>0</td><td>0</td><td>0</td><td>0</td><td>create 3</td></tr>"
+        "<tr><td>p</td><td>0 (inactive)</td><td>0</td><td>0</td><td>0</td><td>0</td><td></td></tr>"
+        "</tbody></table>"
+        "<p>&lt;p&gt; keeps its own count, as its schedules cannot be used: timezone: missing; schedules need the name "
+        "of a time zone; schedules[0]: needs 5 fields, has 1.</p>"
+        "<p>No change by time alone.</p>"
+    )
+
+
+def test_a_diff_tells_what_would_change() -> None:
+    """Presets that are new, gone or decided otherwise; what stays the same is left out."""
+    kept, gone, raised = make_preset(id="kept"), make_preset(id="gone"), make_preset(id="raised")
+    before = plan(make_fleet(kept, gone, raised), now=NOW)
+    after = plan(
+        make_fleet(make_preset(id="new", desired_instances=1), make_preset(id="raised", desired_instances=5), kept),
+        now=NOW,
+    )
+    changes = diff(before, after)
+    old, new = ({decision.preset_id: decision for decision in made} for made in (before, after))
+    assert changes == PlanDiff(
+        changes=(
+            DecisionChange(preset_id="new", before=None, after=new["new"]),
+            DecisionChange(preset_id="raised", before=old["raised"], after=new["raised"]),
+            DecisionChange(preset_id="gone", before=old["gone"], after=None),
+        )
+    )
+    assert changes.explain() == (
+        "new\n  before: no such preset\n  after:  create 1: 1 wanted, 0 running\n"
+        "raised\n  before: create 3: 3 wanted, 0 running\n  after:  create 5: 5 wanted, 0 running\n"
+        "gone\n  before: create 3: 3 wanted, 0 running\n  after:  no such preset"
+    )
+    assert "<td>gone</td><td>create 3: 3 wanted, 0 running</td><td>no such preset</td>" in changes._repr_html_()
+    assert len(changes) == 3
+
+
+def test_a_plan_does_not_differ_from_itself() -> None:
+    """No change is falsy, and says so."""
+    made = plan(make_fleet(), now=NOW)
+    assert not diff(made, made)
+    assert diff(made, made).explain() == "No decision changes."
+
+
+def test_an_empty_snapshot_has_an_empty_plan() -> None:
+    """Nothing to decide is no error."""
+    assert plan(make_fleet().__class__(), now=NOW) == Plan(now=NOW)

@@ -1,0 +1,59 @@
+"""Targets: how many prebuilds are wanted, and where the number comes from (R3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from decision.examples import HOUR, INACTIVE, NOW, make_preset
+
+from prebuilds import Schedule, Target, TargetSource, calculate_target
+from prebuilds.decision.targets import find_next_target_change
+
+MORNING = Schedule(cron="* 8-11 * * *", instances=7)
+EVENING = Schedule(cron="* 18-19 * * *", instances=9)
+
+
+def test_an_inactive_preset_wants_nothing_and_its_schedules_are_not_read() -> None:
+    """Not even a bad schedule is looked at, so nothing is logged about it each round."""
+    preset = make_preset(template_version=INACTIVE, schedules=[Schedule(cron="bad", instances=1)])
+    assert calculate_target(preset, NOW) == Target(desired=0, source=TargetSource.INACTIVE)
+    assert find_next_target_change(preset, NOW) is None
+
+
+def test_without_schedules_the_count_is_the_presets_own() -> None:
+    """And it never changes by time."""
+    assert calculate_target(make_preset(), NOW) == Target(desired=3, source=TargetSource.PRESET)
+    assert find_next_target_change(make_preset(), NOW) is None
+
+
+def test_an_open_window_gives_the_count_and_else_the_preset_does() -> None:
+    """In the preset's time zone: at 09:30 UTC it is 10:30 in Berlin."""
+    preset = make_preset(schedules=[EVENING, MORNING], timezone="Europe/Berlin")
+    target = calculate_target(preset, NOW)
+    assert (target.desired, target.source, target.error) == (7, TargetSource.SCHEDULE, None)
+    assert target.opening is not None
+    assert (target.opening.index, target.opening.window.expression) == (1, "* 8-11 * * *")
+    assert calculate_target(preset, NOW + 2 * HOUR) == Target(desired=3, source=TargetSource.PRESET)
+    assert find_next_target_change(preset, NOW) == NOW + timedelta(hours=1, minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("schedules", "zone", "error"),
+    [
+        ([MORNING], None, "timezone: missing; schedules need the name of a time zone"),
+        ([MORNING], "Mars/Olympus", "timezone: 'Mars/Olympus' is not a known time zone"),
+        ([Schedule(cron="* 25 * * *", instances=1)], "UTC", "schedules[0]: hour field: `25` is not from 0 to 23"),
+        (
+            [MORNING, Schedule(cron="* 11 * * *", instances=1), Schedule(cron="x", instances=1)],
+            "UTC",
+            "schedules[2]: needs 5 fields, has 1; schedules[0] and schedules[1]: "
+            "`* 8-11 * * *` and `* 11 * * *` overlap, first on Sun 1 Jan, 11:00-11:59",
+        ),
+    ],
+)
+def test_schedules_that_cannot_be_used_fall_back(schedules: list[Schedule], zone: str | None, error: str) -> None:
+    """The preset's own count holds, and the target keeps the text of every error."""
+    preset = make_preset(schedules=schedules, timezone=zone)
+    assert calculate_target(preset, NOW) == Target(desired=3, source=TargetSource.FALLBACK, error=error)
+    assert find_next_target_change(preset, NOW) is None

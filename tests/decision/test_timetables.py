@@ -1,0 +1,186 @@
+"""Timetables: schedules in a time zone, what is wrong with them, and when they next change (R3, R12)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from decision.examples import HOUR, MICROSECOND, NOW, UTC
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from prebuilds import Schedule, ScheduleProblem, check_schedules
+from prebuilds.decision.timetables import Timetable, compile_schedules
+from prebuilds.testing import strategies
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def make_timetable(*crons: str, zone: str = "Europe/Berlin") -> Timetable:
+    timetable = compile_schedules(tuple(Schedule(cron=cron, instances=1) for cron in crons), zone)
+    assert isinstance(timetable, Timetable), timetable
+    return timetable
+
+
+def find_edges(timetable: Timetable, now: datetime, count: int) -> list[str]:
+    """The next edges, on the wall clock of the timetable's zone with its offset."""
+    edges: list[str] = []
+    edge: datetime | None = now
+    while len(edges) < count and edge is not None and (edge := timetable.find_next_edge(edge)) is not None:
+        edges.append(edge.astimezone(timetable.zone).isoformat())
+    return edges
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """The zone, each bad field of each expression, and each pair that overlaps, with the first hour they share."""
+    schedules = [
+        Schedule(cron="* 8-18 * * 1-5", instances=1),
+        Schedule(cron="* 25 * * 7", instances=1),
+        Schedule(cron="* 18 * * *", instances=2),
+    ]
+    problems = check_schedules(schedules, "Mars/Olympus")
+    assert problems == (
+        ScheduleProblem(schedules=(), message="'Mars/Olympus' is not a known time zone"),
+        ScheduleProblem(schedules=(1,), message="hour field: `25` is not from 0 to 23"),
+        ScheduleProblem(schedules=(1,), message="day-of-week field: `7` is not from 0 to 6"),
+        ScheduleProblem(
+            schedules=(0, 2), message="`* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59"
+        ),
+    )
+    assert [str(problem) for problem in problems] == [
+        "timezone: 'Mars/Olympus' is not a known time zone",
+        "schedules[1]: hour field: `25` is not from 0 to 23",
+        "schedules[1]: day-of-week field: `7` is not from 0 to 6",
+        "schedules[0] and schedules[2]: `* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59",
+    ]
+
+
+@pytest.mark.parametrize("zone", [None, ""])
+def test_schedules_need_a_zone(zone: str | None) -> None:
+    """Wall-clock hours mean nothing without one; without schedules none is needed."""
+    problem = ScheduleProblem(schedules=(), message="missing; schedules need the name of a time zone")
+    assert check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone) == (problem,)
+    assert check_schedules([], zone) == ()
+
+
+@pytest.mark.parametrize("zone", ["Europe", "../etc/passwd", "x" * 300, "tzdata.zi", "Europe/Berlin\0", "\udc80"])
+def test_a_name_that_is_no_zone_is_a_problem_and_no_failure(zone: str) -> None:
+    """A directory, a path out of the database, a name too long: nothing but a time zone is read as one."""
+    (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone)
+    assert problem.schedules == ()
+    assert problem.message.endswith("is not a known time zone")
+
+
+def test_a_single_bad_schedule_is_caught() -> None:
+    """The original checks sets only, and lets a lone bad expression pass."""
+    assert check_schedules([Schedule(cron="0 9 * * *", instances=1)], "UTC") == (
+        ScheduleProblem(schedules=(0,), message="minute field: `0` is not `*`"),
+    )
+
+
+def test_edges_come_on_the_hour_of_the_zone() -> None:
+    """From a Monday morning in Berlin: the window's end, then the next day's opening."""
+    assert find_edges(make_timetable("* 8-18 * * 1-5"), NOW, 2) == [
+        "2026-11-23T19:00:00+01:00",
+        "2026-11-24T08:00:00+01:00",
+    ]
+
+
+def test_adjoining_windows_change_where_they_meet() -> None:
+    """The end of one window is the beginning of the other: one edge, not two."""
+    assert find_edges(make_timetable("* 0-11 * * *", "* 12-23 * * *"), NOW, 2) == [
+        "2026-11-23T12:00:00+01:00",
+        "2026-11-24T00:00:00+01:00",
+    ]
+
+
+def test_an_hour_that_is_skipped_opens_no_window() -> None:
+    """In Berlin, on 29 March 2026, 02:00 to 03:00 does not exist: a window of that hour stays shut that day."""
+    now = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    assert find_edges(make_timetable("* 2 * * *"), now, 2) == ["2026-03-30T02:00:00+02:00", "2026-03-30T03:00:00+02:00"]
+
+
+def test_a_window_may_open_by_a_jump_of_the_clock() -> None:
+    """A window from 02:00 opens at 03:00 on the day that 02:00 is skipped."""
+    now = datetime(2026, 3, 29, 0, tzinfo=UTC)
+    assert find_edges(make_timetable("* 2-5 * * *"), now, 2) == ["2026-03-29T03:00:00+02:00", "2026-03-29T06:00:00+02:00"]
+
+
+def test_an_hour_that_is_repeated_keeps_a_window_open_twice() -> None:
+    """On 25 October 2026 the hour from 02:00 happens twice: the window is open for two hours on end."""
+    now = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert find_edges(make_timetable("* 2 * * *"), now, 2) == ["2026-10-25T02:00:00+02:00", "2026-10-25T03:00:00+01:00"]
+    assert find_edges(make_timetable("* 1 * * *"), now, 2) == ["2026-10-25T01:00:00+02:00", "2026-10-25T02:00:00+02:00"]
+
+
+def test_half_an_hour_repeated_reopens_a_window() -> None:
+    """On Lord Howe the clock goes back by half an hour at 02:00, so that the hour from 01:00 lasts an hour and a half."""
+    now = datetime(2026, 4, 4, 12, tzinfo=UTC)
+    assert find_edges(make_timetable("* 1 * * *", zone="Australia/Lord_Howe"), now, 2) == [
+        "2026-04-05T01:00:00+11:00",
+        "2026-04-05T02:00:00+10:30",
+    ]
+
+
+def test_a_day_that_is_skipped_has_no_edges() -> None:
+    """Apia went from 29 to 31 December 2011: the 30th never was, and the 31st began where it would have."""
+    now = datetime(2011, 12, 29, 12, tzinfo=UTC)
+    timetable = make_timetable("* * 30 12 *", "* * 31 12 *", zone="Pacific/Apia")
+    assert find_edges(timetable, now, 2) == ["2011-12-31T00:00:00+14:00", "2012-01-01T00:00:00+14:00"]
+
+
+def test_a_rare_window_is_found_years_ahead() -> None:
+    """The next leap day after 2096 that counts is in 2104, as 2100 has none."""
+    now = datetime(2096, 3, 1, tzinfo=UTC)
+    assert find_edges(make_timetable("* 9 29 2 *", zone="UTC"), now, 1) == ["2104-02-29T09:00:00+00:00"]
+
+
+@pytest.mark.parametrize("cron", ["* * * * *", "* * 30 2 *"])
+def test_what_never_changes_has_no_edge(cron: str) -> None:
+    """A window that is always open, or never."""
+    assert make_timetable(cron).find_next_edge(NOW) is None
+
+
+def test_there_is_no_edge_beyond_the_end_of_time() -> None:
+    """Close to the last date that a datetime can hold, no edge is found rather than an overflow."""
+    timetable = make_timetable("* 9 29 2 *", zone="Pacific/Apia")
+    assert timetable.find_next_edge(datetime(9999, 12, 29, tzinfo=UTC)) is None
+
+
+@given(
+    strategies.instants(),
+    st.lists(strategies.crons(), min_size=1, max_size=2),
+    st.sampled_from(strategies.ZONES),
+    st.lists(st.floats(0, 1), max_size=20),
+)
+def test_nothing_changes_before_the_next_edge(
+    now: datetime, crons: list[str], zone: str, fractions: list[float]
+) -> None:
+    """Up to the edge the same window is open as now, to the microsecond; at the edge it is not."""
+    timetable = compile_schedules(tuple(Schedule(cron=cron, instances=1) for cron in crons), zone)
+    assume(isinstance(timetable, Timetable))
+    assert isinstance(timetable, Timetable)
+    edge = timetable.find_next_edge(now)
+    span = (edge or now + timedelta(days=40)) - now
+    current = timetable.get_opening(now)
+    for moment in (*(now + fraction * (span - MICROSECOND) for fraction in fractions), now + span - MICROSECOND):
+        assert timetable.get_opening(moment) == current
+    assert edge is None or timetable.get_opening(edge) != current
+
+
+@given(strategies.instants(min_value=NOW), st.sampled_from(strategies.ZONES))
+def test_edges_agree_with_walking_the_clock(now: datetime, zone: str) -> None:
+    """The edge is the first whole minute, of those of the next three days, at which another window is open."""
+    timetable = make_timetable("* 0-1,23 * * *", "* 2 * * *", "* 3,12 * * *", zone=zone)
+    current = timetable.get_opening(now)
+    start = now.replace(second=0, microsecond=0, tzinfo=timezone.utc)
+    minutes = (start + timedelta(minutes=minute) for minute in range(1, 60 * 72))
+    assert timetable.find_next_edge(now) == next(at for at in minutes if timetable.get_opening(at) != current)
+
+
+def test_berlin_is_an_hour_ahead_in_winter() -> None:
+    """The window is judged on the wall clock of its zone, not in UTC."""
+    timetable = make_timetable("* 10 * * *")
+    assert timetable.get_opening(NOW) is not None
+    assert timetable.get_opening(NOW - HOUR) is None

@@ -1,0 +1,187 @@
+"""Windows: which expressions can be read, when a window is open, and when two of them overlap (R4, R5)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prebuilds import (
+    InvalidCronError,
+    Schedule,
+    SharedHour,
+    Window,
+    find_shared_hour,
+    is_overlapping,
+    parse_window,
+)
+from prebuilds.testing import strategies
+
+ALL_HOURS = frozenset(range(24))
+ALL_DAYS = frozenset(range(1, 32))
+ALL_MONTHS = frozenset(range(1, 13))
+ALL_WEEKDAYS = frozenset(range(7))
+
+
+def test_fields_are_read() -> None:
+    """Lists, ranges, steps and names in any case; `9/4` runs to the range's end, and spaces may be any."""
+    assert parse_window(" *  8-10,9/4\t1,15 jan-MAR,12 Mon-fri ") == Window(
+        expression="* 8-10,9/4 1,15 jan-MAR,12 Mon-fri",
+        hours=frozenset({8, 9, 10, 13, 17, 21}),
+        days=frozenset({1, 15}),
+        months=frozenset({1, 2, 3, 12}),
+        weekdays=frozenset({1, 2, 3, 4, 5}),
+        needs_both_days=False,
+    )
+
+
+def test_parsed_expressions_are_cached() -> None:
+    """The same expression is read once."""
+    assert parse_window("* 1 2 3 *") is parse_window("* 1 2 3 *")
+
+
+@pytest.mark.parametrize(("field", "is_star"), [("*", True), ("?", True), ("*/1", True), ("3,*", True), ("*/2", False)])
+def test_a_step_makes_a_star_a_restriction(field: str, is_star: bool) -> None:
+    """`*/2` in a day field restricts it, so that either day field is enough; `*`, `?` and `*/1` do not."""
+    assert parse_window(f"* * {field} * 1").needs_both_days is is_star
+    assert parse_window(f"* * 1 * {field}").needs_both_days is is_star
+
+
+MANY = [
+    ("* 9-18 * *", ["needs 5 fields, has 4"]),
+    ("", ["needs 5 fields, has 0"]),
+    ("* * * * * *", ["needs 5 fields, has 6"]),
+    ("0 9 * * *", ["minute field: `0` is not `*`"]),
+    ("*/1 9 * * *", ["minute field: `*/1` is not `*`"]),
+    ("? 9 * * *", ["minute field: `?` is not `*`"]),
+    ("* 24 * * *", ["hour field: `24` is not from 0 to 23"]),
+    ("* 18-9 * * *", ["hour field: `18-9` runs backwards; write it as two ranges"]),
+    ("* 9/0 * * *", ["hour field: `9/0` has the step 0; it must be 1 or more"]),
+    ("* a * * *", ["hour field: `a` is not a number"]),
+    ("* -1 * * *", ["hour field: `-1` is not `*`, a value, a range `a-b`, or one of these with a step `/n`"]),
+    ("* 1-2-3 * * *", ["hour field: `1-2-3` is not `*`, a value, a range `a-b`, or one of these with a step `/n`"]),
+    ("* 1,,2 * * *", ["hour field: `` is not `*`, a value, a range `a-b`, or one of these with a step `/n`"]),
+    ("* *-5 * * *", ["hour field: `*-5` is not `*`, a value, a range `a-b`, or one of these with a step `/n`"]),
+    ("* 12345 * * *", ["hour field: `12345` is not from 0 to 23"]),
+    ("* \N{ARABIC-INDIC DIGIT ONE} * * *", None),
+    ("* * 0 0 *", ["day-of-month field: `0` is not from 1 to 31", "month field: `0` is not from 1 to 12"]),
+    ("* * 32 13 *", ["day-of-month field: `32` is not from 1 to 31", "month field: `13` is not from 1 to 12"]),
+    ("* * * * 7", ["day-of-week field: `7` is not from 0 to 6"]),
+    ("* * * * sat-sun", ["day-of-week field: `sat-sun` runs backwards; write it as two ranges"]),
+    (
+        "* * * mon x",
+        [
+            "month field: `mon` is not a number or one of "
+            "jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec",
+            "day-of-week field: `x` is not a number or one of sun, mon, tue, wed, thu, fri, sat",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("expression", "problems"), MANY)
+def test_every_bad_field_is_told_at_once(expression: str, problems: list[str] | None) -> None:
+    """The error has a text for each bad field, and the expression."""
+    with pytest.raises(InvalidCronError) as raised:
+        parse_window(expression)
+    assert raised.value.expression == expression
+    if problems is not None:
+        assert list(raised.value.problems) == problems
+        assert str(raised.value) == f"`{expression}`: {'; '.join(problems)}"
+
+
+@given(st.text(max_size=30) | st.from_regex(r"\A[-*/,0-9a-z? ]{0,30}\Z"))
+def test_any_text_is_read_or_refused(expression: str) -> None:
+    """No text makes the parser fail in another way."""
+    try:
+        parse_window(expression)
+    except InvalidCronError as error:
+        assert error.problems
+
+
+@pytest.mark.parametrize(
+    ("expression", "inside", "outside"),
+    [
+        ("* 8-18 * * 1-5", "2026-11-23 18:59:59", "2026-11-23 19:00:00"),
+        ("* * 1,15 * *", "2026-11-15 00:00:00", "2026-11-16 00:00:00"),
+        ("* * * 12 *", "2026-12-31 23:59:59", "2026-11-30 23:59:59"),
+        ("* * * * 0", "2026-11-22 12:00:00", "2026-11-23 12:00:00"),
+        ("* * 13 * 5", "2026-11-13 12:00:00", "2026-11-14 12:00:00"),  # both match, neither does
+        ("* * 24 * 1", "2026-11-23 12:00:00", "2026-11-25 12:00:00"),  # only the weekday matches, neither does
+        ("* * */2 * mon", "2026-11-23 12:00:00", "2026-11-24 12:00:00"),
+    ],
+)
+def test_a_window_is_open_when_hour_month_and_day_match(expression: str, inside: str, outside: str) -> None:
+    """The minute and the second never matter; either day field is enough if both are restricted."""
+    window = parse_window(expression)
+    assert window.contains(datetime.fromisoformat(inside))
+    assert not window.contains(datetime.fromisoformat(outside))
+
+
+def test_windows_that_never_or_always_hold_are_known() -> None:
+    """No February has 30 days; a window without restrictions never closes."""
+    assert not parse_window("* * 30 feb *").is_ever_open
+    assert parse_window("* * 29 2 *").is_ever_open
+    assert parse_window("* 0-23 1-31 1-12 *").is_always_open
+    assert parse_window("* * */1 * 0-6").is_always_open
+    assert not parse_window("* * 1-30 * *").is_always_open
+    assert not parse_window("* 1-23 * * *").is_always_open
+    assert not parse_window("* * * 1-11 *").is_always_open
+
+
+def test_the_first_shared_hour_is_told() -> None:
+    """The original compares field by field and sees no overlap in `* * 1-15 * 1` and `* * * * 2-5`."""
+    shared = find_shared_hour(parse_window("* * 1-15 * 1"), parse_window("* * * * 2-5"))
+    assert shared == SharedHour(month=1, day=1, weekday=2, hour=0)
+    assert str(shared) == "Tue 1 Jan, 00:00-00:59"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "overlap"),
+    [
+        ("* 8-18 * * 1-5", "* 8-18 * * 0,6", False),
+        ("* 8-18 * * *", "* 18-20 * * *", True),
+        ("* * 29-31 2 *", "* * 30 * *", False),
+        ("* * 29 2 *", "* * * * 3", True),
+        ("* * 30 feb *", "* * * * *", False),
+        ("* * 31 4,6 *", "* * * * *", False),
+        ("* * 31 4,5 *", "* * * * *", True),
+        ("* * 31 1,4 *", "* * 31 4,6 *", False),
+    ],
+)
+def test_overlap_is_judged_on_dates_that_exist(a: str, b: str, overlap: bool) -> None:
+    """Leap days count, days that no month has do not."""
+    assert is_overlapping(parse_window(a), parse_window(b)) is overlap
+
+
+CALENDAR = [date(2000, 1, 1) + timedelta(days=day) for day in range(28 * 366)]
+DATES = sorted({(day.month, day.day, day.isoweekday() % 7) for day in CALENDAR})
+
+
+@given(strategies.crons(), strategies.crons())
+def test_overlap_agrees_with_walking_the_calendar(first: str, second: str) -> None:
+    """Two windows overlap exactly when some date and hour of 28 years lies in both, and the first such is told."""
+    a, b = parse_window(first), parse_window(second)
+    walked = (
+        SharedHour(month=month, day=day, weekday=weekday, hour=hour)
+        for (month, day, weekday), hour in product(DATES, sorted(a.hours & b.hours))
+        if all(month in window.months and weekday in window.weekdays_on(day) for window in (a, b))
+    )
+    assert find_shared_hour(a, b) == next(walked, None)
+
+
+@given(strategies.crons(), strategies.crons())
+def test_overlap_is_symmetric(first: str, second: str) -> None:
+    """It does not matter which window comes first; a window overlaps itself exactly when it is ever open."""
+    a, b = parse_window(first), parse_window(second)
+    assert is_overlapping(a, b) is is_overlapping(b, a)
+    assert is_overlapping(a, a) is a.is_ever_open
+
+
+@given(strategies.schedules())
+def test_a_schedule_takes_any_expression(schedule: Schedule) -> None:
+    """A bad expression is told when it is used, so that it never stops another preset."""
+    assert isinstance(schedule.cron, str)

@@ -1,0 +1,175 @@
+"""What the documentation shows is what the code does, and what it points at exists.
+
+- Every fenced block is run, parsed, left to Sphinx, or shown for its own sake; a block of any other kind is an error.
+- The Python blocks of one file run in order, in one namespace, with the top of the repository as working directory.
+- Output is compared exactly, but for white space at the end of a line and blank lines at the end of a block.
+"""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import prebuilds
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN_LANGUAGES = ("text", "toml")
+SPHINX_DIRECTIVES = ("{eval-rst}", "{toctree}")
+RUN_COMMAND = "python -m prebuilds "
+SHOWN_COMMANDS = ("pip install ", "python3 -m venv .venv && ", "nox -s ")  # shown without output, and not run
+
+_BLOCK = re.compile(r"^```(?P<language>\S*)[^\n]*\n(?P<code>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
+_COMMAND = re.compile(r"^\$ (?P<command>.+)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+_LINK = re.compile(r"\]\((?P<inline>[^)\s]+)[^)]*\)|^\[[^\]]+\]: *(?P<reference>\S+)", re.MULTILINE)
+_TEST = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
+_IS_REMOTE = re.compile(r"[a-z]+:|#")
+
+Namespace = dict[str, Any]
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the line of the file on which the text begins."""
+
+    path: Path
+    line: int
+    language: str
+    code: str
+
+    def locate(self, line: int) -> str:
+        return f"{self.path.relative_to(ROOT).as_posix()}:{line}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_block_does_what_it_shows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code runs, sessions and commands print what stands below them, and JSON parses."""
+    monkeypatch.chdir(ROOT)
+    namespace: Namespace = {"__name__": "__main__"}
+    for block in list_blocks(path):
+        check_block(block, namespace)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_relative_link_points_at_a_file(path: Path) -> None:
+    """A link that is no address on the web leads to a file of the repository."""
+    prose = _BLOCK.sub("", path.read_text(encoding="utf-8"))
+    links = [match["inline"] or match["reference"] for match in _LINK.finditer(prose)]
+    relative = [link for link in links if not _IS_REMOTE.match(link)]
+    assert [link for link in relative if not (path.parent / link.partition("#")[0]).is_file()] == []
+
+
+def test_every_test_that_the_departures_name_exists() -> None:
+    """A departure from the original is held by a test, under the name that the page gives."""
+    page = (ROOT / "docs" / "departures.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    defined = {name for path in (ROOT / "tests").rglob("*.py") for name in _TEST.findall(path.read_text("utf-8"))}
+    assert sorted(named - defined) == []
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    """The page documents what `prebuilds` exports, each name once, and nothing else."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto\w+:: prebuilds\.(\w+)$", page, re.MULTILINE)) == sorted(prebuilds.__all__)
+
+
+def list_blocks(path: Path) -> list[Block]:
+    text = path.read_text(encoding="utf-8")
+    blocks = [
+        Block(path, text.count("\n", 0, match.start("code")) + 1, match["language"], match["code"])
+        for match in _BLOCK.finditer(text)
+    ]
+    assert len(_FENCE.findall(text)) == 2 * len(blocks), f"{path}: a fence is indented, of tildes, or not closed"
+    return blocks
+
+
+def check_block(block: Block, namespace: Namespace) -> None:
+    if block.language == "python":
+        run_code(block, namespace)
+    elif block.language == "pycon":
+        run_session(block, namespace)
+    elif block.language == "console":
+        run_commands(block)
+    elif block.language == "json":
+        parse_json(block)
+    else:
+        known = block.language in (*SHOWN_LANGUAGES, *SPHINX_DIRECTIVES)
+        assert known, f"{block.locate(block.line)}: no rule for a block of the language {block.language!r}"
+
+
+def run_code(block: Block, namespace: Namespace) -> None:
+    try:
+        padded = "\n" * (block.line - 1) + block.code  # so that a traceback has the lines of the file
+        exec(compile(padded, str(block.path), "exec", dont_inherit=True), namespace)  # noqa: S102
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(block.path) and frame.lineno]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1]
+        raise AssertionError(f"{block.locate(line or block.line)}: {error!r}") from error
+
+
+def run_session(block: Block, namespace: Namespace) -> None:
+    name = block.locate(block.line)
+    session = doctest.DocTestParser().get_doctest(block.code, {}, name, str(block.path), block.line - 1)
+    assert session.examples, f"{name}: a pycon block without `>>>`"
+    session.globs = namespace
+    report: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.DONT_ACCEPT_TRUE_FOR_1)
+    failed = runner.run(session, out=report.append, clear_globs=False).failed
+    assert failed == 0, "".join(report)
+
+
+def run_commands(block: Block) -> None:
+    commands = list(_COMMAND.finditer(block.code))
+    unread = block.locate(block.line)
+    assert "".join(match.group() for match in commands) == block.code, f"{unread}: a block must begin with `$ `"
+    for match in commands:
+        place = block.locate(block.line + block.code.count("\n", 0, match.start()))
+        run_command(place, match["command"], strip_lines(match["output"]))
+
+
+def run_command(place: str, command: str, expected: str) -> None:
+    if command.startswith(RUN_COMMAND):
+        assert run_prebuilds(command.removeprefix(RUN_COMMAND)) == expected, f"{place}: `{command}`"
+    else:
+        assert command.startswith(SHOWN_COMMANDS), f"{place}: `{command}` is neither run nor among those shown"
+        assert expected == "", f"{place}: `{command}` is not run, so its output cannot be checked"
+
+
+def run_prebuilds(arguments: str) -> str:
+    """What the command writes, errors included, where no terminal and no wish for colours changes it."""
+    settings = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+    environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "prebuilds", *shlex.split(arguments)],
+        cwd=ROOT,
+        env=environment | settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    return strip_lines(done.stdout)
+
+
+def strip_lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
+
+
+def parse_json(block: Block) -> None:
+    try:
+        json.loads(block.code)
+    except json.JSONDecodeError as error:
+        raise AssertionError(f"{block.locate(block.line + error.lineno - 1)}: {error.msg}") from error
