@@ -25,8 +25,7 @@ def install_group(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """The tests against the installed wheel, on each Python that is present."""
     session.install("-q", ".[cli,testing]")
-    # Isolated from the working directory, so that the installed package is the one that is tested.
-    session.run("python", "-P" if session.python != "3.10" else "-I", "-m", "pytest", *session.posargs)
+    session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
 
 
 @nox.session

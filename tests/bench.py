@@ -1,0 +1,185 @@
+"""How long a plan takes, as a ratio to one bare pass over the same rows, and what importing the library costs.
+
+Absolute times say nothing on a shared machine; both sides of each ratio are measured in the same run, turn about, and
+the best of several turns counts. Exits with 1 when a limit is passed.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from random import Random
+from time import perf_counter
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+
+from prebuilds import GlobalSnapshot, Prebuild, Preset, Schedule, TemplateVersion, dump_snapshot, load_snapshot, plan
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
+SIZES = ((100, 500), (1_000, 10_000), (10_000, 100_000))
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
+MAX_PLAN_RATIO = 8.0
+MAX_SLOPE = 1.1
+MAX_IMPORT_RATIO = 2.0
+
+
+@attrs.frozen(kw_only=True)
+class Timing:
+    """Seconds, the best of several turns, for one size of fleet."""
+
+    presets: int
+    rows: int
+    group: float
+    plan: float
+    states: float
+    build: float
+    changes: float
+    load: float
+    peak: int
+
+    @property
+    def ratio(self) -> float:
+        return self.plan / self.group
+
+
+def make_fleet(presets: int, rows: int, *, seed: int = 1) -> GlobalSnapshot:
+    """A fleet of which a third has schedules, in five zones, and a part is expired, inactive or too large."""
+    random = Random(seed)  # noqa: S311
+    return GlobalSnapshot(
+        presets=[make_preset(number, random) for number in range(presets)],
+        running=[
+            Prebuild(
+                id=f"w{number}",
+                preset_id=f"p{random.randrange(presets)}",
+                created_at=NOW - timedelta(seconds=random.randrange(100_000)),
+                ready=random.random() < 0.9,
+            )
+            for number in range(rows)
+        ],
+    )
+
+
+def make_preset(number: int, random: Random) -> Preset:
+    begin, length = random.randrange(12), random.randrange(1, 11)
+    week = Schedule(cron=f"* {begin}-{begin + length} * * 1-5", instances=random.randrange(20))
+    weekend = Schedule(cron=f"* {begin}-{begin + length} * * 0,6", instances=random.randrange(5))
+    return Preset(
+        id=f"p{number}",
+        desired_instances=random.randrange(20),
+        ttl=timedelta(hours=24) if number % 2 else None,
+        timezone=ZONES[number % len(ZONES)],
+        schedules=(week, weekend) if number % 3 == 0 else (),
+        template_version=TemplateVersion(is_active=random.random() < 0.9),
+    )
+
+
+def group_rows(rows: Sequence[Prebuild]) -> dict[str, list[Prebuild]]:
+    """The bare pass that everything is compared with."""
+    groups: dict[str, list[Prebuild]] = {}
+    for row in rows:
+        groups.setdefault(row.preset_id, []).append(row)
+    return groups
+
+
+def measure(*tasks: Callable[[], object], turns: int = 9) -> list[float]:
+    """The best time of each task in seconds, measured turn about without the garbage collector, as `timeit` does."""
+    best = [math.inf] * len(tasks)
+    for _ in range(turns):
+        for index, task in enumerate(tasks):
+            gc.collect()
+            gc.disable()
+            begin = perf_counter()
+            result = task()
+            best[index] = min(best[index], perf_counter() - begin)
+            gc.enable()
+            del result
+    return best
+
+
+def measure_size(presets: int, rows: int) -> Timing:
+    fleet = make_fleet(presets, rows)
+    text = json.dumps(dump_snapshot(fleet))
+    group, planned, states = measure(
+        lambda: group_rows(fleet.running),
+        lambda: plan(fleet, now=NOW),
+        lambda: [decision.state for decision in plan(fleet, now=NOW)],
+    )
+    build, changes = measure(lambda: attrs.evolve(fleet), lambda: plan(fleet, now=NOW).next_change_at, turns=3)
+    (load,) = measure(lambda: plan(load_snapshot(json.loads(text)), now=NOW), turns=1)
+    tracemalloc.start()
+    plan(fleet, now=NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return Timing(
+        presets=presets,
+        rows=rows,
+        group=group,
+        plan=planned,
+        states=states,
+        build=build,
+        changes=changes,
+        load=load,
+        peak=peak,
+    )
+
+
+def measure_import(module: str) -> float:
+    """Seconds to import a module in a fresh interpreter, its byte code already written: the best of many."""
+    code = f"from time import perf_counter as t; a = t(); import {module}; print(t() - a)"
+    settings = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as empty:  # not the checkout, whose package would shadow the installed one
+        command = [sys.executable, "-c", code]
+        times = [
+            float(subprocess.run(command, capture_output=True, check=True, cwd=empty, env=settings).stdout)
+            for _ in range(15)
+        ]
+    return min(times)
+
+
+def find_slope(timings: Sequence[Timing]) -> float:
+    """The slope of log time over log size between the smallest and the largest fleet."""
+    first, last = timings[0], timings[-1]
+    return math.log(last.plan / first.plan) / math.log(last.rows / first.rows)
+
+
+def show(timings: Sequence[Timing], console: Console) -> None:
+    table = Table(title="Time as a ratio to one bare pass that groups the same rows by preset in a dict")
+    table.add_column("fleet: presets / prebuilds")
+    for header in ("plan", "plan, all states", "snapshot", "plan, next change", "JSON to plan", "peak memory"):
+        table.add_column(header, justify="right")
+    for timing in timings:
+        times = (timing.plan, timing.states, timing.build, timing.changes, timing.load)
+        ratios = [f"{time / timing.group:.1f}" for time in times]
+        table.add_row(f"{timing.presets:,} / {timing.rows:,}", *ratios, f"{timing.peak / 2**20:.1f} MiB")
+    console.print(table)
+
+
+def main() -> int:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with console.status("measuring"):
+        timings = [measure_size(*size) for size in SIZES]
+        ours, theirs = measure_import("prebuilds"), measure_import("attrs")
+    show(timings, console)
+    results = (
+        ("plan at the largest size, as a ratio to the bare pass", timings[-1].ratio, MAX_PLAN_RATIO),
+        ("log-log slope of plan over size", find_slope(timings), MAX_SLOPE),
+        ("import of prebuilds, as a ratio to that of attrs", ours / theirs, MAX_IMPORT_RATIO),
+    )
+    for what, value, limit in results:
+        console.print(f"{what}: {value:.2f} (limit {limit:g})", highlight=False)
+    return int(any(value > limit for _, value, limit in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
