@@ -16,7 +16,6 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from random import Random
 from time import perf_counter
 
@@ -55,7 +54,7 @@ class Timing:
 
 def make_fleet(presets: int, rows: int, *, seed: int = 1) -> GlobalSnapshot:
     """A fleet of which a third has schedules, in five zones, and a part is expired, inactive or too large."""
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
     return GlobalSnapshot(
         presets=[make_preset(number, random) for number in range(presets)],
         running=[

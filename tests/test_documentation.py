@@ -150,7 +150,7 @@ def run_prebuilds(arguments: str) -> str:
     """What the command writes, errors included, where no terminal and no wish for colours changes it."""
     settings = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
     environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-m", "prebuilds", *shlex.split(arguments)],
         cwd=ROOT,
         env=environment | settings,

@@ -12,7 +12,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from prebuilds import InvalidCronError, Policy, dump_plan, dump_snapshot, is_overlapping, load_document, parse_window, plan
+from prebuilds import (
+    InvalidCronError,
+    Policy,
+    dump_plan,
+    dump_snapshot,
+    is_overlapping,
+    load_document,
+    parse_window,
+    plan,
+)
 from prebuilds.cli import main
 from prebuilds.decision.rfc3339 import parse_instant
 

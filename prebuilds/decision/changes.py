@@ -1,4 +1,4 @@
-"""The next change: when a decision could differ although no new data has come (R12), so that a host can sleep until then.
+"""The next change: when a decision could differ though no new data has come (R12); a host can sleep until then.
 
 - Only time passes: a prebuild outlives its ttl, a backoff ends, a window opens or closes.
 - The instant is the first at which the cause holds, to the microsecond that datetimes resolve: a prebuild of exactly

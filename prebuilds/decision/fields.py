@@ -134,7 +134,7 @@ def to_tuple(value: Any) -> Any:
 
 
 def require_instant(place: str, name: str, value: datetime) -> datetime:
-    """An argument that decisions are taken from, in UTC. Raises `InvalidValueError`, which names the place, if it is none."""
+    """An argument that decisions are taken from, in UTC. Raises `InvalidValueError`, which names the place."""
     instant: datetime = to_utc(value)
     if not _is_now(instant):
         raise InvalidValueError(place, name, value, _NOW_ALLOWED)

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from prebuilds.errors import InvalidSnapshotError, show
@@ -37,8 +38,7 @@ def read_json(source: Source) -> Any:
 def _read(source: str | os.PathLike[str] | IO[str] | IO[bytes]) -> str | bytes:
     if not isinstance(source, (str, os.PathLike)):
         return source.read()
-    with open(source, "rb") as file:
-        return file.read()
+    return Path(source).read_bytes()
 
 
 def _parse(content: str | bytes) -> Any:

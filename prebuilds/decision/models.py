@@ -200,15 +200,15 @@ class Build:
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     finished_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
 
-    @finished_at.validator
-    def _fits_status(self, _attribute: object, value: datetime | None) -> None:
-        if self.status.is_final and (value is None or value < self.created_at):
-            allowed = f"an instant from created_at on, as the build has {self.status.value}"
-        elif not self.status.is_final and value is not None:
-            allowed = f"None, as the build is {self.status.value}"
+    def __attrs_post_init__(self) -> None:
+        status, finished_at = self.status, self.finished_at
+        if status.is_final and (finished_at is None or finished_at < self.created_at):
+            allowed = f"an instant from created_at on, as the build is {status.value}"
+        elif not status.is_final and finished_at is not None:
+            allowed = f"None, as the build is {status.value}"
         else:
             return
-        raise InvalidValueError("Build", "finished_at", value, allowed)
+        raise InvalidValueError("Build", "finished_at", finished_at, allowed)
 
 
 @attrs.frozen(kw_only=True)

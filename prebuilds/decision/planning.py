@@ -213,17 +213,17 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     return Plan(
         now=now,
         paused=paused,
-        decisions=tuple([_decide(preset, policy, paused) for preset in snapshot.iterate_presets(now)]),
+        decisions=tuple([_decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)]),
         orphaned=snapshot.orphaned,
     )
 
 
-def _decide(snapshot: PresetSnapshot, policy: Policy, paused: bool) -> Decision:
-    actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused)
+def _decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool) -> Decision:
+    actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused=paused)
     return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
 
 
-def _withhold(actions: Actions, snapshot: PresetSnapshot, paused: bool) -> tuple[Actions, tuple[Withheld, ...]]:
+def _withhold(actions: Actions, snapshot: PresetSnapshot, *, paused: bool) -> tuple[Actions, tuple[Withheld, ...]]:
     """The actions to be done now, and those that are not, each with its reason (R11)."""
     if paused:
         return (), tuple(Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions)

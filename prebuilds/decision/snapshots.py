@@ -126,7 +126,7 @@ class GlobalSnapshot:
         return self._index.orphaned
 
     def for_preset(self, preset_id: str, now: datetime) -> PresetSnapshot:
-        """One preset at one instant, its expired prebuilds split off (R2), oldest first. Raises `UnknownPresetError`."""
+        """One preset at one instant, its expired prebuilds split off (R2). Raises `UnknownPresetError`."""
         preset = self._index.presets.get(preset_id)
         if preset is None:
             raise UnknownPresetError(preset_id)

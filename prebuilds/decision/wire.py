@@ -31,14 +31,9 @@ from cattrs.gen import (
 )
 
 from prebuilds.decision.fields import (
-    DURATION,
     ID_ALLOWED,
     MAX_DURATION,
-    NOW,
-    instance_of,
     is_id,
-    optional,
-    to_utc,
 )
 from prebuilds.decision.models import (
     Backoff,

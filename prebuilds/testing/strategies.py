@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from itertools import pairwise
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -90,7 +91,7 @@ def schedule_sets(draw: st.DrawFn) -> tuple[Schedule, ...]:
         return tuple(draw(_lists(schedules(), 3)))
     cuts = [*sorted(draw(_sets_of_hours())), 24]
     days = draw(_sampled("*", "1-5", "mon,sat"))
-    bands = (f"* {begin}-{end - 1} * * {days}" for begin, end in zip(cuts, cuts[1:], strict=False))
+    bands = (f"* {begin}-{end - 1} * * {days}" for begin, end in pairwise(cuts))
     return tuple(Schedule(cron=band, instances=draw(_counts())) for band in bands)
 
 
@@ -103,7 +104,9 @@ def templates() -> st.SearchStrategy[Template]:
 @cache
 def template_versions() -> st.SearchStrategy[TemplateVersion]:
     """Template versions, most of them active."""
-    return st.builds(TemplateVersion, id=_few("v"), template=templates(), is_active=_rarely().map(lambda rare: not rare))
+    return st.builds(
+        TemplateVersion, id=_few("v"), template=templates(), is_active=_rarely().map(lambda rare: not rare)
+    )
 
 
 @st.composite
@@ -162,7 +165,7 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
 @st.composite
 def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
     """Builds up to `now`; those that have ended, most of them failed, ended between their creation and `now`."""
-    status, age = draw(_sampled(BuildStatus.FAILED, *BuildStatus)), draw(_ages())
+    status, age = draw(_statuses()), draw(_ages())
     return Build(
         id=draw(ids()) if id is None else id,
         preset_id=draw(ids()) if preset_id is None else preset_id,
@@ -201,7 +204,9 @@ def global_snapshots(
 def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[dict[str, list[str]]]:
     """For each collection of a snapshot, the preset that each of its rows names."""
     most = {"running": max_prebuilds, "in_progress": 2 * len(names), "pending": 2, "backoffs": 2, "hard_limited": 2}
-    rows = {key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()}
+    rows = {
+        key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()
+    }
     return st.fixed_dictionaries(rows)
 
 
@@ -245,6 +250,11 @@ def _rarely() -> st.SearchStrategy[bool]:
 @cache
 def _few(prefix: str) -> st.SearchStrategy[str]:
     return st.sampled_from([f"{prefix}{number}" for number in range(3)])
+
+
+@cache
+def _statuses() -> st.SearchStrategy[BuildStatus]:
+    return st.sampled_from([BuildStatus.FAILED, *list(BuildStatus)])
 
 
 @cache

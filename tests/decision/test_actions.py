@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from decision.examples import (
     HOUR,
     INACTIVE,
@@ -17,7 +18,6 @@ from decision.examples import (
     make_preset,
     make_snapshot,
 )
-
 from prebuilds import (
     ActionType,
     Policy,
@@ -156,9 +156,7 @@ def test_failures_hold_a_preset_back_for_an_interval_each(num_failed: int, minut
     """Nothing else is done up to and including the last instant; after it, the preset goes on."""
     backoff = make_backoff(num_failed, NOW - minutes * MINUTE)
     snapshot = make_snapshot(backoff=backoff, expired=[make_prebuild("a")])
-    assert calculate_actions(snapshot, POLICY) == (
-        ReconciliationActions(type=ActionType.BACKOFF, backoff_until=NOW),
-    )
+    assert calculate_actions(snapshot, POLICY) == (ReconciliationActions(type=ActionType.BACKOFF, backoff_until=NOW),)
     later = make_snapshot(backoff=backoff, expired=[make_prebuild("a")], now=NOW + MICROSECOND)
     assert calculate_actions(later, POLICY) == (delete("a"), create(3))
 

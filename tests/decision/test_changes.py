@@ -16,7 +16,6 @@ from decision.examples import (
     make_preset,
     make_snapshot,
 )
-
 from prebuilds import Change, ChangeCause, Policy, Schedule
 from prebuilds.decision.changes import find_next_change
 
@@ -58,9 +57,7 @@ def test_a_window_edge_is_a_change() -> None:
 
 def test_the_earliest_cause_counts() -> None:
     """Of an expiry, a backoff's end and a window's edge, the first."""
-    preset = make_preset(
-        ttl=HOUR + MINUTE, schedules=[Schedule(cron="* 9 * * *", instances=5)], timezone="UTC"
-    )
+    preset = make_preset(ttl=HOUR + MINUTE, schedules=[Schedule(cron="* 9 * * *", instances=5)], timezone="UTC")
     snapshot = make_snapshot(preset, running=[make_prebuild("a")], backoff=make_backoff(2, NOW))
     assert find_next_change(snapshot, POLICY) == EXPIRY
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from decision.examples import HOUR, MINUTE, NOW, UTC, make_backoff, make_fleet, make_prebuild, make_preset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision.examples import HOUR, MINUTE, NOW, UTC, make_backoff, make_fleet, make_prebuild, make_preset
 from prebuilds import (
     Backoff,
     GlobalSnapshot,
@@ -108,6 +108,9 @@ SNAPSHOT = GlobalSnapshot(
 )
 
 
+SECONDS = "0 or a number of seconds from 0.000001 to 3155760000, or null"
+
+
 def find_problems(document: object) -> tuple[str, ...]:
     with pytest.raises(InvalidSnapshotError) as raised:
         load_snapshot(document)  # type: ignore[arg-type]
@@ -168,7 +171,7 @@ def test_a_document_may_bring_the_instant_and_the_interval() -> None:
 
 
 def test_every_problem_is_told_at_once_with_its_path() -> None:
-    """Types, ranges, missing and unknown keys, naive instants, things given twice: one line each, none hides another."""
+    """Types, ranges, missing and unknown keys, naive instants, things given twice: none hides another."""
     document = {
         "presets": [
             {
@@ -203,7 +206,7 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
     assert sorted(find_problems(document)) == sorted(
         [
             "presets[0].desired_instances: -1 is not allowed; it must be a whole number from 0 to 2147483647",
-            'presets[0].ttl_seconds: "x" is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null',
+            f'presets[0].ttl_seconds: "x" is not allowed; it must be {SECONDS}',
             "presets[0].timezone: 5 is not allowed; "
             "it must be text of at most 500 characters, none of them a control character, or null",
             "presets[0].last_invalidated_at: 7 is not an RFC 3339 instant such as 2026-01-31T09:30:00Z",
@@ -247,7 +250,7 @@ def test_problems_of_a_wrapped_document_are_led_by_its_keys() -> None:
     preset = {"id": "p", "desired_instances": 1}
     wrapped = {"now": "x", "backoff_interval_seconds": -1, "snapshot": {"presets": [preset, preset]}}
     assert sorted(find_problems(wrapped)) == [
-        "backoff_interval_seconds: -1 is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null",
+        f"backoff_interval_seconds: -1 is not allowed; it must be {SECONDS}",
         'now: "x" is not an RFC 3339 instant such as 2026-01-31T09:30:00Z',
         "snapshot.presets[1].id: 'p' is given twice, first by presets[0]",
     ]
@@ -256,10 +259,13 @@ def test_problems_of_a_wrapped_document_are_led_by_its_keys() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (float("nan"), "NaN is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
-        (float("inf"), "Infinity is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
-        (True, "true is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
-        (1e-7, "1e-07 is not allowed; it must be 0 or a number of seconds from 0.000001 to 3155760000, or null"),
+        (float("nan"), f"NaN is not allowed; it must be {SECONDS}"),
+        (
+            float("inf"),
+            f"Infinity is not allowed; it must be {SECONDS}",
+        ),
+        (True, f"true is not allowed; it must be {SECONDS}"),
+        (1e-7, f"1e-07 is not allowed; it must be {SECONDS}"),
         (10**400, None),
         ({1, 2}, None),
     ],
@@ -310,8 +316,12 @@ def test_what_is_no_json_is_refused_in_one_line(content: bytes, problem: str | N
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("2026-01-01T00:00:00Z"),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from([*FULL, *FULL["presets"][0], "snapshot", "now", "count", "x"]), inner, max_size=4),  # type: ignore[misc]
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*FULL, *FULL["presets"][0], "snapshot", "now", "count", "x"]), inner, max_size=4
+        )
+    ),  # type: ignore[misc]
     max_leaves=12,
 )
 
@@ -420,7 +430,11 @@ def test_an_instant_is_written_as_it_is_read(instant: datetime) -> None:
 
 def test_without_cattrs_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading needs the extra `cli`; any other missing module is no business of that message."""
-    for name in [name for name in sys.modules if name.startswith(("cattrs", "prebuilds.decision.documents", "prebuilds.decision.wire"))]:
+    for name in [
+        name
+        for name in sys.modules
+        if name.startswith(("cattrs", "prebuilds.decision.documents", "prebuilds.decision.wire"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("prebuilds.decision.documents", raising=False)
     monkeypatch.delattr("prebuilds.decision.wire", raising=False)

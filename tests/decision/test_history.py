@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from decision.examples import HOUR, MICROSECOND, MINUTE, NOW, make_preset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision.examples import HOUR, MICROSECOND, MINUTE, NOW, make_preset
 from prebuilds import (
     Backoff,
     Build,
@@ -129,7 +129,9 @@ BUILDS = st.integers(0, 8).flatmap(
 
 
 @given(BUILDS, st.randoms(use_true_random=False), st.integers(0, 4))
-def test_history_does_not_depend_on_the_order_of_builds(builds: tuple[Build, ...], random: object, desired: int) -> None:
+def test_history_does_not_depend_on_the_order_of_builds(
+    builds: tuple[Build, ...], random: object, desired: int
+) -> None:
     """The same builds in any order give the same backoff and the same limit."""
     shuffled = list(builds)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from decision.examples import HOUR, NOW, UTC, make_fleet, make_prebuild, make_preset, make_snapshot
 
 import prebuilds
+from decision.examples import HOUR, NOW, UTC, make_fleet, make_prebuild, make_preset, make_snapshot
 from prebuilds import (
     ActionType,
     Backoff,
@@ -235,8 +235,8 @@ def test_an_action_has_exactly_what_its_type_needs(
 @pytest.mark.parametrize(
     ("status", "finished_at", "allowed"),
     [
-        (BuildStatus.FAILED, None, "an instant from created_at on, as the build has failed"),
-        (BuildStatus.SUCCEEDED, NOW - HOUR, "an instant from created_at on, as the build has succeeded"),
+        (BuildStatus.FAILED, None, "an instant from created_at on, as the build is failed"),
+        (BuildStatus.SUCCEEDED, NOW - HOUR, "an instant from created_at on, as the build is succeeded"),
         (BuildStatus.PENDING, NOW, "None, as the build is pending"),
     ],
 )
@@ -272,5 +272,5 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
         make_preset(id="x" * 10_000)
     assert len(str(raised.value)) < 250
     assert "(10002 characters)" in str(raised.value)
-    with pytest.raises(InvalidValueError, match="Preset.desired_instances"):
+    with pytest.raises(InvalidValueError, match=r"Preset\.desired_instances"):
         str(make_preset(desired_instances=10**5_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from decision.examples import (
     HOUR,
     INACTIVE,
@@ -16,7 +17,6 @@ from decision.examples import (
     make_prebuild,
     make_preset,
 )
-
 from prebuilds import (
     ActionType,
     ChangeCause,
@@ -118,7 +118,9 @@ def test_a_plan_can_be_narrowed_to_one_preset() -> None:
 
 def test_a_plan_needs_an_aware_now() -> None:
     """It never guesses a zone."""
-    with pytest.raises(InvalidValueError, match=r"plan\.now: .* is not allowed; it must be a datetime with a time zone"):
+    with pytest.raises(
+        InvalidValueError, match=r"plan\.now: .* is not allowed; it must be a datetime with a time zone"
+    ):
         plan(make_fleet(), now=NOW.replace(tzinfo=None))
 
 
@@ -209,7 +211,9 @@ def test_a_decision_explains_itself(preset: object, rows: dict[str, object], wor
 
 def test_a_plan_explains_itself_whole() -> None:
     """Every decision, then what concerns all of them."""
-    fleet = make_fleet(EXPIRING, make_preset(id="q", desired_instances=0), running=[*ROWS, make_prebuild("x", preset_id="g")])
+    fleet = make_fleet(
+        EXPIRING, make_preset(id="q", desired_instances=0), running=[*ROWS, make_prebuild("x", preset_id="g")]
+    )
     assert plan(fleet, now=NOW, paused=True).explain() == (
         "At 2026-11-23 09:30:00 UTC, 2 presets:\n"
         "p: withheld (paused): delete 1 (old): expired, older than the ttl of 2 h\n"

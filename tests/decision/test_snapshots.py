@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+
 from decision.examples import (
     HOUR,
     MICROSECOND,
@@ -17,7 +18,6 @@ from decision.examples import (
     make_prebuild,
     make_preset,
 )
-
 from prebuilds import (
     Backoff,
     GlobalSnapshot,
@@ -104,7 +104,11 @@ def test_a_ttl_longer_than_time_itself_expires_nothing() -> None:
 def test_rows_that_name_no_preset_are_counted() -> None:
     """Orphans are told by collection and name; nothing is dropped in silence."""
     fleet = make_fleet(
-        running=[make_prebuild("a", preset_id="y"), make_prebuild("b", preset_id="x"), make_prebuild("c", preset_id="y")],
+        running=[
+            make_prebuild("a", preset_id="y"),
+            make_prebuild("b", preset_id="x"),
+            make_prebuild("c", preset_id="y"),
+        ],
         in_progress=[InProgress(preset_id="x", transition=Transition.STOP, count=7)],
         pending=[Pending(preset_id="x", count=1)],
         backoffs=[Backoff(preset_id="x", num_failed=1, last_build_at=NOW)],

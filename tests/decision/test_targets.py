@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from decision.examples import HOUR, INACTIVE, NOW, make_preset
 
+from decision.examples import HOUR, INACTIVE, NOW, make_preset
 from prebuilds import Schedule, Target, TargetSource, calculate_target
 from prebuilds.decision.targets import find_next_target_change
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from prebuilds import Schedule, ScheduleProblem, check_schedules
 from prebuilds.decision.timetables import Timetable, compile_schedules
 from prebuilds.testing import strategies
@@ -104,7 +104,10 @@ def test_an_hour_that_is_skipped_opens_no_window() -> None:
 def test_a_window_may_open_by_a_jump_of_the_clock() -> None:
     """A window from 02:00 opens at 03:00 on the day that 02:00 is skipped."""
     now = datetime(2026, 3, 29, 0, tzinfo=UTC)
-    assert find_edges(make_timetable("* 2-5 * * *"), now, 2) == ["2026-03-29T03:00:00+02:00", "2026-03-29T06:00:00+02:00"]
+    assert find_edges(make_timetable("* 2-5 * * *"), now, 2) == [
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-29T06:00:00+02:00",
+    ]
 
 
 def test_an_hour_that_is_repeated_keeps_a_window_open_twice() -> None:
@@ -115,7 +118,7 @@ def test_an_hour_that_is_repeated_keeps_a_window_open_twice() -> None:
 
 
 def test_half_an_hour_repeated_reopens_a_window() -> None:
-    """On Lord Howe the clock goes back by half an hour at 02:00, so that the hour from 01:00 lasts an hour and a half."""
+    """On Lord Howe the clock goes back by half an hour at 02:00, so that 01:00 to 02:00 takes 90 minutes."""
     now = datetime(2026, 4, 4, 12, tzinfo=UTC)
     assert find_edges(make_timetable("* 1 * * *", zone="Australia/Lord_Howe"), now, 2) == [
         "2026-04-05T01:00:00+11:00",

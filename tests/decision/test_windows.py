@@ -74,8 +74,7 @@ MANY = [
     (
         "* * * mon x",
         [
-            "month field: `mon` is not a number or one of "
-            "jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec",
+            "month field: `mon` is not a number or one of jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec",
             "day-of-week field: `x` is not a number or one of sun, mon, tue, wed, thu, fri, sat",
         ],
     ),

@@ -1,0 +1,115 @@
+"""Imports point one way, the public names are what `__all__` says, and importing the library loads little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import prebuilds
+
+PACKAGE = Path(prebuilds.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# What a part of the package may import of the package, and which third-party packages.
+ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    "decision": ({"decision", "errors"}, {"attrs", "typing_extensions"}),
+    "testing": ({"decision", "errors", "testing"}, {"hypothesis"}),
+    "cli": ({"decision", "errors"}, {"rich"}),
+    "errors": (set(), set()),
+    "__main__": ({"cli"}, set()),
+    "__init__": ({"decision", "errors"}, set()),
+}
+# The one exception: the module that reads and writes documents does it with cattrs.
+EXCEPTIONS = {"decision/wire.py": {"cattrs"}}
+
+
+def find_imports(path: Path) -> Iterator[str]:
+    """The dotted names of all that a module imports, wherever in it and under whatever condition."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            children = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (child for child in children if find_module(child) or not find_module(module))
+
+
+def find_module(name: str) -> Path | None:
+    """The file of a module of this package."""
+    base = PACKAGE.parent.joinpath(*name.split("."))
+    found = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
+    return found[0] if found and name.startswith("prebuilds") else None
+
+
+def list_imports(path: Path) -> list[str]:
+    names = set(find_imports(path))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return sorted(names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    """The decision imports attrs, typing_extensions and the standard library; each other part what it is allowed."""
+    place = path.relative_to(PACKAGE).as_posix()
+    parts, packages = ALLOWED[place.partition("/")[0].removesuffix(".py")]
+    for name in list_imports(path):
+        top, _, rest = name.partition(".")
+        if top == "prebuilds":
+            assert rest.partition(".")[0] in parts, f"{place} imports {name}"
+        elif top not in sys.stdlib_module_names:
+            assert top in packages | EXCEPTIONS.get(place, set()), f"{place} imports {name}"
+
+
+def test_there_are_no_cycles() -> None:
+    """No module imports, even within a function, what imports it in turn."""
+    graph = {path: {found for name in list_imports(path) if (found := find_module(name))} for path in MODULES}
+    done: set[Path] = set()
+    while len(done) < len(graph):
+        ready = {path for path in graph if path not in done and graph[path] - {path} <= done}
+        assert ready, f"a cycle among {sorted(str(path) for path in graph.keys() - done)}"
+        done |= ready
+
+
+def test_importing_the_library_loads_no_extra() -> None:
+    """Neither a third-party package but attrs and typing_extensions, nor the parts that need one."""
+    code = "import sys; before = set(sys.modules); import prebuilds; print(*sorted(set(sys.modules) - before))"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, check=True, text=True, cwd=PACKAGE.parent).stdout.split()
+    others = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert others <= {"attr", "attrs", "prebuilds", "typing_extensions"}
+    assert not {
+        name for name in loaded if name.startswith(("prebuilds.testing", "prebuilds.cli", "prebuilds.decision.wire"))
+    }
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    """`__all__` has every name that the package defines for others, and each of them exists."""
+    public = {
+        name
+        for name, value in vars(prebuilds).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("prebuilds")
+    }
+    assert prebuilds.__all__ == sorted(prebuilds.__all__)
+    assert public == set(prebuilds.__all__)
+
+
+def test_the_package_is_typed() -> None:
+    """Type checkers read the annotations of an installed package only where this file is."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_without_hypothesis_the_error_names_the_extra() -> None:
+    """The kit for tests says how to install what it needs."""
+    code = "import sys; sys.modules['hypothesis'] = None; import prebuilds.testing"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, cwd=PACKAGE.parent)
+    assert done.returncode == 1
+    assert "hypothesis is not installed; it comes with an extra: pip install 'prebuilds[testing]'" in done.stderr

@@ -1,0 +1,115 @@
+"""A typed host, read by mypy and pyright and run by nobody: every public call, with the types that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from typing_extensions import assert_type
+
+from prebuilds import (
+    ActionType,
+    Backoff,
+    Build,
+    Change,
+    Decision,
+    GlobalSnapshot,
+    Plan,
+    PlanDiff,
+    Policy,
+    Prebuild,
+    Preset,
+    PresetSnapshot,
+    ReconciliationActions,
+    ReconciliationState,
+    Schedule,
+    ScheduleProblem,
+    SharedHour,
+    Target,
+    Window,
+    calculate_actions,
+    calculate_backoffs,
+    calculate_hard_limited,
+    calculate_state,
+    calculate_target,
+    can_skip_reconciliation,
+    check_schedules,
+    diff,
+    dump_plan,
+    dump_snapshot,
+    find_shared_hour,
+    is_overlapping,
+    load_snapshot,
+    parse_window,
+    plan,
+)
+
+
+def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSnapshot:
+    """Collections of any kind are taken, and held as tuples."""
+    preset = Preset(
+        id="p",
+        desired_instances=1,
+        ttl=timedelta(hours=1),
+        schedules=[Schedule(cron="* 8-18 * * *", instances=2)],
+        parameters={"cpu": "4"},
+    )
+    assert_type(preset.schedules, tuple[Schedule, ...])
+    assert_type(preset.parameters, tuple[tuple[str, str], ...])
+    assert_type(preset.is_active, bool)
+    return GlobalSnapshot(
+        presets=[preset], running=(Prebuild(id=row["id"], preset_id="p", created_at=now) for row in rows)
+    )
+
+
+def decide(snapshot: GlobalSnapshot) -> Plan:
+    """The whole pipeline, and its parts."""
+    now = datetime.now(timezone.utc)
+    single = snapshot.for_preset("p", now)
+    assert_type(single, PresetSnapshot)
+    assert_type(calculate_target(single.preset, now), Target)
+    assert_type(calculate_state(single), ReconciliationState)
+    assert_type(calculate_actions(single, Policy()), tuple[ReconciliationActions, ...])
+    assert_type(can_skip_reconciliation(single), bool)
+    return plan(snapshot, now=now, policy=Policy(failure_hard_limit=0), paused=False)
+
+
+def carry_out(made: Plan) -> datetime | None:
+    """What a host reads of a plan."""
+    for decision in made:
+        assert_type(decision, Decision)
+        assert_type(decision.state, ReconciliationState)
+        assert_type(decision.why, tuple[str, ...])
+        for action in decision.actions:
+            if action.type is ActionType.CREATE:
+                assert_type(action.create, int)
+            elif action.type is ActionType.DELETE:
+                assert_type(action.delete_ids, tuple[str, ...])
+    assert_type(made.next_change, Change | None)
+    assert_type(made.explain(), str)
+    return made.next_change_at
+
+
+def look_back(builds: Iterable[Build], presets: Iterable[Preset], now: datetime) -> GlobalSnapshot:
+    """Past builds as the snapshot's backoffs and hard limits."""
+    past = list(builds)
+    backoffs = calculate_backoffs(past, presets, now=now)
+    limited = calculate_hard_limited(past, resets={"p": now})
+    assert_type(backoffs, tuple[Backoff, ...])
+    assert_type(limited, tuple[str, ...])
+    return GlobalSnapshot(presets=presets, backoffs=backoffs, hard_limited=limited)
+
+
+def inspect(before: Plan, after: Plan) -> None:
+    """Differences, documents and windows."""
+    assert_type(diff(before, after), PlanDiff)
+    assert_type(dump_plan(after), dict[str, Any])
+    snapshot = load_snapshot({"presets": []})
+    assert_type(snapshot, GlobalSnapshot)
+    assert_type(dump_snapshot(snapshot), dict[str, Any])
+    window = parse_window("* 8 * * *")
+    assert_type(window, Window)
+    assert_type(is_overlapping(window, window), bool)
+    assert_type(find_shared_hour(window, window), SharedHour | None)
+    assert_type(check_schedules([], None), tuple[ScheduleProblem, ...])
