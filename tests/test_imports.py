@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,31 +27,24 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
 EXCEPTIONS = {"decision/wire.py": {"cattrs"}}
 
 
-def find_imports(path: Path) -> Iterator[str]:
-    """The dotted names of all that a module imports, wherever in it and under whatever condition."""
+def list_imports(path: Path) -> list[str]:
+    """The dotted names of all modules that a module imports, wherever in it and under whatever condition."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            children = [f"{module}.{alias.name}" for alias in node.names]
-            yield from (child for child in children if find_module(child) or not find_module(module))
+            assert node.level == 0, f"{path}: a relative import"
+            children = {f"{node.module}.{alias.name}" for alias in node.names}
+            names.update({str(node.module)} | {child for child in children if find_module(child)})
+    return sorted(names)
 
 
 def find_module(name: str) -> Path | None:
-    """The file of a module of this package."""
+    """The file of a module, if it is one of this package."""
     base = PACKAGE.parent.joinpath(*name.split("."))
-    found = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
-    return found[0] if found and name.startswith("prebuilds") else None
-
-
-def list_imports(path: Path) -> list[str]:
-    names = set(find_imports(path))
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return sorted(names)
+    files = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
+    return files[0] if files and name.startswith("prebuilds") else None
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

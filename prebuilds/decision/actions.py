@@ -47,8 +47,13 @@ class ActionType(Enum):
     CANCEL_PENDING = "cancel_pending"
 
 
-_PAYLOADS = {ActionType.CREATE: "create", ActionType.DELETE: "delete_ids", ActionType.BACKOFF: "backoff_until"}
-_GIVEN = {kind: tuple(field == _PAYLOADS.get(kind) for field in _PAYLOADS.values()) for kind in ActionType}
+_PAYLOADS = ("create", "delete_ids", "backoff_until")
+_NEEDED = {
+    ActionType.CREATE: (True, False, False),
+    ActionType.DELETE: (False, True, False),
+    ActionType.BACKOFF: (False, False, True),
+    ActionType.CANCEL_PENDING: (False, False, False),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -65,16 +70,12 @@ class ReconciliationActions:
     backoff_until: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
 
     def __attrs_post_init__(self) -> None:
-        given = (self.create > 0, self.delete_ids != (), self.backoff_until is not None)
-        if given != _GIVEN[self.type]:
-            self._refuse_payload()
-
-    def _refuse_payload(self) -> None:
-        for field in _PAYLOADS.values():
-            is_given, is_needed = bool(getattr(self, field)), _PAYLOADS.get(self.type) == field
-            if is_given != is_needed:
-                allowed = f"{'given' if is_needed else 'left out'} with the type {self.type.name}"
-                raise InvalidValueError("ReconciliationActions", field, getattr(self, field), allowed)
+        payloads = (self.create, self.delete_ids, self.backoff_until)
+        given, needed = tuple(map(bool, payloads)), _NEEDED[self.type]
+        if given != needed:
+            index = [is_given == is_needed for is_given, is_needed in zip(given, needed, strict=True)].index(False)
+            allowed = f"{'given' if needed[index] else 'left out'} with the type {self.type.name}"
+            raise InvalidValueError("ReconciliationActions", _PAYLOADS[index], payloads[index], allowed)
 
 
 _make_actions = Maker(ReconciliationActions)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
@@ -33,6 +33,7 @@ from cattrs.gen import (
 from prebuilds.decision.fields import (
     ID_ALLOWED,
     MAX_DURATION,
+    Validator,
     is_id,
 )
 from prebuilds.decision.models import (
@@ -140,14 +141,15 @@ def show_json(value: Any) -> str:
 
 
 def _find_step(kind: type, error: Exception) -> str:
-    """The last step of the path to an error that occurred within a value of this kind."""
-    for note in getattr(error, "__notes__", ()):
-        if isinstance(note, IterableValidationNote):
-            return f"[{note.index}]"
-        if isinstance(note, AttributeValidationNote):
-            is_flat = note.name in _FLAT.get(kind, ())
-            return "" if is_flat else f".{_get_key(kind, note.name)}"
-    return ""
+    """The last step of the path to an error that occurred within a value of this kind; none for the value itself."""
+    marks = (IterableValidationNote, AttributeValidationNote)
+    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, marks)]
+    if not notes:
+        return ""
+    if isinstance(notes[0], IterableValidationNote):
+        return f"[{notes[0].index}]"
+    name = notes[0].name
+    return "" if name in _FLAT.get(kind, ()) else f".{_get_key(kind, name)}"
 
 
 def _show_key(key: object) -> str:
@@ -175,13 +177,13 @@ def _register(converter: Converter, kind: type) -> None:
 
 def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> Any:
     parse = converter.get_structure_hook(field.type)
+    validate: Validator = cast("Validator", field.validator)
 
     def read(value: Any, _: object) -> Any:
         parsed = parse(value, field.type)
         converted = field.converter(parsed) if callable(field.converter) else parsed
         try:
-            if field.validator:
-                field.validator(None, field, converted)
+            validate(None, field, converted)
         except InvalidValueError as error:
             raise ValueError(_refuse(value, error.allowed)) from None
         return converted

@@ -16,6 +16,7 @@ from decision.examples import (
     make_fleet,
     make_prebuild,
     make_preset,
+    make_snapshot,
 )
 from prebuilds import (
     ActionType,
@@ -207,6 +208,13 @@ def test_a_decision_explains_itself(preset: object, rows: dict[str, object], wor
     """What is done, and the numbers it follows from, in one sentence for each action."""
     (decision,) = plan(make_fleet(preset, **rows), now=NOW)  # type: ignore[arg-type]
     assert decision.explain() == words
+
+
+def test_a_decision_made_by_hand_explains_what_it_can() -> None:
+    """A host's own backoff has no failures in the snapshot that it could tell of."""
+    action = ReconciliationActions(type=ActionType.BACKOFF, backoff_until=NOW)
+    decision = Decision(preset_id="p", actions=[action], snapshot=make_snapshot(), policy=Policy())
+    assert decision.explain() == "p: back off until 2026-11-23 09:30:00 UTC"
 
 
 def test_a_plan_explains_itself_whole() -> None:

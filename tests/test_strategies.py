@@ -1,0 +1,96 @@
+"""Strategies make valid models, reach what decisions turn on, and refuse arguments that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from prebuilds import (
+    ActionType,
+    Backoff,
+    Build,
+    Decision,
+    GlobalSnapshot,
+    InProgress,
+    Pending,
+    Prebuild,
+    Preset,
+    TargetSource,
+    Template,
+    TemplateVersion,
+    WithheldReason,
+    parse_window,
+    plan,
+)
+from prebuilds.testing import strategies
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "model"),
+    [
+        (strategies.templates(), Template),
+        (strategies.template_versions(), TemplateVersion),
+        (strategies.presets(now=NOW), Preset),
+        (strategies.prebuilds(now=NOW), Prebuild),
+        (strategies.in_progress(), InProgress),
+        (strategies.pending(), Pending),
+        (strategies.backoffs(now=NOW), Backoff),
+        (strategies.builds(now=NOW), Build),
+    ],
+)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_every_strategy_makes_its_model(strategy: st.SearchStrategy[object], model: type, data: st.DataObject) -> None:
+    """With ids of their own where none are given."""
+    assert isinstance(data.draw(strategy), model)
+
+
+@given(strategies.crons())
+def test_crons_can_be_read(cron: str) -> None:
+    """Every one of them is a window."""
+    assert parse_window(cron).expression == cron
+
+
+@given(strategies.global_snapshots(now=NOW, with_orphans=False))
+def test_orphans_can_be_left_out(snapshot: GlobalSnapshot) -> None:
+    """Every row names a preset then."""
+    assert snapshot.orphaned == ()
+
+
+def test_everything_that_decisions_turn_on_is_reached() -> None:
+    """Whoever tests with these has seen each action, each source of a target, a limit and an overlap."""
+    seen: set[object] = set()
+
+    @given(strategies.global_snapshots(now=NOW))
+    @settings(max_examples=300, database=None, derandomize=True, phases=[Phase.generate])
+    def look(snapshot: GlobalSnapshot) -> None:
+        seen.update(*map(list_features, plan(snapshot, now=NOW)))
+
+    look()
+    assert seen == {*ActionType, *TargetSource, WithheldReason.HARD_LIMITED, "overlap"}
+
+
+def list_features(decision: Decision) -> Iterator[object]:
+    """What a decision turned on."""
+    yield from (action.type for action in decision.actions)
+    yield from (entry.reason for entry in decision.withheld)
+    yield decision.state.target_source
+    if "overlap" in (decision.state.target_error or ""):
+        yield "overlap"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(NOW, NOW - timedelta(seconds=1)), (NOW.replace(tzinfo=None), NOW), (NOW, NOW.replace(tzinfo=None))],
+)
+def test_bounds_must_be_aware_and_in_order(low: datetime, high: datetime) -> None:
+    """A wrong argument is told when the strategy is made."""
+    with pytest.raises(InvalidArgument, match="must be aware and in order"):
+        strategies.instants(min_value=low, max_value=high)
