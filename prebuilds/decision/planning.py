@@ -102,9 +102,10 @@ class Decision:
 
     @property
     def next_change_at(self) -> datetime | None:
+        """The instant of `next_change` alone."""
         return self.next_change.at if self.next_change else None
 
-    @cached_property
+    @property
     def why(self) -> tuple[str, ...]:
         """A sentence for each action, done or withheld; one that says why there is nothing to do if there is none."""
         done = [explain_action(self.snapshot, self.policy, action) for action in self.actions]
@@ -142,7 +143,7 @@ class Plan:
         """How many rows of the snapshot name no known preset (R1); `orphaned` tells which."""
         return sum(orphans.count for orphans in self.orphaned)
 
-    @cached_property
+    @property
     def next_change(self) -> Change | None:
         """When, and why, the first of the decisions could differ with no new data (R12)."""
         changes = [decision.next_change for decision in self.decisions if decision.next_change]
@@ -150,7 +151,9 @@ class Plan:
 
     @property
     def next_change_at(self) -> datetime | None:
-        return self.next_change.at if self.next_change else None
+        """The instant of `next_change` alone."""
+        change = self.next_change
+        return change.at if change else None
 
     def for_preset(self, preset_id: str) -> Plan:
         """The plan with this preset's decision alone. Raises `UnknownPresetError`."""
@@ -169,8 +172,9 @@ class Plan:
         """What concerns the plan as a whole: that it is paused, rows that name no preset, when it changes next."""
         paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
         orphans = [f"{describe_orphans(orphans)}." for orphans in self.orphaned]
-        change = f"Next change {describe_change(self.next_change)}." if self.next_change else "No change by time alone."
-        return (*paused, *orphans, change)
+        change = self.next_change
+        next_one = f"Next change {describe_change(change)}." if change else "No change by time alone."
+        return (*paused, *orphans, next_one)
 
     def _repr_html_(self) -> str:
         return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], list_notes(self))

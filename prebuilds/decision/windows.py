@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,7 +16,8 @@ import attrs
 
 from prebuilds.errors import InvalidCronError, shorten
 
-_TERM = re.compile(r"(?:(?P<star>[*?])|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>[0-9]{1,4}))?", re.ASCII)
+_STARS = ("*", "?")
+_MOST_DIGITS = 4
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _EVERY_WEEKDAY = frozenset(range(7))
@@ -40,36 +40,42 @@ class _Field(NamedTuple):
         return frozenset().union(*(values for values, _ in terms)), any(is_star for _, is_star in terms)
 
     def _read_term(self, term: str) -> tuple[range, bool]:
-        match = _TERM.fullmatch(term)
-        if match is None:
-            raise ValueError(f"`{shorten(term)}` is not `*`, a value, a range `a-b`, or one of these with a step `/n`")
-        step = int(match["step"] or 1)
-        low, high = self._read_bounds(match)
+        body, has_step, step_text = term.partition("/")
+        low, high = self._read_bounds(body, is_open=bool(has_step))
+        step = _read_number(step_text) if has_step else 1
         if step == 0:
-            raise ValueError(f"`{term}` has the step 0; it must be 1 or more")
+            raise ValueError(f"`{shorten(term)}` has the step 0; it must be 1 or more")
         if low > high:
-            raise ValueError(f"`{term}` runs backwards; write it as two ranges")
+            raise ValueError(f"`{shorten(term)}` runs backwards; write it as two ranges")
         # As in robfig/cron, `*/2` is no star: it restricts its field.
-        return range(low, high + 1, step), match["star"] is not None and step == 1
+        return range(low, high + 1, step), body in _STARS and step == 1
 
-    def _read_bounds(self, match: re.Match[str]) -> tuple[int, int]:
-        if match["star"]:
+    def _read_bounds(self, body: str, *, is_open: bool) -> tuple[int, int]:
+        if body in _STARS:
             return self.low, self.high
-        low = self._read_value(match["low"])
-        if match["high"]:
-            return low, self._read_value(match["high"])
+        first, is_range, last = body.partition("-")
+        low = self._read_value(first)
+        if is_range:
+            return low, self._read_value(last)
         # `9/2` is 9 and every second value from there to the end of the range.
-        return low, self.high if match["step"] else low
+        return low, self.high if is_open else low
 
     def _read_value(self, text: str) -> int:
         if text.lower() in self.names:
             return self.low + self.names.index(text.lower())
-        if not text.isdecimal():
-            named = f" or one of {', '.join(self.names)}" if self.names else ""
-            raise ValueError(f"`{shorten(text)}` is not a number{named}")
-        if len(text) > 4 or not self.low <= int(text) <= self.high:
+        value = _read_number(text, *self.names)
+        if not self.low <= value <= self.high:
             raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}")
-        return int(text)
+        return value
+
+
+def _read_number(text: str, *names: str) -> int:
+    if not text:
+        raise ValueError("a value is missing")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        named = f", nor one of {', '.join(names)}" if names else ""
+        raise ValueError(f"`{shorten(text)}` is no number of at most {_MOST_DIGITS} digits{named}")
+    return int(text)
 
 
 _HOUR = _Field("hour", 0, 23)
