@@ -191,7 +191,7 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
     done = [describe_action(action) for action in decision.actions]
     withheld = [f"withheld ({entry.reason.value}): {describe_action(entry.action)}" for entry in decision.withheld]
     counts = (state.actual, state.expired, state.eligible, state.starting)
-    return (decision.preset_id, desired, *map(str, counts), ", ".join([*done, *withheld]))
+    return (decision.preset_id, desired, *map(str, counts), ", ".join([*done, *withheld]) or "nothing")
 
 
 def list_notes(plan: Plan) -> tuple[str, ...]:

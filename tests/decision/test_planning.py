@@ -243,7 +243,7 @@ def test_a_plan_shows_itself_in_a_notebook() -> None:
         "<table><thead><tr><th>preset</th><th>desired</th><th>actual</th><th>expired</th><th>eligible</th>"
         "<th>starting</th><th>actions</th></tr></thead><tbody>"
         "<tr><td>&lt;p&gt;</td><td>3 (fallback)</td><td>0</td><td>0</td><td>0</td><td>0</td><td>create 3</td></tr>"
-        "<tr><td>p</td><td>0 (inactive)</td><td>0</td><td>0</td><td>0</td><td>0</td><td></td></tr>"
+        "<tr><td>p</td><td>0 (inactive)</td><td>0</td><td>0</td><td>0</td><td>0</td><td>nothing</td></tr>"
         "</tbody></table>"
         "<p>&lt;p&gt; keeps its own count, as its schedules cannot be used: timezone: missing; schedules need the name "
         "of a time zone; schedules[0]: needs 5 fields, has 1.</p>"
