@@ -1,0 +1,69 @@
+"""Keys: how the fields of the models are called in a document, and what lies flat there.
+
+In a document a preset is one flat object; its template version and its template are objects of their own only as
+models.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import attrs
+
+from prebuilds.decision.models import Preset, Template, TemplateVersion
+from prebuilds.decision.snapshots import SnapshotDocument
+
+# Where a key differs from the field's name.
+_KEYS: dict[type, dict[str, str]] = {
+    Template: {"id": "template_id", "name": "template_name"},
+    TemplateVersion: {
+        "id": "template_version_id",
+        "name": "template_version_name",
+        "is_active": "using_active_version",
+        "template": "(template)",  # in brackets, what no document has: see _FLAT
+    },
+    Preset: {"ttl": "ttl_seconds", "template_version": "(template_version)"},
+    SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
+}
+# What is an object as a model and lies flat in its parent's object as JSON.
+_FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("template", Template)}
+
+
+def get_key(kind: type, name: str) -> str:
+    """The key at which a field of a model stands."""
+    return _KEYS.get(kind, {}).get(name, name)
+
+
+@cache
+def _list_keys(kind: type) -> frozenset[str]:
+    """All keys at which this model's own fields and those of its flat part stand."""
+    name, part = _FLAT.get(kind, ("", None))
+    own = {get_key(kind, field.name) for field in attrs.fields(kind)} - {get_key(kind, name)}
+    return frozenset(own | (_list_keys(part) if part else frozenset()))
+
+
+def is_flat(kind: type, name: str) -> bool:
+    """Whether the model in this field lies flat in the object of its parent."""
+    return name in _FLAT.get(kind, ())
+
+
+def nest(kind: type, value: dict[str, Any]) -> dict[str, Any]:
+    """The object with the keys of its flat part moved into an object of their own."""
+    if kind not in _FLAT:
+        return value
+    name, part = _FLAT[kind]
+    keys = _list_keys(part)
+    own = {key: entry for key, entry in value.items() if key not in keys}
+    return {**own, get_key(kind, name): {key: entry for key, entry in value.items() if key in keys}}
+
+
+def flatten(kind: type, value: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `nest`."""
+    if kind not in _FLAT:
+        return value
+    name, _ = _FLAT[kind]
+    flat: dict[str, Any] = {}
+    for key, entry in value.items():
+        flat.update(entry if key == get_key(kind, name) else {key: entry})
+    return flat
