@@ -7,6 +7,7 @@ One root, `PrebuildsError`; each child also derives from the built-in that fits 
 from __future__ import annotations
 
 _SHOWN = 80
+MAX_PROBLEMS = 1_000  # of one kind in one collection; whoever has more has given something else than a snapshot
 
 
 def shorten(text: str) -> str:

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -34,7 +35,7 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.targets import Target, calculate_target
-from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, show
+from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, UnknownPresetError, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
@@ -230,8 +231,16 @@ def _find_orphans(
 
 
 def find_duplicates(collection: str, key: str, values: Sequence[object]) -> Iterator[str]:
-    """A line for each value that an earlier row of the collection has already; only text is looked at."""
+    """A line for each value that an earlier row of the collection has already; only text is looked at.
+
+    After `MAX_PROBLEMS` lines one more says that it stopped.
+    """
     first: dict[str, int] = {}
-    for position, value in enumerate(values):
-        if isinstance(value, str) and first.setdefault(value, position) != position:
-            yield f"{collection}[{position}].{key}: {show(value)} is given twice, first by {collection}[{first[value]}]"
+    found = (
+        f"{collection}[{position}].{key}: {show(value)} is given twice, first by {collection}[{first[value]}]"
+        for position, value in enumerate(values)
+        if isinstance(value, str) and first.setdefault(value, position) != position
+    )
+    yield from islice(found, MAX_PROBLEMS)
+    if next(found, None):
+        yield f"{collection}: {MAX_PROBLEMS} values are given twice so far; the rest was not looked at"

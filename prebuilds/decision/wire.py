@@ -35,13 +35,12 @@ from prebuilds.decision.problems import list_problems, refuse, show_json
 from prebuilds.decision.rfc3339 import EXAMPLE, format_instant, parse_instant
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
-from prebuilds.errors import InvalidSnapshotError, InvalidValueError
+from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
 
 _MICROSECOND = 0.000001
-_MAX_PROBLEMS = 1_000  # in one collection; whoever has more has given something else than a snapshot
 _ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff)
 
 
@@ -128,7 +127,7 @@ def _is_rows(kind: Any) -> bool:
 
 
 def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
-    """Each element of a list; the first `_MAX_PROBLEMS` that fail are all reported, and no more are read."""
+    """Each element of a list; the first `MAX_PROBLEMS` that fail are all reported, and no more are read."""
     if not isinstance(value, (list, tuple)):
         raise ValueError(refuse(value, "a list"))
     row_kind = get_args(kind)[0]
@@ -140,8 +139,8 @@ def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
         except (BaseValidationError, ForbiddenExtraKeysError, ValueError) as error:
             error.__dict__["__notes__"] = [IterableValidationNote("", index, row_kind)]
             errors.append(error)
-        if len(errors) == _MAX_PROBLEMS:
-            errors.append(ValueError(f"{_MAX_PROBLEMS} entries are wrong so far; the rest was not read"))
+        if len(errors) == MAX_PROBLEMS:
+            errors.append(ValueError(f"{MAX_PROBLEMS} entries are wrong so far; the rest was not read"))
             break
     if errors:
         raise IterableValidationError("", errors, kind)

@@ -293,6 +293,14 @@ def test_no_more_than_a_thousand_problems_of_a_list_are_told() -> None:
     assert problems[1_000] == "presets: 1000 entries are wrong so far; the rest was not read"
 
 
+def test_no_more_than_a_thousand_duplicates_are_told() -> None:
+    """The same row over and over is one mistake, not thousands."""
+    problems = find_problems({"presets": [{"id": "p", "desired_instances": 1}] * 3_000})
+    assert len(problems) == 1_001
+    assert problems[999] == "presets[1000].id: 'p' is given twice, first by presets[0]"
+    assert problems[1_000] == "presets: 1000 values are given twice so far; the rest was not looked at"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
