@@ -6,8 +6,11 @@ One root, `PrebuildsError`; each child also derives from the built-in that fits 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 _SHOWN = 80
-MAX_PROBLEMS = 1_000  # of one kind in one collection; whoever has more has given something else than a snapshot
+MAX_PROBLEMS = 1_000  # whoever has more of them has given something else than a snapshot
 
 
 def shorten(text: str) -> str:
@@ -21,8 +24,8 @@ def show(value: object) -> str:
     """The value as a person should see it in a message: its repr, shortened."""
     try:
         return shorten(repr(value))
-    except ValueError:  # an int of more digits than Python agrees to print
-        return f"a value of type {type(value).__name__}, too large to print"
+    except (ValueError, RecursionError):  # an int of more digits than Python agrees to print, or lists in lists
+        return f"a value of type {type(value).__name__}, too large or too deep to print"
 
 
 class PrebuildsError(Exception):
@@ -67,11 +70,18 @@ class UnknownPresetError(PrebuildsError, LookupError):
 
 
 class InvalidSnapshotError(PrebuildsError, ValueError):
-    """A snapshot or its document is wrong. `problems` has every problem found, each led by its path in the document."""
+    """A snapshot or its document is wrong.
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+    `problems` has a line for every problem found, led by its path in the document; of thousands it has the first
+    thousand and a line that says so.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        distinct = iter(dict.fromkeys(islice(problems, 2 * MAX_PROBLEMS)))
+        told = tuple(islice(distinct, MAX_PROBLEMS))
+        more = (f"more than {MAX_PROBLEMS} problems; the rest is not told",) if next(distinct, None) else ()
+        super().__init__(told + more)
+        self.problems = told + more
 
     def __str__(self) -> str:
         return "\n".join(self.problems)

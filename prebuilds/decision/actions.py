@@ -20,6 +20,7 @@ from prebuilds.decision.fields import (
     UTC,
     Maker,
     check,
+    is_id,
     member_of,
     optional,
     to_tuple,
@@ -31,11 +32,10 @@ from prebuilds.decision.state import count_extraneous, count_missing
 from prebuilds.errors import InvalidValueError
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_DISTINCT_IDS = check("a collection of distinct ids", lambda value: type(value) is tuple and _are_distinct_ids(value))
-
-
-def _are_distinct_ids(value: tuple[object, ...]) -> bool:
-    return len(set(value)) == len(value) and {str}.issuperset(map(type, value)) and "" not in value
+_DISTINCT_IDS = check(
+    "a collection of distinct ids",
+    lambda value: type(value) is tuple and all(map(is_id, value)) and len(set(value)) == len(value),
+)
 
 
 class ActionType(Enum):
@@ -86,9 +86,8 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
     """What to do for one preset, in order (R7 to R9)."""
     if not snapshot.preset.is_active:
         return (*cancel_pending(snapshot), *delete_everything(snapshot))
-    if is_backing_off(snapshot, policy):
-        return back_off(snapshot, policy)
-    return (*delete_expired(snapshot), *delete_extraneous(snapshot), *create_missing(snapshot))
+    backoff = back_off(snapshot, policy)
+    return backoff or (*delete_expired(snapshot), *delete_extraneous(snapshot), *create_missing(snapshot))
 
 
 def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
@@ -113,7 +112,7 @@ def delete_expired(snapshot: PresetSnapshot) -> Actions:
 
 def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
     """Delete the oldest of the good prebuilds beyond the target."""
-    return _delete(select_oldest(snapshot.running, count_extraneous(snapshot)))
+    return _delete(snapshot.running[: count_extraneous(snapshot)])
 
 
 def create_missing(snapshot: PresetSnapshot) -> Actions:
@@ -123,33 +122,21 @@ def create_missing(snapshot: PresetSnapshot) -> Actions:
 
 
 def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
-    """Do nothing until the backoff has passed."""
+    """Do nothing until the backoff has passed, if one holds (R8)."""
     until = calculate_backoff_until(snapshot, policy)
     return (ReconciliationActions(type=ActionType.BACKOFF, backoff_until=until),) if until else ()
 
 
-def is_backing_off(snapshot: PresetSnapshot, policy: Policy) -> bool:
-    """Whether `now` is not yet past the end of the backoff (R8)."""
-    if snapshot.backoff is None:
-        return False
-    until = calculate_backoff_until(snapshot, policy)
-    return until is not None and snapshot.now <= until
-
-
 def calculate_backoff_until(snapshot: PresetSnapshot, policy: Policy) -> datetime | None:
-    """The last instant of the backoff: `num_failed x backoff_interval` after the last build (R8); None without one."""
+    """The last instant of the backoff that holds, `num_failed x backoff_interval` after the last build (R8)."""
     backoff = snapshot.backoff
     if backoff is None or backoff.num_failed == 0:
         return None
     try:
-        return backoff.last_build_at + backoff.num_failed * policy.backoff_interval
+        until = backoff.last_build_at + backoff.num_failed * policy.backoff_interval
     except OverflowError:
-        return _LATEST
-
-
-def select_oldest(ranked: Sequence[Prebuild], count: int) -> Sequence[Prebuild]:
-    """The oldest `count` of prebuilds that are ranked oldest first."""
-    return ranked[:count]
+        until = _LATEST
+    return until if snapshot.now <= until else None
 
 
 def _delete(prebuilds: Sequence[Prebuild]) -> Actions:

@@ -13,8 +13,8 @@ from enum import Enum
 
 import attrs
 
-from prebuilds.decision.actions import calculate_backoff_until, is_backing_off
-from prebuilds.decision.fields import INSTANT, instance_of, member_of
+from prebuilds.decision.actions import calculate_backoff_until
+from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
 from prebuilds.decision.models import Policy
 from prebuilds.decision.snapshots import PresetSnapshot
 from prebuilds.decision.targets import find_next_target_change
@@ -41,6 +41,7 @@ class Change:
 
 def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
     """The earliest instant after `snapshot.now` at which the decision could differ with no new data (R12)."""
+    # Of causes at one instant the first counts, in this order.
     changes = (*_find_expiry(snapshot), *_find_backoff_end(snapshot, policy), *_find_window_edge(snapshot))
     return min(changes, key=_get_at, default=None)
 
@@ -51,18 +52,17 @@ def _get_at(change: Change) -> datetime:
 
 def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
     if snapshot.preset.ttl and snapshot.running:
-        oldest = min(snapshot.running, key=lambda prebuild: (prebuild.created_at, prebuild.id))
+        oldest = snapshot.running[0]
         at = _add(oldest.created_at, snapshot.preset.ttl + _RESOLUTION)
         if at is not None:
             yield Change(at=at, cause=ChangeCause.EXPIRY, subject=oldest.id)
 
 
 def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
-    until = calculate_backoff_until(snapshot, policy)
-    if until is not None and snapshot.preset.is_active and is_backing_off(snapshot, policy):
-        at = _add(until, _RESOLUTION)
-        if at is not None:
-            yield Change(at=at, cause=ChangeCause.BACKOFF_END, subject=snapshot.preset.id)
+    until = calculate_backoff_until(snapshot, policy) if snapshot.preset.is_active else None
+    at = _add(until, _RESOLUTION) if until is not None else None
+    if at is not None:
+        yield Change(at=at, cause=ChangeCause.BACKOFF_END, subject=snapshot.preset.id)
 
 
 def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
@@ -72,8 +72,5 @@ def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
 
 
 def _add(instant: datetime, duration: timedelta) -> datetime | None:
-    """The sum; None when it lies beyond what a datetime can hold, and so never comes."""
-    try:
-        return instant + duration
-    except OverflowError:
-        return None
+    """The sum; None when no decision can be taken so late, so that it never comes."""
+    return instant + duration if duration <= LAST_NOW - instant else None

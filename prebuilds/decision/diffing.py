@@ -34,6 +34,8 @@ class PlanDiff:
     changes: tuple[DecisionChange, ...] = attrs.field(
         default=(), converter=to_tuple, validator=tuple_of(DecisionChange)
     )
+    notes: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
+    """What differs of the plans as a whole: a pause, and rows that name no preset."""
 
     def __iter__(self) -> Iterator[DecisionChange]:
         return iter(self.changes)
@@ -43,11 +45,12 @@ class PlanDiff:
 
     def explain(self) -> str:
         """Every change in plain words."""
-        return "\n".join(change.explain() for change in self) or "No decision changes."
+        changes = [change.explain() for change in self] or ["No decision changes."]
+        return "\n".join([*changes, *self.notes])
 
     def _repr_html_(self) -> str:
         rows = [(change.preset_id, _describe(change.before), _describe(change.after)) for change in self]
-        return render_table(("preset", "before", "after"), rows)
+        return render_table(("preset", "before", "after"), rows, self.notes)
 
 
 def diff(before: Plan, after: Plan) -> PlanDiff:
@@ -59,7 +62,11 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
             DecisionChange(preset_id=preset_id, before=old.get(preset_id), after=new.get(preset_id))
             for preset_id in {**new, **old}
             if old.get(preset_id) != new.get(preset_id)
-        )
+        ),
+        notes=(
+            *(f"before: {note}" for note in before.hindrances if note not in after.hindrances),
+            *(f"after:  {note}" for note in after.hindrances if note not in before.hindrances),
+        ),
     )
 
 

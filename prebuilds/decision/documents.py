@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from prebuilds.decision import wire
@@ -15,11 +16,10 @@ from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.jsontext import Source, read_json
 from prebuilds.decision.planning import Decision, Plan
 from prebuilds.decision.rfc3339 import format_instant
-from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument, find_duplicates
+from prebuilds.decision.snapshots import UNIQUE_KEYS, GlobalSnapshot, SnapshotDocument, find_duplicates
 from prebuilds.errors import InvalidSnapshotError
 
 _T = TypeVar("_T")
-_UNIQUE = {"presets": "id", "running": "id", "backoffs": "preset_id"}
 
 
 def load_document(source: Source) -> SnapshotDocument:
@@ -47,12 +47,12 @@ def _read(value: Any, kind: type[_T], snapshot: Any, prefix: str = "") -> _T:
     try:
         return wire.read(value, kind)
     except InvalidSnapshotError as error:
-        duplicates = [prefix + problem for problem in _find_duplicates(snapshot)]
-        raise InvalidSnapshotError(tuple(dict.fromkeys([*error.problems, *duplicates]))) from None
+        duplicates = (prefix + problem for problem in _find_duplicates(snapshot))
+        raise InvalidSnapshotError(chain(error.problems, duplicates)) from None
 
 
 def _find_duplicates(snapshot: Any) -> Iterator[str]:
-    for collection, key in _UNIQUE.items():
+    for collection, key in UNIQUE_KEYS.items():
         rows = snapshot.get(collection) if isinstance(snapshot, Mapping) else None
         if isinstance(rows, (list, tuple)):
             yield from find_duplicates(

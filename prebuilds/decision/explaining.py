@@ -36,8 +36,8 @@ def describe_duration(duration: timedelta) -> str:
     for unit, length in _UNITS[:-1]:
         count, duration = divmod(duration, length)
         parts += [f"{count} {unit}"] if count else []
-    seconds = duration.total_seconds()
-    return " ".join([*parts, f"{seconds:g} s"] if seconds or not parts else parts)
+    seconds = f"{duration.total_seconds():.6f}".rstrip("0").rstrip(".")
+    return " ".join([*parts, f"{seconds} s"] if duration or not parts else parts)
 
 
 def describe_count(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 - Only what has an outcome counts: start builds that succeeded or failed. One that is pending, running or was canceled
   says nothing about whether the next would work.
+- What ended after `now` has not happened yet, so that a replay does not look into the future.
 - Builds are ranked by when they ended, then by id. A slow build that fails counts from its failure, not from its start.
 - Both answers are pure functions of builds and instants, so that forgetting and resetting need no state of their own.
 """
@@ -38,28 +39,33 @@ def calculate_backoffs(
     `last_build_at` is when the last of them ended.
     """
     now = require_instant("calculate_backoffs", "now", now)
-    outcomes = _group_outcomes(builds)
+    outcomes = _group_outcomes(builds, now)
     backoffs = (_find_backoff(preset, outcomes.get(preset.id, ()), now, policy) for preset in presets)
     return tuple([backoff for backoff in backoffs if backoff])
 
 
 def calculate_hard_limited(
-    builds: Iterable[Build], *, policy: Policy = _DEFAULT_POLICY, resets: Mapping[str, datetime] = _NO_RESETS
+    builds: Iterable[Build],
+    *,
+    now: datetime,
+    policy: Policy = _DEFAULT_POLICY,
+    resets: Mapping[str, datetime] = _NO_RESETS,
 ) -> tuple[str, ...]:
     """The ids, sorted, of the presets whose last `policy.failure_hard_limit` builds all failed (R13); 0 limits none.
 
     `resets` has the instant of a preset's last reset, by preset id: only builds created after it count.
     """
+    now = require_instant("calculate_hard_limited", "now", now)
+    since = {
+        preset_id: require_instant("calculate_hard_limited", f"resets[{preset_id!r}]", reset_at)
+        for preset_id, reset_at in resets.items()
+    }
     limit = policy.failure_hard_limit
     if limit == 0:
         return ()
-    counted = (build for build in builds if not _is_forgotten(build, resets.get(build.preset_id)))
-    outcomes = _group_outcomes(counted)
+    counted = (build for build in builds if build.preset_id not in since or build.created_at > since[build.preset_id])
+    outcomes = _group_outcomes(counted, now)
     return tuple(sorted(preset_id for preset_id, latest in outcomes.items() if _is_all_failed(latest, limit)))
-
-
-def _is_forgotten(build: Build, reset_at: datetime | None) -> bool:
-    return reset_at is not None and build.created_at <= require_instant("calculate_hard_limited", "resets", reset_at)
 
 
 class _Outcome(NamedTuple):
@@ -70,12 +76,14 @@ class _Outcome(NamedTuple):
     is_failure: bool
 
 
-def _group_outcomes(builds: Iterable[Build]) -> Mapping[str, Sequence[_Outcome]]:
-    """The outcomes of start builds, by preset, the latest first."""
-    groups: defaultdict[str, list[_Outcome]] = defaultdict(list)
+def _group_outcomes(builds: Iterable[Build], now: datetime) -> Mapping[str, Sequence[_Outcome]]:
+    """The outcomes of start builds up to `now`, by preset, the latest first; a build given twice counts once."""
+    groups: defaultdict[str, set[_Outcome]] = defaultdict(set)
     for build in builds:
-        if build.transition is Transition.START and build.finished_at and build.status is not BuildStatus.CANCELED:
-            groups[build.preset_id].append(_Outcome(build.finished_at, build.id, build.status is BuildStatus.FAILED))
+        if build.transition is not Transition.START or build.status is BuildStatus.CANCELED:
+            continue
+        if build.finished_at and build.finished_at <= now:
+            groups[build.preset_id].add(_Outcome(build.finished_at, build.id, build.status is BuildStatus.FAILED))
     return {preset_id: sorted(group, reverse=True) for preset_id, group in groups.items()}
 
 

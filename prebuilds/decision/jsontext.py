@@ -21,11 +21,10 @@ def read_json(source: Source) -> Any:
     """
     if isinstance(source, Mapping):
         return source
-    content = _read(source)
     try:
-        return _parse(content)
+        return _parse(_read(source))
     except UnicodeDecodeError as error:
-        problem = f"not UTF-8 text: byte {error.start} is {content[error.start]!r}"
+        problem = f"not UTF-8 text: byte {error.start} is {error.object[error.start]!r}"
     except json.JSONDecodeError as error:
         problem = f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
     except ValueError as error:
@@ -36,9 +35,11 @@ def read_json(source: Source) -> Any:
 
 
 def _read(source: str | os.PathLike[str] | IO[str] | IO[bytes]) -> str | bytes:
-    if not isinstance(source, (str, os.PathLike)):
-        return source.read()
-    return Path(source).read_bytes()
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).read_bytes()
+    if not hasattr(source, "read"):
+        raise ValueError(f"{show(source)} is neither a path, nor an open file, nor a dict")
+    return source.read()
 
 
 def _parse(content: str | bytes) -> Any:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import attrs
+from cattrs.errors import ForbiddenExtraKeysError
 
 from prebuilds.decision.models import Preset, Template, TemplateVersion
 from prebuilds.decision.snapshots import SnapshotDocument
@@ -53,6 +54,8 @@ def nest(kind: type, value: dict[str, Any]) -> dict[str, Any]:
     if kind not in _FLAT:
         return value
     name, part = _FLAT[kind]
+    if get_key(kind, name) in value:
+        raise ForbiddenExtraKeysError(None, kind, {get_key(kind, name)})
     keys = _list_keys(part)
     own = {key: entry for key, entry in value.items() if key not in keys}
     return {**own, get_key(kind, name): {key: entry for key, entry in value.items() if key in keys}}

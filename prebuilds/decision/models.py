@@ -76,13 +76,12 @@ def _is_parameters(value: Any) -> bool:
 
 
 def _to_parameters(value: Any) -> Any:
-    pairs = value.items() if isinstance(value, Mapping) else to_tuple(value)
-    try:
-        return tuple(sorted((name, text) for name, text in pairs))
-    except (TypeError, ValueError):
-        return value
+    pairs = to_tuple(value.items() if isinstance(value, Mapping) else value)
+    return tuple(sorted(pairs)) if _is_parameters(pairs) else value
 
 
+_MAX_SCHEDULES = 100  # each is compared with each
+_FEW_SCHEDULES = check(f"a collection of at most {_MAX_SCHEDULES}", lambda value: len(value) <= _MAX_SCHEDULES)
 _PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
 
 
@@ -134,7 +133,9 @@ class Preset:
     desired_instances: int = attrs.field(validator=COUNT)
     ttl: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
     timezone: str | None = attrs.field(default=None, validator=optional(TEXT))
-    schedules: tuple[Schedule, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Schedule))
+    schedules: tuple[Schedule, ...] = attrs.field(
+        default=(), converter=to_tuple, validator=[tuple_of(Schedule), _FEW_SCHEDULES]
+    )
     last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
     parameters: Parameters = attrs.field(default=(), converter=_to_parameters, validator=_PARAMETERS)

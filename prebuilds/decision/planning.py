@@ -47,7 +47,7 @@ from prebuilds.decision.rendering import render_table
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import TargetSource
-from prebuilds.errors import UnknownPresetError
+from prebuilds.errors import InvalidValueError, UnknownPresetError
 
 
 class WithheldReason(Enum):
@@ -170,11 +170,15 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What concerns the plan as a whole: that it is paused, rows that name no preset, when it changes next."""
-        paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
-        orphans = [f"{describe_orphans(orphans)}." for orphans in self.orphaned]
         change = self.next_change
         next_one = f"Next change {describe_change(change)}." if change else "No change by time alone."
-        return (*paused, *orphans, next_one)
+        return (*self.hindrances, next_one)
+
+    @property
+    def hindrances(self) -> tuple[str, ...]:
+        """What keeps the plan from doing or seeing everything: that it is paused, and rows that name no preset."""
+        paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
+        return (*paused, *(f"{describe_orphans(orphans)}." for orphans in self.orphaned))
 
     def _repr_html_(self) -> str:
         return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], list_notes(self))
@@ -214,6 +218,8 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     are. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
     now = require_instant("plan", "now", now)
+    if not isinstance(policy, Policy):
+        raise InvalidValueError("plan", "policy", policy, "a Policy")
     return Plan(
         now=now,
         paused=paused,

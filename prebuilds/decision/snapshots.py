@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -35,7 +36,7 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.targets import Target, calculate_target
-from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, UnknownPresetError, show
+from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError, UnknownPresetError, shorten, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
@@ -44,6 +45,10 @@ _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(m
 _created_at = attrgetter("created_at")
 rank_by_age = attrgetter("created_at", "id")
 """The rank of a prebuild among others: the older first, and of one age the one with the lesser id (R10)."""
+
+
+UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id"}
+"""What a collection may have once only."""
 
 
 class _Row(Protocol):
@@ -55,10 +60,11 @@ _R = TypeVar("_R", bound=_Row)
 
 
 def _to_oldest_first(value: Any) -> Any:
+    rows = to_tuple(value)
     try:
-        return tuple(sorted(value, key=rank_by_age))
+        return tuple(sorted(rows, key=rank_by_age))
     except (TypeError, AttributeError):  # no collection of prebuilds: left for the validator to refuse
-        return to_tuple(value)
+        return rows
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +86,13 @@ class PresetSnapshot:
     target: Target = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        for field in ("running", "expired", "in_progress", "backoff"):
+            value = getattr(self, field)
+            rows = value if isinstance(value, tuple) else (value,) if value else ()
+            if any(row.preset_id != self.preset.id for row in rows):
+                raise InvalidValueError("PresetSnapshot", field, value, f"of the preset {show(self.preset.id)} alone")
+        if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
+            raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, and not `expired`")
         object.__setattr__(self, "target", calculate_target(self.preset, self.now))
 
 
@@ -109,17 +122,20 @@ class GlobalSnapshot:
     pending: tuple[Pending, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Pending))
     backoffs: tuple[Backoff, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Backoff))
     hard_limited: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_IDS)
-    _index: _Index = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        problems = [
-            *find_duplicates("presets", "id", [preset.id for preset in self.presets]),
-            *find_duplicates("running", "id", [prebuild.id for prebuild in self.running]),
-            *find_duplicates("backoffs", "preset_id", [backoff.preset_id for backoff in self.backoffs]),
-        ]
-        if problems:
-            raise InvalidSnapshotError(tuple(problems))
-        object.__setattr__(self, "_index", _Index.build(self))
+        duplicates = chain.from_iterable(
+            find_duplicates(collection, key, map(attrgetter(key), getattr(self, collection)))
+            for collection, key in UNIQUE_KEYS.items()
+        )
+        first = next(duplicates, None)
+        if first:
+            raise InvalidSnapshotError((first, *islice(duplicates, 2 * MAX_PROBLEMS)))
+        self._index  # noqa: B018 - made now, so that whoever plans does not pay for it
+
+    @cached_property
+    def _index(self) -> _Index:
+        return _Index.build(self)
 
     @property
     def orphaned(self) -> tuple[Orphans, ...]:
@@ -183,7 +199,7 @@ class _Index(NamedTuple):
         presets = {preset.id: preset for preset in snapshot.presets}
         running, in_progress = _group(sorted(snapshot.running, key=rank_by_age)), _group(snapshot.in_progress)
         pending, backoffs = _group(snapshot.pending), _group(snapshot.backoffs)
-        hard_limited = {preset_id: (preset_id,) for preset_id in snapshot.hard_limited}
+        hard_limited = {preset_id: (preset_id,) * count for preset_id, count in Counter(snapshot.hard_limited).items()}
         return cls(
             presets=presets,
             running=running,
@@ -230,17 +246,10 @@ def _find_orphans(
         yield Orphans(collection=collection, preset_id=preset_id, count=len(groups[preset_id]))
 
 
-def find_duplicates(collection: str, key: str, values: Sequence[object]) -> Iterator[str]:
-    """A line for each value that an earlier row of the collection has already; only text is looked at.
-
-    After `MAX_PROBLEMS` lines one more says that it stopped.
-    """
+def find_duplicates(collection: str, key: str, values: Iterable[object]) -> Iterator[str]:
+    """A line for each value that an earlier row of the collection has already; only text is looked at."""
     first: dict[str, int] = {}
-    found = (
-        f"{collection}[{position}].{key}: {show(value)} is given twice, first by {collection}[{first[value]}]"
-        for position, value in enumerate(values)
-        if isinstance(value, str) and first.setdefault(value, position) != position
-    )
-    yield from islice(found, MAX_PROBLEMS)
-    if next(found, None):
-        yield f"{collection}: {MAX_PROBLEMS} values are given twice so far; the rest was not looked at"
+    for position, value in enumerate(values):
+        if isinstance(value, str) and first.setdefault(value, position) != position:
+            shown = f'"{shorten(value)}"'
+            yield f"{collection}[{position}].{key}: {shown} is given twice, first by {collection}[{first[value]}]"

@@ -5,6 +5,7 @@ A preset whose schedules cannot be used is no error here: its own count holds, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -13,7 +14,7 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
-from prebuilds.decision.timetables import Opening, Timetable, compile_schedules
+from prebuilds.decision.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
 
 
 class TargetSource(Enum):
@@ -39,6 +40,7 @@ class Target:
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
 
 
+_TOLD = 5  # problems in the text of an error; `check_schedules` tells all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 
 
@@ -55,7 +57,7 @@ def calculate_target(preset: Preset, now: datetime) -> Target:
         return _make_own_target(preset.desired_instances)
     timetable = compile_schedules(preset.schedules, preset.timezone)
     if not isinstance(timetable, Timetable):
-        error = "; ".join(map(str, timetable))
+        error = _describe_problems(timetable)
         return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
     opening = timetable.get_opening(now)
     if opening is None:
@@ -63,9 +65,20 @@ def calculate_target(preset: Preset, now: datetime) -> Target:
     return Target(desired=opening.instances, source=TargetSource.SCHEDULE, opening=opening)
 
 
+def _describe_problems(problems: Sequence[ScheduleProblem]) -> str:
+    more = [f"and {len(problems) - _TOLD} more problems"] if len(problems) > _TOLD else []
+    return "; ".join([*map(str, problems[:_TOLD]), *more])
+
+
 def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which another window is open, or none; None if that never comes."""
     if not preset.is_active or not preset.schedules:
         return None
     timetable = compile_schedules(preset.schedules, preset.timezone)
-    return timetable.find_next_edge(now) if isinstance(timetable, Timetable) else None
+    return _find_next_edge(timetable, now) if isinstance(timetable, Timetable) else None
+
+
+@lru_cache(maxsize=2**12)
+def _find_next_edge(timetable: Timetable, now: datetime) -> datetime | None:
+    """Cached, as presets of one timetable share it, and plans ask for it again to explain themselves."""
+    return timetable.find_next_edge(now)

@@ -70,6 +70,8 @@ class Timetable:
         for begin, end in self._iterate_stretches(now):
             offset = begin.astimezone(self.zone).utcoffset() or timedelta()
             local, local_end = begin + offset, end + offset
+            if current is None and not any(opening.window.has_date(local) for opening in self.openings):
+                continue
             while local < local_end:
                 if self._get_opening_at(local) is not current:
                     return local - offset
@@ -151,7 +153,8 @@ def _find_zone(name: str | None) -> ZoneInfo | ScheduleProblem:
         return ScheduleProblem(schedules=(), message="missing; schedules need the name of a time zone")
     try:
         return load_zone(name)
-    except (LookupError, ValueError, OSError):  # not found; no name of a zone; a directory, or a name too long
+    # Not found; no name of a zone; a directory, or a name too long; no text, or the name of a module of tzdata.
+    except (LookupError, ValueError, OSError, TypeError):
         return ScheduleProblem(schedules=(), message=f"{show(name)} is not a known time zone")
 
 

@@ -98,11 +98,11 @@ class Window:
 
     def contains(self, local: datetime) -> bool:
         """Whether the window is open at this wall-clock time."""
-        return (
-            local.hour in self.hours
-            and local.month in self.months
-            and local.isoweekday() % 7 in self.weekdays_on(local.day)
-        )
+        return local.hour in self.hours and self.has_date(local)
+
+    def has_date(self, local: datetime) -> bool:
+        """Whether the date of this wall-clock time is one of the window's."""
+        return local.month in self.months and local.isoweekday() % 7 in self.weekdays_on(local.day)
 
     def weekdays_on(self, day: int) -> frozenset[int]:
         """The weekdays on which a date with this day of the month is one of the window's."""

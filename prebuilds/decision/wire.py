@@ -49,7 +49,7 @@ def read(value: Any, kind: type[_T]) -> _T:
     try:
         return _get_converter().structure(value, kind)
     except (BaseValidationError, ForbiddenExtraKeysError, ValueError) as error:
-        raise InvalidSnapshotError(tuple(list_problems(error))) from None
+        raise InvalidSnapshotError(list_problems(error)) from None
 
 
 def write(model: Any) -> dict[str, Any]:
@@ -65,7 +65,6 @@ def _get_converter() -> Converter:
         converter.register_structure_hook(plain, lambda value, _: value)  # the field's check decides
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
     converter.register_structure_hook(timedelta, lambda value, _: _read_seconds(value))
-    converter.register_structure_hook_func(_is_enum, _read_member)
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
     converter.register_structure_hook_func(_is_parameters, lambda value, _: _require_object(value))
     converter.register_unstructure_hook(datetime, format_instant)
@@ -93,7 +92,10 @@ def _register(converter: Converter, kind: type) -> None:
 
 
 def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> Any:
-    parse = converter.get_structure_hook(field.type)
+    # Old versions of cattrs have a reader of their own for enumerations, which comes before any other.
+    parse: Callable[[Any, Any], Any] = (
+        _read_member if _is_enum(field.type) else converter.get_structure_hook(field.type)
+    )
     validate: Validator = cast("Validator", field.validator)
 
     def read(value: Any, _: object) -> Any:
@@ -127,7 +129,7 @@ def _is_rows(kind: Any) -> bool:
 
 
 def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
-    """Each element of a list; the first `MAX_PROBLEMS` that fail are all reported, and no more are read."""
+    """Each element of a list; once more of them are wrong than will be told, no more are read."""
     if not isinstance(value, (list, tuple)):
         raise ValueError(refuse(value, "a list"))
     row_kind = get_args(kind)[0]
@@ -137,10 +139,10 @@ def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
         try:
             rows.append(read_row(entry, row_kind))
         except (BaseValidationError, ForbiddenExtraKeysError, ValueError) as error:
+            # Python 3.10 has no add_note; cattrs and its backport of exception groups read the same attribute.
             error.__dict__["__notes__"] = [IterableValidationNote("", index, row_kind)]
             errors.append(error)
-        if len(errors) == MAX_PROBLEMS:
-            errors.append(ValueError(f"{MAX_PROBLEMS} entries are wrong so far; the rest was not read"))
+        if len(errors) > MAX_PROBLEMS:
             break
     if errors:
         raise IterableValidationError("", errors, kind)

@@ -239,8 +239,8 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
             'hard_limited[2]: "" is not allowed; '
             "it must be text of 1 to 500 characters, none of them a control character",
             "extra: unknown key",
-            "presets[1].id: 'p' is given twice, first by presets[0]",
-            "running[1].id: 'a' is given twice, first by running[0]",
+            'presets[1].id: "p" is given twice, first by presets[0]',
+            'running[1].id: "a" is given twice, first by running[0]',
         ]
     )
 
@@ -252,7 +252,7 @@ def test_problems_of_a_wrapped_document_are_led_by_its_keys() -> None:
     assert sorted(find_problems(wrapped)) == [
         f"backoff_interval_seconds: -1 is not allowed; it must be {SECONDS}",
         'now: "x" is not an RFC 3339 instant such as 2026-01-31T09:30:00Z',
-        "snapshot.presets[1].id: 'p' is given twice, first by presets[0]",
+        'snapshot.presets[1].id: "p" is given twice, first by presets[0]',
     ]
 
 
@@ -285,20 +285,66 @@ def test_a_snapshot_is_an_object(value: object) -> None:
     assert find_problems(io.StringIO(shown)) == (f"document: {shown} is not allowed; it must be an object",)
 
 
-def test_no_more_than_a_thousand_problems_of_a_list_are_told() -> None:
-    """A list of rubbish is given up on, and said to be."""
-    problems = find_problems({"presets": [1] * 5_000})
-    assert len(problems) == 1_001
-    assert problems[999] == "presets[999]: 1 is not allowed; it must be an object"
-    assert problems[1_000] == "presets: 1000 entries are wrong so far; the rest was not read"
+@pytest.mark.parametrize(
+    ("document", "last"),
+    [
+        ({"presets": [1] * 5_000}, "presets[999]: 1 is not allowed; it must be an object"),
+        (
+            {"presets": [{"id": "p", "desired_instances": 1}] * 3_000},
+            'presets[1000].id: "p" is given twice, first by presets[0]',
+        ),
+        ({f"key-{number:04}": 1 for number in range(2_000)}, "key-0999: unknown key"),
+    ],
+)
+def test_no_more_than_a_thousand_problems_are_told(document: object, last: str) -> None:
+    """Rubbish is given up on, of whatever kind it is, and said to be."""
+    assert find_problems(document)[999:] == (last, "more than 1000 problems; the rest is not told")
 
 
-def test_no_more_than_a_thousand_duplicates_are_told() -> None:
-    """The same row over and over is one mistake, not thousands."""
-    problems = find_problems({"presets": [{"id": "p", "desired_instances": 1}] * 3_000})
-    assert len(problems) == 1_001
-    assert problems[999] == "presets[1000].id: 'p' is given twice, first by presets[0]"
-    assert problems[1_000] == "presets: 1000 values are given twice so far; the rest was not looked at"
+def test_a_problem_is_told_once() -> None:
+    """A thousand of them and no more is not too many."""
+    assert InvalidSnapshotError(["a", "b", "a"]).problems == ("a", "b")
+    thousand = tuple(str(number) for number in range(1_000))
+    assert InvalidSnapshotError(thousand).problems == thousand
+
+
+def test_values_too_deep_to_show_are_told() -> None:
+    """However deep, at any place, a value never takes the message down with it."""
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    (problem,) = find_problems({"presets": [{"id": "p", "desired_instances": deep}]})
+    assert problem == (
+        "presets[0].desired_instances: a value of type list, too large or too deep to print is not allowed; "
+        "it must be a whole number from 0 to 2147483647"
+    )
+    for depth in range(900, 1_100):
+        assert len(find_problems(io.StringIO("[" * depth + "]" * depth))) == 1
+
+
+def test_no_key_is_taken_for_another() -> None:
+    """Not even one that is called as the reader calls what lies flat."""
+    for key in ("template_version", "(template_version)", "(template)"):
+        (problem,) = find_problems({"presets": [{"id": "p", "desired_instances": 1, key: 5}]})
+        assert problem.startswith("presets[0].")
+        assert problem.endswith(": unknown key")
+
+
+@pytest.mark.parametrize("source", [[], None, b"{}", 5])
+def test_only_paths_files_and_dicts_are_sources(source: object) -> None:
+    """Anything else is refused in a sentence."""
+    (problem,) = find_problems(source)
+    assert problem == f"document: not JSON: {source!r} is neither a path, nor an open file, nor a dict"
+
+
+def test_a_path_that_cannot_be_one_and_text_that_is_none(tmp_path: Path) -> None:
+    """A path with a zero byte, and a file opened as text whose bytes are none."""
+    (problem,) = find_problems("a\0b")
+    assert problem.startswith("document: not JSON: embedded null")
+    path = tmp_path / "fleet.json"
+    path.write_bytes(b'{"a": "\xff"}')
+    with path.open(encoding="utf-8") as file:
+        assert find_problems(file) == ("document: not UTF-8 text: byte 7 is 255",)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +32,10 @@ def make_build(number: int, status: BuildStatus, *, ago: int = 0, **changes: obj
 
 def calculate(*builds: Build, desired: int = 3, **changes: object) -> tuple[Backoff, ...]:
     return calculate_backoffs(builds, [make_preset(desired_instances=desired, **changes)], now=NOW)
+
+
+def limit(*builds: Build, **changes: object) -> tuple[str, ...]:
+    return calculate_hard_limited(builds, now=NOW, **changes)  # type: ignore[arg-type]
 
 
 def test_failures_within_the_look_back_make_a_backoff() -> None:
@@ -77,12 +79,13 @@ def test_a_base_of_zero_with_a_schedule_backs_off() -> None:
         make_build(1, BuildStatus.RUNNING, finished_at=None),
         make_build(1, FAILED, transition=Transition.DELETE),
         make_build(1, FAILED, preset_id="q"),
+        make_build(1, FAILED, ago=-1),
     ],
 )
 def test_only_outcomes_of_the_presets_start_builds_count(build: Build) -> None:
-    """Neither one that was canceled, nor one that runs, nor a failed delete, nor another preset's."""
+    """Not one that was canceled, one that runs, a failed delete, another preset's, or one that ends after `now`."""
     assert calculate(build) == ()
-    assert "p" not in calculate_hard_limited([build] * 3)
+    assert "p" not in limit(build, policy=Policy(failure_hard_limit=1))
 
 
 def test_backoffs_come_in_the_order_of_the_presets() -> None:
@@ -95,26 +98,58 @@ def test_backoffs_come_in_the_order_of_the_presets() -> None:
 def test_a_preset_is_hard_limited_when_its_last_builds_all_failed() -> None:
     """However long ago: the limit has no look-back, and one success in between lifts it."""
     failures = [make_build(number, FAILED, ago=1_000 * number) for number in range(1, 4)]
-    assert calculate_hard_limited(failures) == ("p",)
-    assert calculate_hard_limited(failures[:2]) == ()
-    assert calculate_hard_limited([*failures, make_build(9, SUCCEEDED, ago=2_500)]) == ()
-    assert calculate_hard_limited([*failures, make_build(9, SUCCEEDED, ago=9_000)]) == ("p",)
+    assert limit(*failures) == ("p",)
+    assert limit(*failures[:2]) == ()
+    assert limit(*failures, make_build(9, SUCCEEDED, ago=2_500)) == ()
+    assert limit(*failures, make_build(9, SUCCEEDED, ago=9_000)) == ("p",)
 
 
 def test_a_limit_of_zero_limits_nothing() -> None:
     """It switches the hard limit off."""
     failures = [make_build(number, FAILED) for number in range(9)]
-    assert calculate_hard_limited(failures, policy=Policy(failure_hard_limit=0)) == ()
+    assert limit(*failures, policy=Policy(failure_hard_limit=0)) == ()
 
 
 def test_a_hard_limit_can_be_reset() -> None:
     """Only builds created after the reset count, so that the preset gets all its tries again."""
     failures = [make_build(number, FAILED, ago=number) for number in range(3)]
     first = min(build.created_at for build in failures)
-    assert calculate_hard_limited(failures, resets={"p": first - MICROSECOND, "q": NOW}) == ("p",)
-    assert calculate_hard_limited(failures, resets={"p": first}) == ()
-    with pytest.raises(InvalidValueError, match=r"calculate_hard_limited\.resets"):
-        calculate_hard_limited(failures, resets={"p": NOW.replace(tzinfo=None)})
+    assert limit(*failures, resets={"p": first - MICROSECOND, "q": NOW}) == ("p",)
+    assert limit(*failures, resets={"p": first}) == ()
+    assert limit(*failures, resets={"q": NOW, "p": first - MICROSECOND}) == ("p",)
+    with pytest.raises(InvalidValueError, match=r"^calculate_hard_limited\.resets\['q'\]"):
+        limit(*failures, resets={"q": NOW.replace(tzinfo=None)})
+
+
+def test_a_reset_forgives_its_own_preset_alone() -> None:
+    """Another preset's failures stay; the ids come sorted."""
+    builds = [make_build(number, FAILED, preset_id=name) for name in "ba" for number in range(3)]
+    assert limit(*builds) == ("a", "b")
+    assert limit(*builds, resets={"b": NOW}) == ("a",)
+
+
+def test_the_policy_says_how_many_and_how_far_back() -> None:
+    """Another limit and another look-back than the usual ones."""
+    failures = [make_build(number, FAILED, ago=90 + number) for number in range(2)]
+    assert limit(*failures) == ()
+    assert limit(*failures, policy=Policy(failure_hard_limit=2)) == ("p",)
+    assert calculate(*failures) == ()
+    policy = Policy(backoff_lookback=2 * HOUR)
+    assert len(calculate_backoffs(failures, [make_preset()], now=NOW, policy=policy)) == 1
+
+
+def test_a_build_that_is_given_twice_counts_once() -> None:
+    """A join may well repeat it."""
+    failure = make_build(1, FAILED)
+    assert limit(failure, failure, failure) == ()
+    assert calculate(failure, failure)[0].num_failed == 1
+
+
+def test_the_larger_of_base_and_target_decides_how_many_builds_are_looked_at() -> None:
+    """A window that asks for fewer does not hide a failure."""
+    schedules = [Schedule(cron="* 9 * * *", instances=1)]
+    builds = [make_build(1, SUCCEEDED, ago=1), make_build(2, FAILED, ago=2)]
+    assert len(calculate(*builds, desired=2, schedules=schedules, timezone="UTC")) == 1
 
 
 def test_builds_that_ended_together_are_ranked_by_id() -> None:
@@ -136,19 +171,20 @@ def test_history_does_not_depend_on_the_order_of_builds(
     shuffled = list(builds)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert calculate(*builds, desired=desired) == calculate(*shuffled, desired=desired)
-    assert calculate_hard_limited(builds) == calculate_hard_limited(shuffled)
+    assert limit(*builds) == limit(*shuffled)
 
 
 @given(BUILDS, st.integers(1, 4))
 def test_a_backoff_counts_failures_within_the_look_back(builds: tuple[Build, ...], desired: int) -> None:
-    """As many as a plain count finds, the last of them at `last_build_at`."""
-    ended: list[datetime] = [
-        build.finished_at
-        for build in builds
-        if build.finished_at
-        and build.status is FAILED
-        and build.transition is Transition.START
-        and build.finished_at >= NOW - HOUR
-    ]
-    for backoff in calculate(*builds, desired=desired):
-        assert (backoff.num_failed, backoff.last_build_at) == (len(ended), max(ended))
+    """As many as a plain count finds, the last of them at `last_build_at`; and none only if none of the last failed."""
+    ended = sorted(
+        ((build.finished_at, build.id, build.status is FAILED) for build in builds if has_outcome(build)), reverse=True
+    )
+    recent = [at for at, _, is_failure in ended if is_failure and at >= NOW - HOUR]
+    has_backoff = any(is_failure and at in recent for at, _, is_failure in ended[:desired])
+    expected = [(len(recent), max(recent))] if has_backoff else []
+    assert [(backoff.num_failed, backoff.last_build_at) for backoff in calculate(*builds, desired=desired)] == expected
+
+
+def has_outcome(build: Build) -> bool:
+    return build.transition is Transition.START and build.status in (SUCCEEDED, FAILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,7 @@ from prebuilds import (
     WithheldReason,
     plan,
 )
+from prebuilds.decision.fields import FIRST_NOW, LAST_NOW
 
 CREATE = ReconciliationActions(type=ActionType.CREATE, create=1)
 STATE = dict.fromkeys(
@@ -72,6 +74,9 @@ TEXT = "text of at most 500 characters, none of them a control character"
 ID = "text of 1 to 500 characters, none of them a control character"
 INSTANT = "a datetime with a time zone, in the years 1 to 9999 of UTC"
 
+IN_PROGRESS_OF_Q = InProgress(preset_id="q", transition=Transition.START, count=1)
+BACKOFF_OF_Q = Backoff(preset_id="q", num_failed=1, last_build_at=NOW)
+
 WRONG: list[tuple[type, str, Any, str]] = [
     (Template, "id", 1, TEXT),
     (Template, "name", "a\nb", TEXT),
@@ -85,6 +90,7 @@ WRONG: list[tuple[type, str, Any, str]] = [
     (Preset, "id", "", ID),
     (Preset, "id", "x" * 501, ID),
     (Preset, "name", "\ud800", TEXT),
+    (Preset, "name", "abc\u202e", TEXT),
     (Preset, "template_version", None, "a TemplateVersion"),
     (Preset, "desired_instances", 1.0, COUNT),
     (Preset, "desired_instances", 2**31, COUNT),
@@ -92,7 +98,7 @@ WRONG: list[tuple[type, str, Any, str]] = [
     (Preset, "ttl", timedelta(seconds=-1), "a timedelta from 0 to 36525 days, or None"),
     (Preset, "timezone", 1, f"{TEXT}, or None"),
     (Preset, "schedules", "* * * * *", "a collection of Schedule"),
-    (Preset, "schedules", ("* * * * *",), "a collection of Schedule"),
+    (Preset, "schedules", [Schedule(cron="*", instances=1)] * 101, "a collection of at most 100"),
     (Preset, "schedules", 5, "a collection of Schedule"),
     (Preset, "last_invalidated_at", NAIVE, f"{INSTANT}, or None"),
     (
@@ -103,6 +109,8 @@ WRONG: list[tuple[type, str, Any, str]] = [
     ),
     (Preset, "parameters", {"a": 1}, "a mapping of parameter names to values, both text"),
     (Preset, "parameters", [("a", "1"), ("a", "2")], "a mapping of parameter names to values, both text"),
+    (Preset, "parameters", ["ab", "cd"], "a mapping of parameter names to values, both text"),
+    (Preset, "parameters", "", "a mapping of parameter names to values, both text"),
     (Preset, "parameters", 5, "a mapping of parameter names to values, both text"),
     (Prebuild, "created_at", NAIVE, INSTANT),
     (Prebuild, "created_at", "2026-01-01T00:00:00Z", INSTANT),
@@ -116,7 +124,7 @@ WRONG: list[tuple[type, str, Any, str]] = [
     (Policy, "backoff_interval", timedelta(days=36_526), "a timedelta from 0 to 36525 days"),
     (Policy, "failure_hard_limit", -1, COUNT),
     (GlobalSnapshot, "presets", {"p": 1}, "a collection of Preset"),
-    (GlobalSnapshot, "running", [make_preset()], "a collection of Prebuild"),
+    (GlobalSnapshot, "hard_limited", MappingProxyType({"p": 1}), "a collection of ids"),
     (GlobalSnapshot, "hard_limited", "p", "a collection of ids"),
     (GlobalSnapshot, "hard_limited", [""], "a collection of ids"),
     (prebuilds.PresetSnapshot, "now", NAIVE, "a datetime with a time zone, from 0001-01-02 to 9999-12-30"),
@@ -126,7 +134,11 @@ WRONG: list[tuple[type, str, Any, str]] = [
         datetime.max.replace(tzinfo=UTC),
         "a datetime with a time zone, from 0001-01-02 to 9999-12-30",
     ),
-    (prebuilds.PresetSnapshot, "running", [1], "a collection of Prebuild"),
+    (prebuilds.PresetSnapshot, "running", [make_prebuild("w", preset_id="q")], "of the preset 'p' alone"),
+    (prebuilds.PresetSnapshot, "running", [make_prebuild("w")] * 2, "distinct prebuilds, and not `expired`"),
+    (prebuilds.PresetSnapshot, "expired", [make_prebuild("w", preset_id="q")], "of the preset 'p' alone"),
+    (prebuilds.PresetSnapshot, "in_progress", [IN_PROGRESS_OF_Q], "of the preset 'p' alone"),
+    (prebuilds.PresetSnapshot, "backoff", BACKOFF_OF_Q, "of the preset 'p' alone"),
     (prebuilds.PresetSnapshot, "expired", 1, "a collection of Prebuild"),
     (prebuilds.PresetSnapshot, "pending", -1, "a whole number of 0 or more"),
     (prebuilds.PresetSnapshot, "backoff", 1, "a Backoff, or None"),
@@ -138,7 +150,7 @@ WRONG: list[tuple[type, str, Any, str]] = [
     (ReconciliationActions, "backoff_until", NAIVE, f"{INSTANT}, or None"),
     (Withheld, "reason", "paused", "one of WithheldReason.PAUSED, WithheldReason.HARD_LIMITED"),
     (Withheld, "action", None, "a ReconciliationActions"),
-    (prebuilds.Decision, "actions", [None], "a collection of ReconciliationActions"),
+    (prebuilds.Decision, "actions", 1, "a collection of ReconciliationActions"),
     (Plan, "decisions", None, "a collection of Decision"),
 ]
 
@@ -176,12 +188,69 @@ def test_models_survive_pickling_and_copying(model: type) -> None:
 
 
 def test_collections_become_tuples_and_are_left_alone() -> None:
-    """Any iterable will do; the one given is not kept and not changed."""
-    schedules = [Schedule(cron="* 8 * * *", instances=1)]
+    """Any iterable will do, even one that can be read once only; a list that is given is not kept and not changed."""
+    schedules = [Schedule(cron="* 9 * * *", instances=1), Schedule(cron="* 8 * * *", instances=1)]
     preset = make_preset(schedules=schedules, parameters={"b": "2", "a": "1"})
     assert preset.schedules == tuple(schedules)
     assert preset.parameters == (("a", "1"), ("b", "2"))
-    assert make_fleet(running=iter([make_prebuild("w")])).running == (make_prebuild("w"),)
+    rows = [make_prebuild("b"), make_prebuild("a")]
+    assert make_fleet(running=rows).running == tuple(rows)
+    assert make_snapshot(running=rows).running == make_snapshot(running=iter(rows)).running == tuple(rows[::-1])
+    assert [row.id for row in rows] == ["b", "a"]
+
+
+def test_a_wrong_element_is_named_by_its_place() -> None:
+    """Among thousands, the one that is wrong; a generator is not used up by finding out."""
+    with pytest.raises(
+        InvalidValueError, match=r"^GlobalSnapshot\.running\[1\]: None is not allowed"
+    ):
+        make_fleet(running=[make_prebuild("w"), None])
+    with pytest.raises(InvalidValueError, match=r"^PresetSnapshot\.running\[1\]: None is not allowed"):
+        make_snapshot(running=(row for row in [make_prebuild("w"), None]))
+    with pytest.raises(InvalidValueError, match=r"^Preset\.schedules\[0\]: '\* \* \* \* \*' is not allowed"):
+        make_preset(schedules=["* * * * *"])
+
+
+def test_children_of_a_model_are_that_model() -> None:
+    """A host may add fields of its own."""
+
+    @attrs.frozen(kw_only=True)
+    class HostPreset(Preset):
+        owner: str = ""
+
+    preset = HostPreset(id="p", desired_instances=1, owner="me")
+    assert make_fleet(preset).for_preset("p", NOW).preset is preset
+
+
+def test_a_models_dict_has_what_the_model_was_made_of() -> None:
+    """Nothing of how a snapshot is indexed shows."""
+    assert set(attrs.asdict(make_fleet())) == {
+        "presets",
+        "running",
+        "in_progress",
+        "pending",
+        "backoffs",
+        "hard_limited",
+    }
+
+
+def test_the_first_and_the_last_instant_can_be_planned_at() -> None:
+    """In every time zone, and what would come later than the last never comes."""
+    schedules = [Schedule(cron="* 9 * * *", instances=1)]
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        preset = make_preset(schedules=schedules, timezone=zone, ttl=timedelta(days=1))
+        for now in (FIRST_NOW, LAST_NOW):
+            made = plan(make_fleet(preset, running=[make_prebuild("w", created_at=now)]), now=now)
+            assert made.next_change_at is None or FIRST_NOW < made.next_change_at <= LAST_NOW
+            assert made.explain()
+        assert made.next_change is None
+
+
+def test_a_tab_between_cron_fields_is_allowed() -> None:
+    """As crontabs have them; shown, it is a space."""
+    preset = make_preset(schedules=[Schedule(cron="*\t9 * * *", instances=5)], timezone="UTC")
+    decision = plan(make_fleet(preset), now=NOW).decisions[0]
+    assert decision.explain() == "p: create 5: 5 wanted (window `* 9 * * *`, UTC, until 09:59), 0 running"
 
 
 def test_instants_are_held_in_utc() -> None:
@@ -259,10 +328,10 @@ def test_a_snapshot_refuses_what_is_given_twice() -> None:
             backoffs=[backoff, backoff],
         )
     assert raised.value.problems == (
-        "presets[2].id: 'p' is given twice, first by presets[0]",
-        "running[1].id: 'w' is given twice, first by running[0]",
-        "running[2].id: 'w' is given twice, first by running[0]",
-        "backoffs[1].preset_id: 'p' is given twice, first by backoffs[0]",
+        'presets[2].id: "p" is given twice, first by presets[0]',
+        'running[1].id: "w" is given twice, first by running[0]',
+        'running[2].id: "w" is given twice, first by running[0]',
+        'backoffs[1].preset_id: "p" is given twice, first by backoffs[0]',
     )
 
 
