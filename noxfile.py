@@ -8,7 +8,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "typing", "tests", "coverage", "docs"]
+nox.options.sessions = ["lint", "typing", "tests", "minimums", "coverage", "docs"]
 nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -23,9 +23,19 @@ def install_group(session: nox.Session, group: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests against the installed wheel, on each Python that is present."""
+    """The tests on each Python that is present, with the wheel installed as a user would."""
     session.install("-q", ".[cli,testing]")
     session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The tests with the oldest versions of everything that the project says it works with."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["cli"], *extras["testing"]]
+    session.install("-q", ".", *(requirement.replace(">=", "==") for requirement in needed))
+    session.run("pytest", "-q", *session.posargs)
 
 
 @nox.session

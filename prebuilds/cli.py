@@ -8,40 +8,53 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from typing import IO
 
 from prebuilds.decision.codec import dump_plan, load_document
 from prebuilds.decision.models import Policy
 from prebuilds.decision.planning import TABLE_HEADERS, Plan, list_cells, list_notes, plan
 from prebuilds.decision.rfc3339 import parse_instant
-from prebuilds.errors import InvalidSnapshotError, InvalidValueError, MissingExtraError, PrebuildsError, show
+from prebuilds.errors import InvalidSnapshotError, MissingExtraError, PrebuildsError, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, those of the process by default, and return its exit status."""
     options = _make_parser().parse_args(arguments)
     try:
-        print_plan = _FORMATS[options.format]
-        print_plan(_make_plan(options))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more when it flushes at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        made = _make_plan(options)
     except InvalidSnapshotError as error:
         return _fail(*(f"{options.file}: {problem}" for problem in error.problems))
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror or error}")
     except PrebuildsError as error:
         return _fail(str(error))
+    return _print(made, _FORMATS[options.format])
+
+
+def _print(made: Plan, print_plan: Callable[[Plan], None]) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a name
+    try:
+        print_plan(made)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more when it flushes at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        return _fail(f"standard output: {error.strerror or error}")
+    except PrebuildsError as error:
+        return _fail(str(error))
     return 0
 
 
 def _make_plan(options: argparse.Namespace) -> Plan:
-    document = load_document(sys.stdin.buffer if options.file == "-" else options.file)
+    document = load_document(_get_standard_input() if options.file == "-" else options.file)
     interval = options.backoff_interval if options.backoff_interval is not None else document.backoff_interval
     made = plan(
         document.snapshot,
@@ -50,6 +63,12 @@ def _make_plan(options: argparse.Namespace) -> Plan:
         paused=options.paused,
     )
     return made if options.preset is None else made.for_preset(options.preset)
+
+
+def _get_standard_input() -> IO[bytes]:
+    if sys.stdin is None:  # as Python leaves it when a shell has closed it
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def _print_table(made: Plan) -> None:
@@ -75,7 +94,7 @@ def _print_table(made: Plan) -> None:
 
 
 def _print_json(made: Plan) -> None:
-    print(json.dumps(dump_plan(made), indent=2, ensure_ascii=False))
+    print(json.dumps(dump_plan(made), indent=2))
 
 
 def _print_text(made: Plan) -> None:
@@ -119,9 +138,13 @@ def _read_now(text: str) -> datetime:
 
 def _read_seconds(text: str) -> timedelta:
     try:
-        return Policy(backoff_interval=timedelta(seconds=float(text))).backoff_interval
-    except (InvalidValueError, ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{show(text)} is not a number of seconds from 0 to 36525 days") from None
+        seconds = float(text)
+        interval = Policy(backoff_interval=timedelta(seconds=seconds)).backoff_interval
+    except (ValueError, OverflowError):
+        seconds, interval = -1, timedelta()
+    if seconds and not interval:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not 0 or a number of seconds from 0.000001 to 36525 days")
+    return interval
 
 
 def _fail(*problems: str) -> int:

@@ -133,7 +133,7 @@ BAD: list[tuple[str, bytes | str, list[str]]] = [
         b'{"presets": [{"id": "p", "desired_instances": 1}, {"id": "p", "desired_instances": null}]}',
         [
             "presets[1].desired_instances: null is not allowed; it must be a whole number from 0 to 2147483647",
-            "presets[1].id: 'p' is given twice, first by presets[0]",
+            'presets[1].id: "p" is given twice, first by presets[0]',
         ],
     ),
     (
@@ -193,8 +193,15 @@ def test_what_is_no_file_is_told_in_one_line(tmp_path: Path, capsys: pytest.Capt
     [
         (["--now", "2026-01-01"], "argument --now: '2026-01-01' is not an RFC 3339 instant such as"),
         (["--now", "0001-01-01T00:00:00Z"], "plan.now: "),
-        (["--backoff-interval", "-1"], "argument --backoff-interval: '-1' is not a number of seconds from 0 to"),
-        (["--backoff-interval", "nan"], "argument --backoff-interval: 'nan' is not a number of seconds from 0 to"),
+        (
+            ["--backoff-interval", "-1"],
+            "argument --backoff-interval: '-1' is not 0 or a number of seconds from 0.000001",
+        ),
+        (
+            ["--backoff-interval", "nan"],
+            "argument --backoff-interval: 'nan' is not 0 or a number of seconds from 0.000001",
+        ),
+        (["--backoff-interval", "1e-7"], "argument --backoff-interval: '1e-7' is not 0 or a number of seconds from"),
         (["--preset", "ghost"], "the snapshot has no preset with the id 'ghost'"),
         (["--format", "yaml"], "argument --format: invalid choice: 'yaml'"),
     ],
@@ -209,6 +216,31 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m prebuilds plan {FLEET} --format json | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, cwd=ROOT, timeout=60)  # noqa: S607
     assert (done.stdout, done.stderr) == (b"{\n", b"")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "text"])
+def test_names_that_the_terminal_cannot_show_are_spelt_out(form: str) -> None:
+    """Rather than with a traceback."""
+    fleet = '{"presets": [{"id": "caf\u00e9", "desired_instances": 1}]}'.encode()
+    printed = run("plan", "-", "--format", form, stdin=fleet, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "caf\\xe9" in printed.stdout or "caf\\u00e9" in printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("redirection", "problem"),
+    [
+        ("<&-", "-: standard input is closed"),
+        (">/dev/full", "standard output: No space left on device"),
+    ],
+)
+def test_streams_that_fail_are_named(redirection: str, problem: str) -> None:
+    """Standard input that is closed, and output that cannot be written: not the file is to blame."""
+    file = "-" if redirection.startswith("<") else FLEET
+    command = f"{sys.executable} -m prebuilds plan {file} --format json {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, cwd=ROOT, timeout=60)  # noqa: S607
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[0] == problem
 
 
 def test_without_rich_the_error_names_the_extra(

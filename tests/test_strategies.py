@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -94,3 +94,25 @@ def test_bounds_must_be_aware_and_in_order(low: datetime, high: datetime) -> Non
     """A wrong argument is told when the strategy is made."""
     with pytest.raises(InvalidArgument, match="must be aware and in order"):
         strategies.instants(min_value=low, max_value=high)
+
+
+@pytest.mark.parametrize("now", [NOW.replace(tzinfo=None), datetime(1, 1, 2, tzinfo=timezone.utc)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        strategies.presets,
+        strategies.prebuilds,
+        strategies.backoffs,
+        strategies.builds,
+        strategies.global_snapshots,
+    ],
+)
+def test_now_must_be_aware_and_sensible(make: Callable[..., st.SearchStrategy[object]], now: datetime) -> None:
+    """Told by Hypothesis' own error, whichever strategy is asked."""
+
+    @given(make(now=now))
+    def draw(_: object) -> None:
+        pytest.fail("drawn")
+
+    with pytest.raises(InvalidArgument, match="must be aware and from 1970-01-01 to 2100-01-01"):
+        draw()

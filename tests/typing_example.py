@@ -95,7 +95,7 @@ def look_back(builds: Iterable[Build], presets: Iterable[Preset], now: datetime)
     """Past builds as the snapshot's backoffs and hard limits."""
     past = list(builds)
     backoffs = calculate_backoffs(past, presets, now=now)
-    limited = calculate_hard_limited(past, resets={"p": now})
+    limited = calculate_hard_limited(past, now=now, resets={"p": now})
     assert_type(backoffs, tuple[Backoff, ...])
     assert_type(limited, tuple[str, ...])
     return GlobalSnapshot(presets=presets, backoffs=backoffs, hard_limited=limited)

@@ -2,7 +2,7 @@
 
 - Values crowd around the edges where decisions turn: the ttl to the microsecond, a backoff's end, a window's hour.
 - What they make is valid: every value could come from a control plane. Schedules may be unusable, as users' are.
-- They shrink towards one preset with nothing in it.
+- They shrink towards nothing at all: a snapshot without a row.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ ZONES = (
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _TTLS = (timedelta(seconds=60), timedelta(hours=1), timedelta(hours=1, microseconds=500_000))
-_MIN = datetime(1990, 1, 1, tzinfo=timezone.utc)
-_MAX = datetime(2060, 1, 1, tzinfo=timezone.utc)
+_MIN = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MAX = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
 def instants(*, min_value: datetime = _MIN, max_value: datetime = _MAX) -> st.SearchStrategy[datetime]:
@@ -112,6 +112,7 @@ def template_versions() -> st.SearchStrategy[TemplateVersion]:
 @st.composite
 def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:  # noqa: A002
     """Presets as they could be at `now`, with this id or one of their own."""
+    _check_now(now)
     invalidated_ago = draw(_optional_ages())
     return Preset(
         id=draw(ids()) if id is None else id,
@@ -130,6 +131,7 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
 @st.composite
 def prebuilds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Prebuild:  # noqa: A002
     """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond."""
+    _check_now(now)
     return Prebuild(
         id=draw(ids()) if id is None else id,
         preset_id=draw(ids()) if preset_id is None else preset_id,
@@ -155,6 +157,7 @@ def pending(draw: st.DrawFn, *, preset_id: str | None = None) -> Pending:
 @st.composite
 def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Backoff:
     """Backoffs, many of which end at `now` under a policy of one minute, to the second."""
+    _check_now(now)
     return Backoff(
         preset_id=draw(ids()) if preset_id is None else preset_id,
         num_failed=draw(_counts()),
@@ -165,6 +168,7 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
 @st.composite
 def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
     """Builds up to `now`; those that have ended, most of them failed, ended between their creation and `now`."""
+    _check_now(now)
     status, age = draw(_statuses()), draw(_ages())
     return Build(
         id=draw(ids()) if id is None else id,
@@ -188,6 +192,7 @@ def global_snapshots(
     draw: st.DrawFn, *, now: datetime, max_presets: int = 3, max_prebuilds: int = 8, with_orphans: bool = True
 ) -> GlobalSnapshot:
     """Whole snapshots as they could be at `now`; some rows name no preset, unless `with_orphans` is False."""
+    _check_now(now)
     names = [f"p{number}" for number in range(draw(st.integers(0, max_presets)))]
     named = draw(_rows_of(tuple(names) + ("unknown",) * with_orphans, max_prebuilds))
     return GlobalSnapshot(
@@ -198,6 +203,12 @@ def global_snapshots(
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
         hard_limited=sorted(set(named["hard_limited"])),
     )
+
+
+def _check_now(now: datetime) -> None:
+    """The instant that strategies make values around. Raises `InvalidArgument` if it is naive or out of their range."""
+    if now.utcoffset() is None or not _MIN <= now <= _MAX:
+        raise InvalidArgument(f"{now=} must be aware and from {_MIN.date()} to {_MAX.date()}")
 
 
 @cache

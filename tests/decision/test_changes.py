@@ -62,6 +62,17 @@ def test_the_earliest_cause_counts() -> None:
     assert find_next_change(snapshot, POLICY) == EXPIRY
 
 
+def test_of_causes_at_one_instant_the_expiry_counts() -> None:
+    """Then the backoff's end, then the window's edge."""
+    preset = make_preset(ttl=2 * HOUR, schedules=[Schedule(cron="* 9 * * *", instances=5)], timezone="UTC")
+    edge = NOW + 30 * MINUTE
+    at_edge = {"backoff": make_backoff(1, edge - MINUTE - MICROSECOND)}
+    row = make_prebuild("a", created_at=edge - 2 * HOUR - MICROSECOND)
+    both, three = make_snapshot(preset, **at_edge), make_snapshot(preset, running=[row], **at_edge)
+    assert find_next_change(both, POLICY) == Change(at=edge, cause=ChangeCause.BACKOFF_END, subject="p")
+    assert find_next_change(three, POLICY) == Change(at=edge, cause=ChangeCause.EXPIRY, subject="a")
+
+
 def test_expiry_counts_for_an_inactive_preset_too() -> None:
     """Its state counts the expired, so that the decision differs though the actions may not."""
     preset = make_preset(ttl=HOUR + MINUTE, template_version=INACTIVE)

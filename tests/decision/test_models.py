@@ -201,9 +201,7 @@ def test_collections_become_tuples_and_are_left_alone() -> None:
 
 def test_a_wrong_element_is_named_by_its_place() -> None:
     """Among thousands, the one that is wrong; a generator is not used up by finding out."""
-    with pytest.raises(
-        InvalidValueError, match=r"^GlobalSnapshot\.running\[1\]: None is not allowed"
-    ):
+    with pytest.raises(InvalidValueError, match=r"^GlobalSnapshot\.running\[1\]: None is not allowed"):
         make_fleet(running=[make_prebuild("w"), None])
     with pytest.raises(InvalidValueError, match=r"^PresetSnapshot\.running\[1\]: None is not allowed"):
         make_snapshot(running=(row for row in [make_prebuild("w"), None]))

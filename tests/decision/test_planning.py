@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from decision.examples import (
@@ -35,9 +36,12 @@ from prebuilds import (
     UnknownPresetError,
     Withheld,
     WithheldReason,
+    calculate_target,
+    check_schedules,
     diff,
     plan,
 )
+from prebuilds.decision.planning import list_notes
 
 CREATE_TWO = ReconciliationActions(type=ActionType.CREATE, create=2)
 DELETE_OLD = ReconciliationActions(type=ActionType.DELETE, delete_ids=("old",))
@@ -85,9 +89,17 @@ def test_everything_is_withheld_while_paused() -> None:
 
 def test_orphans_are_counted() -> None:
     """The plan has how many rows name no preset, and which."""
-    made = plan(make_fleet(running=[make_prebuild("w", preset_id="ghost")]), now=NOW)
-    assert made.orphans == 1
-    assert made.orphaned == (Orphans(collection="running", preset_id="ghost", count=1),)
+    rows = [make_prebuild("v", preset_id="ghost"), make_prebuild("w", preset_id="ghost")]
+    made = plan(make_fleet(running=rows, hard_limited=["x", "x"]), now=NOW)
+    assert made.orphans == 4
+    assert made.orphaned == (
+        Orphans(collection="running", preset_id="ghost", count=2),
+        Orphans(collection="hard_limited", preset_id="x", count=2),
+    )
+    assert made.for_preset("p").hindrances == (
+        "2 rows of running left alone: there is no preset ghost.",
+        "2 rows of hard_limited left alone: there is no preset x.",
+    )
 
 
 def test_the_policy_is_the_callers() -> None:
@@ -117,12 +129,14 @@ def test_a_plan_can_be_narrowed_to_one_preset() -> None:
         made.for_preset("ghost")
 
 
-def test_a_plan_needs_an_aware_now() -> None:
-    """It never guesses a zone."""
+def test_a_plan_needs_an_aware_now_and_a_policy() -> None:
+    """It never guesses a zone, nor what to do about failures."""
     with pytest.raises(
         InvalidValueError, match=r"plan\.now: .* is not allowed; it must be a datetime with a time zone"
     ):
         plan(make_fleet(), now=NOW.replace(tzinfo=None))
+    with pytest.raises(InvalidValueError, match=r"plan\.policy: None is not allowed; it must be a Policy"):
+        plan(make_fleet(), now=NOW, policy=None)  # type: ignore[arg-type]
 
 
 def test_decisions_are_equal_when_they_say_the_same() -> None:
@@ -130,8 +144,20 @@ def test_decisions_are_equal_when_they_say_the_same() -> None:
     backwards = next(iter(plan(make_fleet(EXPIRING, running=ROWS[::-1]), now=NOW)))
     assert decide() == backwards
     assert hash(decide()) == hash(backwards)
-    assert decide() != decide(hard_limited=["p"])
     assert decide() != "decision"
+
+
+def test_decisions_differ_in_anything_that_they_say() -> None:
+    """The state, what is to be done, or what is withheld, each alone."""
+    decision = decide()
+    others = [
+        attrs.evolve(decision, actions=()),
+        attrs.evolve(decision, withheld=[Withheld(reason=WithheldReason.PAUSED, action=CREATE_TWO)]),
+        attrs.evolve(decision, snapshot=attrs.evolve(decision.snapshot, pending=0, expired=())),
+        attrs.evolve(decision, preset_id="q"),
+    ]
+    assert all(other != decision for other in others)
+    assert attrs.evolve(decision) == decision
 
 
 EXPLANATIONS = [
@@ -198,6 +224,26 @@ EXPLANATIONS = [
         {"backoffs": [make_backoff(1, NOW)]},
         "p: back off until 2026-11-23 09:31:00 UTC: 1 failed build, the last at 2026-11-23 09:30:00 UTC, "
         "and a wait of 1 min for each",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* * * 11 *", instances=5)], timezone="UTC"),
+        {},
+        "p: create 5: 5 wanted (window `* * * 11 *`, UTC, until 2026-11-30 23:59), 0 running",
+    ),
+    (
+        make_preset(schedules=[Schedule(cron="* 9 23 12 *", instances=5)], timezone="UTC"),
+        {},
+        "p: create 3: 3 wanted (no window open until 2026-12-23 09:00, UTC), 0 running",
+    ),
+    (
+        make_preset(desired_instances=0),
+        {"running": [make_prebuild(f"w{number}") for number in range(5)]},
+        "p: delete 5 (w0, w1, w2, w3, w4): the oldest beyond the target, 0 wanted, 5 running",
+    ),
+    (
+        make_preset(desired_instances=0, ttl=timedelta(seconds=59, microseconds=999_999)),
+        {"running": [make_prebuild("a")]},
+        "p: delete 1 (a): expired, older than the ttl of 59.999999 s",
     ),
     (make_preset(), {"hard_limited": ["p"]}, "p: withheld (hard_limited): create 3: 3 wanted, 0 running"),
 ]
@@ -275,6 +321,45 @@ def test_a_diff_tells_what_would_change() -> None:
     )
     assert "<td>gone</td><td>create 3: 3 wanted, 0 running</td><td>no such preset</td>" in changes._repr_html_()
     assert len(changes) == 3
+
+
+def test_a_diff_tells_of_pauses_and_orphans() -> None:
+    """Prebuilds of a preset that is dropped are left alone from then on: that is a change, too."""
+    running = [make_prebuild("w", preset_id="gone")]
+    gone = make_preset(id="gone", desired_instances=1)
+    before = plan(make_fleet(make_preset(), gone, running=running), now=NOW)
+    after = plan(make_fleet(make_preset(), running=running), now=NOW, paused=True)
+    changes = diff(before, after)
+    assert changes.notes == (
+        "after:  Reconciliation is paused: nothing is to be done.",
+        "after:  1 row of running left alone: there is no preset gone.",
+    )
+    assert changes.explain().endswith("\n".join(changes.notes))
+    assert diff(after, before).notes == tuple(note.replace("after: ", "before:") for note in changes.notes)
+    assert "<p>after:  Reconciliation is paused" in changes._repr_html_()
+
+
+def test_a_backoff_of_no_time_at_all_reads_well() -> None:
+    """An interval of zero has words."""
+    fleet = make_fleet(backoffs=[make_backoff(1, NOW)])
+    (decision,) = plan(fleet, now=NOW, policy=Policy(backoff_interval=timedelta()))
+    assert decision.explain().endswith("and a wait of 0 s for each")
+
+
+def test_a_table_tells_of_every_fallback() -> None:
+    """Whether or not something is withheld."""
+    preset = make_preset(schedules=[Schedule(cron="* 9 * * *", instances=1)])
+    (note, _) = list_notes(plan(make_fleet(preset, hard_limited=["p"]), now=NOW))
+    assert note.startswith("p keeps its own count, as its schedules cannot be used: timezone: missing")
+
+
+def test_many_problems_of_schedules_are_told_in_short() -> None:
+    """The linter tells all of them."""
+    schedules = [Schedule(cron=f"* {hour} * * *", instances=1) for hour in range(24, 34)]
+    target = calculate_target(make_preset(schedules=schedules, timezone="UTC"), NOW)
+    assert target.error is not None
+    assert target.error.endswith("schedules[4]: hour field: `28` is not from 0 to 23; and 5 more problems")
+    assert len(check_schedules(schedules, "UTC")) == 10
 
 
 def test_a_plan_does_not_differ_from_itself() -> None:

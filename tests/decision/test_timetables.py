@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -14,7 +15,20 @@ from prebuilds import Schedule, ScheduleProblem, check_schedules
 from prebuilds.decision.timetables import Timetable, compile_schedules
 from prebuilds.testing import strategies
 
-BERLIN = ZoneInfo("Europe/Berlin")
+JUMPS = (
+    datetime(2026, 3, 29, 1, tzinfo=UTC),  # Berlin, Casablanca's Ramadan, New York, Lord Howe, and Apia's lost day
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 2, 15, 2, tzinfo=UTC),
+    datetime(2026, 3, 22, 2, tzinfo=UTC),
+    datetime(2026, 3, 8, 7, tzinfo=UTC),
+    datetime(2026, 11, 1, 6, tzinfo=UTC),
+    datetime(2026, 4, 4, 15, tzinfo=UTC),
+    datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
+    datetime(2011, 12, 30, 10, tzinfo=UTC),
+)
+NEAR_JUMPS = st.builds(
+    lambda jump, before: jump - before, st.sampled_from(JUMPS), st.timedeltas(timedelta(hours=-2), timedelta(days=1))
+)
 
 
 def make_timetable(*crons: str, zone: str = "Europe/Berlin") -> Timetable:
@@ -62,6 +76,25 @@ def test_schedules_need_a_zone(zone: str | None) -> None:
     problem = ScheduleProblem(schedules=(), message="missing; schedules need the name of a time zone")
     assert check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone) == (problem,)
     assert check_schedules([], zone) == ()
+
+
+def test_every_pair_that_overlaps_is_told() -> None:
+    """Not neighbours alone."""
+    schedules = [Schedule(cron=cron, instances=1) for cron in ("* 8 * * *", "* 9 * * *", "* 8-9 * * 1")]
+    assert [problem.schedules for problem in check_schedules(schedules, "UTC")] == [(0, 2), (1, 2)]
+
+
+def test_the_name_of_a_module_is_no_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package tzdata, where it is installed, has modules beside its zones."""
+    package = tmp_path / "tzdata" / "zoneinfo"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, name)
+    (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], "__init__/x")
+    assert str(problem) == "timezone: '__init__/x' is not a known time zone"
 
 
 @pytest.mark.parametrize("zone", ["Europe", "../etc/passwd", "x" * 300, "tzdata.zi", "Europe/Berlin\0", "\udc80"])
@@ -117,13 +150,20 @@ def test_an_hour_that_is_repeated_keeps_a_window_open_twice() -> None:
     assert find_edges(make_timetable("* 1 * * *"), now, 2) == ["2026-10-25T01:00:00+02:00", "2026-10-25T02:00:00+02:00"]
 
 
-def test_half_an_hour_repeated_reopens_a_window() -> None:
+def test_half_an_hour_repeated_keeps_a_window_open() -> None:
     """On Lord Howe the clock goes back by half an hour at 02:00, so that 01:00 to 02:00 takes 90 minutes."""
     now = datetime(2026, 4, 4, 12, tzinfo=UTC)
     assert find_edges(make_timetable("* 1 * * *", zone="Australia/Lord_Howe"), now, 2) == [
         "2026-04-05T01:00:00+11:00",
         "2026-04-05T02:00:00+10:30",
     ]
+
+
+def test_an_offset_changes_at_its_very_second() -> None:
+    """Dublin first went to summer time in 1916 at 02:25:21 UTC; the seconds of `now` do not matter."""
+    timetable = make_timetable("* 3 * * *", zone="Europe/Dublin")
+    for now in (datetime(1916, 5, 21, 1, tzinfo=UTC), datetime(1916, 5, 21, 1, 7, 17, 500_000, tzinfo=UTC)):
+        assert timetable.find_next_edge(now) == datetime(1916, 5, 21, 2, 25, 21, tzinfo=UTC)
 
 
 def test_a_day_that_is_skipped_has_no_edges() -> None:
@@ -152,7 +192,7 @@ def test_there_is_no_edge_beyond_the_end_of_time() -> None:
 
 
 @given(
-    strategies.instants(),
+    strategies.instants() | NEAR_JUMPS,
     st.lists(strategies.crons(), min_size=1, max_size=2),
     st.sampled_from(strategies.ZONES),
     st.lists(st.floats(0, 1), max_size=20),
@@ -172,7 +212,7 @@ def test_nothing_changes_before_the_next_edge(
     assert edge is None or timetable.get_opening(edge) != current
 
 
-@given(strategies.instants(min_value=NOW), st.sampled_from(strategies.ZONES))
+@given(NEAR_JUMPS, st.sampled_from(strategies.ZONES))
 def test_edges_agree_with_walking_the_clock(now: datetime, zone: str) -> None:
     """The edge is the first whole minute, of those of the next three days, at which another window is open."""
     timetable = make_timetable("* 0-1,23 * * *", "* 2 * * *", "* 3,12 * * *", zone=zone)

@@ -21,9 +21,6 @@ from prebuilds import (
 from prebuilds.testing import strategies
 
 ALL_HOURS = frozenset(range(24))
-ALL_DAYS = frozenset(range(1, 32))
-ALL_MONTHS = frozenset(range(1, 13))
-ALL_WEEKDAYS = frozenset(range(7))
 
 
 def test_fields_are_read() -> None:
@@ -43,7 +40,9 @@ def test_parsed_expressions_are_cached() -> None:
     assert parse_window("* 1 2 3 *") is parse_window("* 1 2 3 *")
 
 
-@pytest.mark.parametrize(("field", "is_star"), [("*", True), ("?", True), ("*/1", True), ("3,*", True), ("*/2", False)])
+@pytest.mark.parametrize(
+    ("field", "is_star"), [("*", True), ("?", True), ("*/1", True), ("3,*", True), ("*,3", True), ("*/2", False)]
+)
 def test_a_step_makes_a_star_a_restriction(field: str, is_star: bool) -> None:
     """`*/2` in a day field restricts it, so that either day field is enough; `*`, `?` and `*/1` do not."""
     assert parse_window(f"* * {field} * 1").needs_both_days is is_star
@@ -142,6 +141,8 @@ def test_the_first_shared_hour_is_told() -> None:
     shared = find_shared_hour(parse_window("* * 1-15 * 1"), parse_window("* * * * 2-5"))
     assert shared == SharedHour(month=1, day=1, weekday=2, hour=0)
     assert str(shared) == "Tue 1 Jan, 00:00-00:59"
+    again = find_shared_hour(parse_window("* * 1 * 1"), parse_window("* * 2 * 1"))
+    assert again == SharedHour(month=1, day=1, weekday=1, hour=0)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,7 @@ def test_the_first_shared_hour_is_told() -> None:
         ("* * 31 4,6 *", "* * * * *", False),
         ("* * 31 4,5 *", "* * * * *", True),
         ("* * 31 1,4 *", "* * 31 4,6 *", False),
+        ("* * 1 * 1", "* * 2 * 1", True),
     ],
 )
 def test_overlap_is_judged_on_dates_that_exist(a: str, b: str, overlap: bool) -> None:
@@ -180,13 +182,21 @@ def test_overlap_agrees_with_walking_the_calendar(first: str, second: str) -> No
 
 @given(strategies.crons(), strategies.crons())
 def test_overlap_is_symmetric(first: str, second: str) -> None:
-    """It does not matter which window comes first; a window overlaps itself exactly when it is ever open."""
+    """It does not matter which window comes first."""
     a, b = parse_window(first), parse_window(second)
     assert is_overlapping(a, b) is is_overlapping(b, a)
-    assert is_overlapping(a, a) is a.is_ever_open
 
 
-@given(strategies.schedules())
-def test_a_schedule_takes_any_expression(schedule: Schedule) -> None:
+@given(strategies.crons())
+def test_whether_a_window_is_ever_or_always_open_agrees_with_the_calendar(cron: str) -> None:
+    """It is ever open when some date is one of its own, always when all dates and hours are."""
+    window = parse_window(cron)
+    own = [month in window.months and weekday in window.weekdays_on(day) for month, day, weekday in DATES]
+    assert window.is_ever_open is any(own)
+    assert window.is_always_open is (all(own) and window.hours == ALL_HOURS)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=40))
+def test_a_schedule_takes_any_expression(cron: str) -> None:
     """A bad expression is told when it is used, so that it never stops another preset."""
-    assert isinstance(schedule.cron, str)
+    assert Schedule(cron=cron, instances=1).cron == cron
