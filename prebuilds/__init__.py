@@ -4,19 +4,9 @@ snapshot = load_snapshot("fleet.json")
 print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 """
 
-from prebuilds.decision.actions import (
-    ActionType,
-    ReconciliationActions,
-    calculate_actions,
-    can_skip_reconciliation,
-)
+from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.changes import Change, ChangeCause
-from prebuilds.decision.codec import (
-    dump_plan,
-    dump_snapshot,
-    load_document,
-    load_snapshot,
-)
+from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
 from prebuilds.decision.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
@@ -35,17 +25,12 @@ from prebuilds.decision.models import (
     Transition,
 )
 from prebuilds.decision.planning import Decision, Plan, Withheld, WithheldReason, plan
-from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot, SnapshotDocument
+from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import Target, TargetSource, calculate_target
 from prebuilds.decision.timetables import Opening, ScheduleProblem, check_schedules
-from prebuilds.decision.windows import (
-    SharedHour,
-    Window,
-    find_shared_hour,
-    is_overlapping,
-    parse_window,
-)
+from prebuilds.decision.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
 from prebuilds.errors import (
     InvalidCronError,
     InvalidSnapshotError,

@@ -14,20 +14,9 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import (
-    COUNT,
-    INSTANT,
-    UTC,
-    Maker,
-    check,
-    is_id,
-    member_of,
-    optional,
-    to_tuple,
-    to_utc,
-)
+from prebuilds.decision.fields import COUNT, INSTANT, UTC, Maker, check, is_id, member_of, optional, to_tuple, to_utc
 from prebuilds.decision.models import Policy, Prebuild
-from prebuilds.decision.snapshots import PresetSnapshot, rank_by_age
+from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
 from prebuilds.errors import InvalidValueError
 

@@ -11,11 +11,8 @@ from datetime import datetime, timedelta
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.models import Policy, Preset, Transition
-from prebuilds.decision.snapshots import (
-    Orphans,
-    PresetSnapshot,
-    calculate_expiry_cutoff,
-)
+from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff
+from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_in_progress
 from prebuilds.decision.targets import TargetSource, find_next_target_change
 from prebuilds.decision.timetables import load_zone

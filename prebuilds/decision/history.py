@@ -15,14 +15,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from prebuilds.decision.fields import require_instant
-from prebuilds.decision.models import (
-    Backoff,
-    Build,
-    BuildStatus,
-    Policy,
-    Preset,
-    Transition,
-)
+from prebuilds.decision.models import Backoff, Build, BuildStatus, Policy, Preset, Transition
 from prebuilds.decision.targets import calculate_target
 
 _DEFAULT_POLICY = Policy()

@@ -14,12 +14,7 @@ from functools import cached_property
 
 import attrs
 
-from prebuilds.decision.actions import (
-    Actions,
-    ActionType,
-    ReconciliationActions,
-    calculate_actions,
-)
+from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions
 from prebuilds.decision.changes import Change, find_next_change
 from prebuilds.decision.explaining import (
     describe_action,
@@ -43,8 +38,9 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Policy
+from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.rendering import render_table
-from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, PresetSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import TargetSource
 from prebuilds.errors import InvalidValueError, UnknownPresetError

@@ -17,8 +17,6 @@ def _render_row(cells: Sequence[str], tag: str) -> str:
 
 
 def _render(tag: str, text: str) -> str:
-    from html import (
-        escape,  # its table of entities is slow to load, and only a notebook needs it
-    )
+    from html import escape  # its table of entities is slow to load, and only a notebook needs it
 
     return f"<{tag}>{escape(text)}</{tag}>"

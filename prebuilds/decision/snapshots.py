@@ -1,4 +1,4 @@
-"""Snapshots: what is there at one moment, for all presets and for one.
+"""Snapshots: what is there at one moment, for all presets.
 
 - A snapshot is indexed once, when it is made; looking at one preset costs the rows of that preset alone.
 - A row belongs to the preset it names (R1). Rows that name no known preset are kept apart as orphans, never dropped.
@@ -7,24 +7,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain, islice
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import attrs
 
 from prebuilds.decision.fields import (
     DURATION,
-    FLAG,
     NOW,
-    TOTAL,
-    UTC,
-    Maker,
     check,
     instance_of,
     is_id,
@@ -35,16 +30,11 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
-from prebuilds.decision.targets import Target, calculate_target
-from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError, UnknownPresetError, shorten, show
+from prebuilds.decision.presets import PresetSnapshot, count_expired, make_preset_snapshot, rank_by_age
+from prebuilds.decision.targets import calculate_target
+from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, UnknownPresetError, shorten
 
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
-
-
-_created_at = attrgetter("created_at")
-rank_by_age = attrgetter("created_at", "id")
-"""The rank of a prebuild among others: the older first, and of one age the one with the lesser id (R10)."""
 
 
 UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id"}
@@ -57,46 +47,6 @@ class _Row(Protocol):
 
 
 _R = TypeVar("_R", bound=_Row)
-
-
-def _to_oldest_first(value: Any) -> Any:
-    rows = to_tuple(value)
-    try:
-        return tuple(sorted(rows, key=rank_by_age))
-    except (TypeError, AttributeError):  # no collection of prebuilds: left for the validator to refuse
-        return rows
-
-
-@attrs.frozen(kw_only=True)
-class PresetSnapshot:
-    """One preset at one instant.
-
-    Its prebuilds are already split into the good ones (`running`) and the expired, each held oldest first (R10), in
-    whatever order they are given. `pending` counts its jobs that have not begun. The target follows from the rest.
-    """
-
-    preset: Preset = attrs.field(validator=instance_of(Preset))
-    now: datetime = attrs.field(converter=to_utc, validator=NOW)
-    running: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
-    expired: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
-    in_progress: tuple[InProgress, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(InProgress))
-    pending: int = attrs.field(default=0, validator=TOTAL)
-    backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
-    is_hard_limited: bool = attrs.field(default=False, validator=FLAG)
-    target: Target = attrs.field(init=False, eq=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        for field in ("running", "expired", "in_progress", "backoff"):
-            value = getattr(self, field)
-            rows = value if isinstance(value, tuple) else (value,) if value else ()
-            if any(row.preset_id != self.preset.id for row in rows):
-                raise InvalidValueError("PresetSnapshot", field, value, f"of the preset {show(self.preset.id)} alone")
-        if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
-            raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, and not `expired`")
-        object.__setattr__(self, "target", calculate_target(self.preset, self.now))
-
-
-_make_preset_snapshot = Maker(PresetSnapshot)
 
 
 @attrs.frozen(kw_only=True)
@@ -165,24 +115,6 @@ class SnapshotDocument:
     backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
 
 
-def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
-    """The instant before which a prebuild must have been created to be expired at `now`; None if none is (R2).
-
-    It is the later of `last_invalidated_at` and `now - ttl`: a prebuild of exactly the ttl is still good.
-    """
-    invalidated = preset.last_invalidated_at
-    if not preset.ttl or preset.ttl > now - _EARLIEST:
-        return invalidated
-    outlived = now - preset.ttl
-    return outlived if invalidated is None else max(invalidated, outlived)
-
-
-def _count_expired(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> int:
-    """How many of these prebuilds, oldest first, have expired: they are the first ones."""
-    cutoff = calculate_expiry_cutoff(preset, now)
-    return 0 if cutoff is None else bisect_left(prebuilds, cutoff, key=_created_at)
-
-
 class _Index(NamedTuple):
     """The rows of a snapshot by the preset they name; prebuilds are oldest first, by creation and then by id (R10)."""
 
@@ -218,8 +150,8 @@ class _Index(NamedTuple):
 
     def make_preset_snapshot(self, preset: Preset, now: datetime) -> PresetSnapshot:
         prebuilds = self.running.get(preset.id, ())
-        split = _count_expired(preset, prebuilds, now)
-        return _make_preset_snapshot(
+        split = count_expired(preset, prebuilds, now)
+        return make_preset_snapshot(
             preset,
             now,
             prebuilds[split:],

@@ -8,7 +8,7 @@ import attrs
 
 from prebuilds.decision.fields import TOTAL, Maker, instance_of, member_of, optional
 from prebuilds.decision.models import InProgress, Prebuild, Transition
-from prebuilds.decision.snapshots import PresetSnapshot
+from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
 
 

@@ -141,9 +141,7 @@ def compile_schedules(schedules: tuple[Schedule, ...], timezone: str | None) -> 
 
 def load_zone(name: str) -> ZoneInfo:
     """A zone of the IANA database, by its name."""
-    from zoneinfo import (
-        ZoneInfo,  # a tenth of the time that importing this library takes, and only schedules need it
-    )
+    from zoneinfo import ZoneInfo  # a tenth of the time that importing this library takes, and only schedules need it
 
     return ZoneInfo(name)
 

@@ -9,15 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prebuilds import (
-    InvalidCronError,
-    Schedule,
-    SharedHour,
-    Window,
-    find_shared_hour,
-    is_overlapping,
-    parse_window,
-)
+from prebuilds import InvalidCronError, Schedule, SharedHour, Window, find_shared_hour, is_overlapping, parse_window
 from prebuilds.testing import strategies
 
 ALL_HOURS = frozenset(range(24))

@@ -1,0 +1,84 @@
+"""One preset at one instant: what the rules for a preset look at.
+
+- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10).
+- All rows are of the preset, and no prebuild is there twice.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, Maker, instance_of, optional, to_tuple, to_utc, tuple_of
+from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset
+from prebuilds.decision.targets import Target, calculate_target
+from prebuilds.errors import InvalidValueError, show
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_created_at = attrgetter("created_at")
+rank_by_age = attrgetter("created_at", "id")
+"""The rank of a prebuild among others: the older first, and of one age the one with the lesser id (R10)."""
+
+
+def _to_oldest_first(value: Any) -> Any:
+    rows = to_tuple(value)
+    try:
+        return tuple(sorted(rows, key=rank_by_age))
+    except (TypeError, AttributeError):  # no collection of prebuilds: left for the validator to refuse
+        return rows
+
+
+@attrs.frozen(kw_only=True)
+class PresetSnapshot:
+    """One preset at one instant.
+
+    Its prebuilds are already split into the good ones (`running`) and the expired, each held oldest first (R10), in
+    whatever order they are given. `pending` counts its jobs that have not begun. The target follows from the rest.
+    """
+
+    preset: Preset = attrs.field(validator=instance_of(Preset))
+    now: datetime = attrs.field(converter=to_utc, validator=NOW)
+    running: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
+    expired: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
+    in_progress: tuple[InProgress, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(InProgress))
+    pending: int = attrs.field(default=0, validator=TOTAL)
+    backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
+    is_hard_limited: bool = attrs.field(default=False, validator=FLAG)
+    target: Target = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        own = self.preset.id
+        for field, rows in (("running", self.running), ("expired", self.expired), ("in_progress", self.in_progress)):
+            if any(row.preset_id != own for row in rows):
+                raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)} alone")
+        if self.backoff is not None and self.backoff.preset_id != own:
+            raise InvalidValueError("PresetSnapshot", "backoff", self.backoff, f"of the preset {show(own)} alone")
+        if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
+            raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, and not `expired`")
+        object.__setattr__(self, "target", calculate_target(self.preset, self.now))
+
+
+make_preset_snapshot = Maker(PresetSnapshot)
+
+
+def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
+    """The instant before which a prebuild must have been created to be expired at `now`; None if none is (R2).
+
+    It is the later of `last_invalidated_at` and `now - ttl`: a prebuild of exactly the ttl is still good.
+    """
+    invalidated = preset.last_invalidated_at
+    if not preset.ttl or preset.ttl > now - _EARLIEST:
+        return invalidated
+    outlived = now - preset.ttl
+    return outlived if invalidated is None else max(invalidated, outlived)
+
+
+def count_expired(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> int:
+    """How many of these prebuilds, oldest first, have expired: they are the first ones."""
+    cutoff = calculate_expiry_cutoff(preset, now)
+    return 0 if cutoff is None else bisect_left(prebuilds, cutoff, key=_created_at)
