@@ -38,7 +38,6 @@ from prebuilds.decision.state import ReconciliationState
 from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError
 
 _T = TypeVar("_T")
-_E = TypeVar("_E", bound=Enum)
 
 _MICROSECOND = 0.000001
 _ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff)
@@ -92,10 +91,9 @@ def _register(converter: Converter, kind: type) -> None:
 
 
 def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> Any:
-    # Old versions of cattrs have a reader of their own for enumerations, which comes before any other.
-    parse: Callable[[Any, Any], Any] = (
-        _read_member if _is_enum(field.type) else converter.get_structure_hook(field.type)
-    )
+    parse: Callable[[Any, Any], Any] = converter.get_structure_hook(field.type)
+    if _is_enum(field.type):  # whose reader in old versions of cattrs comes before any that is registered
+        parse = _read_member
     validate: Validator = cast("Validator", field.validator)
 
     def read(value: Any, _: object) -> Any:
@@ -176,8 +174,8 @@ def _write_seconds(value: timedelta) -> int | float:
     return value.total_seconds() if value.microseconds else value // timedelta(seconds=1)
 
 
-def _read_member(value: Any, kind: type[_E]) -> _E:
-    members = {member.value: member for member in kind}
+def _read_member(value: Any, kind: Any) -> Enum:
+    members: dict[str, Enum] = {member.value: member for member in kind}
     if not isinstance(value, str) or value not in members:
         raise ValueError(refuse(value, f"one of {', '.join(members)}"))
     return members[value]
