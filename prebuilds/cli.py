@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(made: Plan, print_plan: Callable[[Plan], None]) -> int:
+    if sys.stdout is None:  # as Python leaves it when a shell has closed it
+        return _fail("standard output is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a name
     try:
@@ -66,7 +68,7 @@ def _make_plan(options: argparse.Namespace) -> Plan:
 
 
 def _get_standard_input() -> IO[bytes]:
-    if sys.stdin is None:  # as Python leaves it when a shell has closed it
+    if sys.stdin is None:
         raise OSError("standard input is closed")
     return sys.stdin.buffer
 

@@ -231,6 +231,7 @@ def test_names_that_the_terminal_cannot_show_are_spelt_out(form: str) -> None:
     ("redirection", "problem"),
     [
         ("<&-", "-: standard input is closed"),
+        (">&-", "standard output is closed"),
         (">/dev/full", "standard output: No space left on device"),
     ],
 )

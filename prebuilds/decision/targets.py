@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, instance_of, member_of, optional
+from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
 from prebuilds.decision.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
 
@@ -50,7 +50,11 @@ def _make_own_target(desired: int) -> Target:
 
 
 def calculate_target(preset: Preset, now: datetime) -> Target:
-    """The target of a preset at an instant (R3). The schedules of an inactive preset are not looked at."""
+    """The target of a preset at an instant (R3). The schedules of an inactive preset are not looked at.
+
+    Raises `InvalidValueError` for a `now` that is naive or out of range.
+    """
+    now = require_instant("calculate_target", "now", now)
     if not preset.is_active:
         return _INACTIVE
     if not preset.schedules:

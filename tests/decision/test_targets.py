@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from decision.examples import HOUR, INACTIVE, NOW, make_preset
-from prebuilds import Schedule, Target, TargetSource, calculate_target
+from prebuilds import InvalidValueError, Schedule, Target, TargetSource, calculate_target
 from prebuilds.decision.targets import find_next_target_change
 
 MORNING = Schedule(cron="* 8-11 * * *", instances=7)
@@ -36,6 +36,12 @@ def test_an_open_window_gives_the_count_and_else_the_preset_does() -> None:
     assert (target.opening.index, target.opening.window.expression) == (1, "* 8-11 * * *")
     assert calculate_target(preset, NOW + 2 * HOUR) == Target(desired=3, source=TargetSource.PRESET)
     assert find_next_target_change(preset, NOW) == NOW + timedelta(hours=1, minutes=30)
+
+
+def test_a_naive_instant_is_refused() -> None:
+    """It would be taken for the local time of the machine."""
+    with pytest.raises(InvalidValueError, match=r"calculate_target\.now: .* it must be a datetime with a time zone"):
+        calculate_target(make_preset(schedules=[MORNING], timezone="UTC"), NOW.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize(
