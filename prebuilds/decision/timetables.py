@@ -74,7 +74,7 @@ class Timetable:
                 continue
             while local < local_end:
                 if self._get_opening_at(local) is not current:
-                    return local - offset
+                    return local - offset if local - offset <= LAST_NOW else None
                 local = local.replace(minute=0, second=0, microsecond=0) + _HOUR
         return None
 

@@ -189,6 +189,9 @@ def test_there_is_no_edge_beyond_the_end_of_time() -> None:
     """Close to the last date that a datetime can hold, no edge is found rather than an overflow."""
     timetable = make_timetable("* 9 29 2 *", zone="Pacific/Apia")
     assert timetable.find_next_edge(datetime(9999, 12, 29, tzinfo=UTC)) is None
+    late = make_timetable("* 13 * * *", zone="Etc/GMT+12")
+    assert late.find_next_edge(datetime(9999, 12, 29, 0, tzinfo=UTC)) == datetime(9999, 12, 29, 1, tzinfo=UTC)
+    assert late.find_next_edge(datetime(9999, 12, 29, 23, tzinfo=UTC)) is None
 
 
 @given(
