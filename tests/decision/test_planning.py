@@ -21,11 +21,13 @@ from decision.examples import (
 )
 from prebuilds import (
     ActionType,
+    Backoff,
     ChangeCause,
     Decision,
     DecisionChange,
     InvalidValueError,
     Orphans,
+    Pending,
     Plan,
     PlanDiff,
     Policy,
@@ -41,7 +43,7 @@ from prebuilds import (
     diff,
     plan,
 )
-from prebuilds.decision.planning import list_notes
+from prebuilds.decision.planning import list_cells, list_notes
 
 CREATE_TWO = ReconciliationActions(type=ActionType.CREATE, create=2)
 DELETE_OLD = ReconciliationActions(type=ActionType.DELETE, delete_ids=("old",))
@@ -344,6 +346,27 @@ def test_a_backoff_of_no_time_at_all_reads_well() -> None:
     fleet = make_fleet(backoffs=[make_backoff(1, NOW)])
     (decision,) = plan(fleet, now=NOW, policy=Policy(backoff_interval=timedelta()))
     assert decision.explain().endswith("and a wait of 0 s for each")
+
+
+def test_a_table_has_a_few_words_for_every_action() -> None:
+    """What is done, then what is withheld and why; and that nothing is, if so."""
+    inactive = make_preset(id="old", template_version=INACTIVE)
+    fleet = make_fleet(
+        EXPIRING,
+        inactive,
+        make_preset(id="failing"),
+        make_preset(id="idle", desired_instances=0),
+        running=[*ROWS, make_prebuild("x", preset_id="old")],
+        pending=[Pending(preset_id="old", count=2)],
+        backoffs=[Backoff(preset_id="failing", num_failed=1, last_build_at=NOW)],
+        hard_limited=["p"],
+    )
+    assert [list_cells(decision) for decision in plan(fleet, now=NOW)] == [
+        ("p", "3", "2", "1", "1", "0", "delete 1, withheld (hard_limited): create 2"),
+        ("old", "0 (inactive)", "1", "0", "0", "0", "cancel pending, delete 1"),
+        ("failing", "3", "0", "0", "0", "0", "back off until 2026-11-23 09:31:00 UTC"),
+        ("idle", "0", "0", "0", "0", "0", "nothing"),
+    ]
 
 
 def test_a_table_tells_of_every_fallback() -> None:
