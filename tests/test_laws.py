@@ -301,7 +301,14 @@ def test_a_target_is_what_the_wall_clock_of_the_zone_says(world: World) -> None:
 def test_everything_a_plan_makes_would_pass_its_own_checks(world: World) -> None:
     """A plan makes its values without checking them again; made in the ordinary way they are the same."""
     for decision in plan_world(world):
-        for value in (decision, decision.state, *list_actions(decision), *decision.withheld, decision.snapshot):
+        for value in (
+            decision,
+            decision.state,
+            *list_actions(decision),
+            *decision.withheld,
+            decision.snapshot,
+            decision.snapshot.target,
+        ):
             remade = attrs.evolve(value)
             assert remade == value
             assert repr(remade) == repr(value)

@@ -16,7 +16,7 @@ import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, Maker, instance_of, optional, to_tuple, to_utc, tuple_of
 from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset
-from prebuilds.decision.targets import Target, calculate_target
+from prebuilds.decision.targets import Target, find_target
 from prebuilds.errors import InvalidValueError, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -60,7 +60,7 @@ class PresetSnapshot:
             raise InvalidValueError("PresetSnapshot", "backoff", self.backoff, f"of the preset {show(own)} alone")
         if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
             raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, and not `expired`")
-        object.__setattr__(self, "target", calculate_target(self.preset, self.now))
+        object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 
 make_preset_snapshot = Maker(PresetSnapshot)

@@ -31,7 +31,7 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.presets import PresetSnapshot, count_expired, make_preset_snapshot, rank_by_age
-from prebuilds.decision.targets import calculate_target
+from prebuilds.decision.targets import find_target
 from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, UnknownPresetError, shorten
 
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
@@ -160,7 +160,7 @@ class _Index(NamedTuple):
             self.pending.get(preset.id, 0),
             self.backoffs.get(preset.id),
             preset.id in self.hard_limited,
-            calculate_target(preset, now),
+            find_target(preset, now),
         )
 
 

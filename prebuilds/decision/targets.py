@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, require_instant
+from prebuilds.decision.fields import COUNT, Maker, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
 from prebuilds.decision.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
 
@@ -40,6 +40,7 @@ class Target:
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
 
 
+_make_target = Maker(Target)
 _TOLD = 5  # problems in the text of an error; `check_schedules` tells all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 
@@ -54,7 +55,11 @@ def calculate_target(preset: Preset, now: datetime) -> Target:
 
     Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
-    now = require_instant("calculate_target", "now", now)
+    return find_target(preset, require_instant("calculate_target", "now", now))
+
+
+def find_target(preset: Preset, now: datetime) -> Target:
+    """The target at an instant that has been checked already."""
     if not preset.is_active:
         return _INACTIVE
     if not preset.schedules:
@@ -66,7 +71,7 @@ def calculate_target(preset: Preset, now: datetime) -> Target:
     opening = timetable.get_opening(now)
     if opening is None:
         return _make_own_target(preset.desired_instances)
-    return Target(desired=opening.instances, source=TargetSource.SCHEDULE, opening=opening)
+    return _make_target(opening.instances, TargetSource.SCHEDULE, None, opening)
 
 
 def _describe_problems(problems: Sequence[ScheduleProblem]) -> str:
