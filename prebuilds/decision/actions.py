@@ -62,7 +62,7 @@ class ReconciliationActions:
         payloads = (self.create, self.delete_ids, self.backoff_until)
         given, needed = tuple(map(bool, payloads)), _NEEDED[self.type]
         if given != needed:
-            index = [is_given == is_needed for is_given, is_needed in zip(given, needed, strict=True)].index(False)
+            index = next(index for index in range(len(needed)) if given[index] != needed[index])
             allowed = f"{'given' if needed[index] else 'left out'} with the type {self.type.name}"
             raise InvalidValueError("ReconciliationActions", _PAYLOADS[index], payloads[index], allowed)
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -32,7 +32,7 @@ from prebuilds.decision.fields import (
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.presets import PresetSnapshot, count_expired, make_preset_snapshot, rank_by_age
 from prebuilds.decision.targets import find_target
-from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, UnknownPresetError, shorten
+from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
 
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
 
@@ -80,7 +80,7 @@ class GlobalSnapshot:
         )
         first = next(duplicates, None)
         if first:
-            raise InvalidSnapshotError((first, *islice(duplicates, 2 * MAX_PROBLEMS)))
+            raise InvalidSnapshotError(chain((first,), duplicates))
         self._index  # noqa: B018 - made now, so that whoever plans does not pay for it
 
     @cached_property
