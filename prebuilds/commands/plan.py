@@ -1,0 +1,78 @@
+"""`plan`: what to create and delete for a snapshot, and why. Nothing is carried out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from prebuilds.commands.options import read_instant, read_seconds
+from prebuilds.commands.streams import fail_for, get_source, write
+from prebuilds.commands.tables import print_table
+from prebuilds.decision.codec import dump_plan, load_document
+from prebuilds.decision.models import Policy
+from prebuilds.decision.planning import TABLE_HEADERS, Decision, Plan, list_cells, list_notes, plan
+from prebuilds.errors import PrebuildsError
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "plan",
+        help="show what to create and delete for a snapshot, and why",
+        description="Show what to create and delete for a snapshot, and why. Nothing is carried out.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("file", metavar="FILE", help="a snapshot in JSON; - reads standard input")
+    command.add_argument(
+        "--now", type=read_instant, metavar="T", help="decide as of this RFC 3339 instant (default: the file's, or now)"
+    )
+    command.add_argument("--format", choices=tuple(_FORMATS), default="table", help="default: %(default)s")
+    command.add_argument(
+        "--backoff-interval",
+        type=read_seconds,
+        metavar="S",
+        help="seconds to wait for each failed build (default: the file's, or 60)",
+    )
+    command.add_argument("--paused", action="store_true", help="decide as if reconciliation were paused")
+    command.add_argument("--preset", metavar="ID", help="show only this preset")
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        made = _make_plan(options)
+    except (PrebuildsError, OSError) as error:
+        return fail_for(options.file, error)
+    return write(lambda: _FORMATS[options.format](made))
+
+
+def _make_plan(options: argparse.Namespace) -> Plan:
+    document = load_document(get_source(options.file))
+    interval = options.backoff_interval if options.backoff_interval is not None else document.backoff_interval
+    made = plan(
+        document.snapshot,
+        now=options.now or document.now or datetime.now(timezone.utc),
+        policy=Policy() if interval is None else Policy(backoff_interval=interval),
+        paused=options.paused,
+    )
+    return made if options.preset is None else made.for_preset(options.preset)
+
+
+def _print_table(made: Plan) -> None:
+    rows = [(list_cells(decision), _choose_style(decision)) for decision in made]
+    print_table(TABLE_HEADERS, rows, numbers=("actual", "expired", "eligible", "starting"), notes=list_notes(made))
+
+
+def _choose_style(decision: Decision) -> str:
+    return "yellow" if decision.withheld else "" if decision.actions else "dim"
+
+
+def _print_json(made: Plan) -> None:
+    print(json.dumps(dump_plan(made), indent=2))
+
+
+def _print_text(made: Plan) -> None:
+    print(made.explain())
+
+
+_FORMATS: dict[str, Callable[[Plan], None]] = {"table": _print_table, "json": _print_json, "text": _print_text}
