@@ -97,3 +97,111 @@ class MissingExtraError(PrebuildsError, ImportError):
 
     def __str__(self) -> str:
         return f"{self.package} is not installed; it comes with an extra: pip install 'prebuilds[{self.extra}]'"
+
+
+class TransactionOpenError(PrebuildsError, RuntimeError):
+    """Something was done inside a transaction that must wait for its end; `place` is where the transaction began."""
+
+    what = "this cannot be done inside a transaction"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.what}; the one that is open began at {self.place}"
+
+
+class PublishInTransactionError(TransactionOpenError):
+    """A message was published inside a transaction, where it would want a second connection and could not be undone."""
+
+    what = "a message cannot be published inside a transaction; hand it to `publish_on_commit`"
+
+
+class NestedTransactionError(TransactionOpenError):
+    """A transaction was begun inside another of the same store, where its isolation could not be kept."""
+
+    what = "a transaction cannot begin inside another of the same store; use its `nested`"
+
+
+class LeaseLostError(PrebuildsError, RuntimeError):
+    """A write came with the fencing token of a lease that somebody else has taken since."""
+
+    def __init__(self, name: str, token: int) -> None:
+        super().__init__(name, token)
+        self.name = name
+        self.token = token
+
+    def __str__(self) -> str:
+        return f"the lease {show(self.name)} with the token {self.token} has been taken by somebody else"
+
+
+class PoolExhaustedError(PrebuildsError, TimeoutError):
+    """No connection of the pool became free in time."""
+
+    def __init__(self, max_connections: int, seconds: float) -> None:
+        super().__init__(max_connections, seconds)
+        self.max_connections = max_connections
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"none of {self.max_connections} connections became free within {self.seconds:g} s"
+
+
+class StoreBusyError(PrebuildsError, TimeoutError):
+    """Other writers held the store for too long; nothing was written, and trying again is safe."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the store was held by other writers for {self.seconds:g} s"
+
+
+class CallTimedOutError(PrebuildsError, TimeoutError):
+    """A call to the host did not return in time. It may still have its effect."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(what, seconds)
+        self.what = what
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.what} did not return within {self.seconds:g} s"
+
+
+class UnresolvedVersionError(PrebuildsError, LookupError):
+    """A build names no template version, and its workspace has no earlier build to take one from."""
+
+    def __init__(self, workspace_id: str) -> None:
+        super().__init__(workspace_id)
+        self.workspace_id = workspace_id
+
+    def __str__(self) -> str:
+        return (
+            f"no template version for the workspace {show(self.workspace_id)}: none is named, and no build came before"
+        )
+
+
+class NameTakenError(PrebuildsError, ValueError):
+    """The owner has a workspace of this name already."""
+
+    def __init__(self, owner_id: str, name: str) -> None:
+        super().__init__(owner_id, name)
+        self.owner_id = owner_id
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the user {show(self.owner_id)} has a workspace with the name {show(self.name)} already"
+
+
+class ClaimConflictError(PrebuildsError, ValueError):
+    """A request id came again with another preset, owner or name than the claim that it made."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id)
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return f"the request id {show(self.request_id)} has been used for another claim"

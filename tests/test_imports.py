@@ -17,8 +17,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What a part of the package may import of the package, and which third-party packages.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "decision": ({"decision", "errors"}, {"attrs", "typing_extensions"}),
-    "testing": ({"decision", "errors", "testing"}, {"hypothesis"}),
-    "commands": ({"commands", "decision", "errors"}, {"rich"}),
+    "runtime": ({"decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
+    "adapters": ({"adapters", "decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
+    "testing": ({"decision", "errors", "runtime", "testing"}, {"attrs", "hypothesis"}),
+    "commands": ({"adapters", "commands", "decision", "errors", "runtime"}, {"rich"}),
     "cli": ({"commands"}, set()),
     "errors": (set(), set()),
     "__main__": ({"cli"}, set()),

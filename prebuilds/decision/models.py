@@ -75,14 +75,14 @@ def _is_parameters(value: Any) -> bool:
     )
 
 
-def _to_parameters(value: Any) -> Any:
+def to_parameters(value: Any) -> Any:
     pairs = to_tuple(value.items() if isinstance(value, Mapping) else value)
     return tuple(sorted(pairs)) if _is_parameters(pairs) else value
 
 
 _MAX_SCHEDULES = 100  # each is compared with each
 _FEW_SCHEDULES = check(f"a collection of at most {_MAX_SCHEDULES}", lambda value: len(value) <= _MAX_SCHEDULES)
-_PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
+PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
 
 
 @attrs.frozen(kw_only=True)
@@ -138,7 +138,7 @@ class Preset:
     )
     last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
-    parameters: Parameters = attrs.field(default=(), converter=_to_parameters, validator=_PARAMETERS)
+    parameters: Parameters = attrs.field(default=(), converter=to_parameters, validator=PARAMETERS)
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
     """Whether prebuilds are wanted at all: the version is active, the template neither deleted nor deprecated."""
 

@@ -1,0 +1,1 @@
+"""The loop: reads a snapshot, has it decided, and carries the decisions out, over ports that the host implements."""

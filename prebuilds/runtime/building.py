@@ -1,0 +1,82 @@
+"""Builds: which template version one runs with, and how the host's builder reports on it.
+
+- A start names its version. A delete names none, so that a prebuild is removed by the version that made it, however
+  often another has been promoted since.
+- A report is one transaction: the build's new status, what metrics count of it, and the message that tells the loop.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.errors import UnresolvedVersionError
+from prebuilds.runtime.models import BuildRequest, Counter, Message, Workspace, WorkspaceBuild
+from prebuilds.runtime.ports import Clock, Store, Transaction
+
+PREBUILDS_CHANGED = "prebuilds.changed"
+"""The topic for whatever may call for another decision; the body is the id of the preset, or empty for all."""
+
+
+def resolve_template_version(request: BuildRequest, last_build: WorkspaceBuild | None) -> str:
+    """The template version that a build runs with: the request's, else that of the workspace's last build.
+
+    Raises `UnresolvedVersionError` if there is neither.
+    """
+    if request.template_version_id is not None:
+        return request.template_version_id
+    if last_build is None:
+        raise UnresolvedVersionError(request.workspace_id)
+    return last_build.template_version_id
+
+
+class BuildReports:
+    """What the host's builder calls to tell how its builds fare; each call is one transaction of the store."""
+
+    def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def begin(self, build_id: str) -> bool:
+        """Whether to do the build now: False if it was canceled, or has begun already."""
+        with self._store.transaction() as tx:
+            return tx.begin_build(build_id, now=self._clock.now())
+
+    def succeed(self, build_id: str) -> bool:
+        """The build has succeeded. False, and nothing is done, if it had ended already."""
+        return self._finish(build_id, BuildStatus.SUCCEEDED)
+
+    def fail(self, build_id: str) -> bool:
+        """The build has failed. False, and nothing is done, if it had ended already."""
+        return self._finish(build_id, BuildStatus.FAILED)
+
+    def make_ready(self, workspace_id: str) -> bool:
+        """A user could work in the workspace now. False, and nothing is done, unless it runs and was not ready."""
+        with self._store.transaction() as tx:
+            workspace = tx.mark_ready(workspace_id)
+            tell_changed(tx, workspace)
+        return workspace is not None
+
+    def replace_resource(self, preset_id: str) -> None:
+        """A resource of a prebuild of this preset had to be replaced when it was claimed; metrics count it."""
+        with self._store.transaction() as tx:
+            tx.count(preset_id, Counter.RESOURCE_REPLACED)
+
+    def _finish(self, build_id: str, status: BuildStatus) -> bool:
+        with self._store.transaction() as tx:
+            return finish_build(tx, build_id, status, now=self._clock.now())
+
+
+def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: datetime) -> bool:
+    """End a build within a transaction: its status, the count of failures, and the message to the loop."""
+    workspace = tx.finish_build(build_id, status, now=now)
+    if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:
+        tx.count(workspace.preset_id, Counter.FAILED)
+    tell_changed(tx, workspace)
+    return workspace is not None
+
+
+def tell_changed(tx: Transaction, workspace: Workspace | None) -> None:
+    """Tell the loop that the prebuilds of the workspace's preset have changed, once this is committed."""
+    if workspace:
+        tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=workspace.preset_id))

@@ -1,0 +1,196 @@
+"""What the runtime reads and writes: workspaces, their builds, messages, leases.
+
+- Every model is frozen, keyword-only and checked when made, as those of the decision are.
+- A workspace is a prebuild for as long as the prebuilds user owns it; claiming it changes its owner.
+- The last build of a workspace says where it stands. Nothing else about its progress is stored.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import attrs
+
+from prebuilds.decision.fields import (
+    COUNT,
+    FLAG,
+    ID,
+    INSTANT,
+    TEXT,
+    TOTAL,
+    check,
+    instance_of,
+    member_of,
+    optional,
+    to_utc,
+)
+from prebuilds.decision.models import PARAMETERS, BuildStatus, Parameters, Transition, to_parameters
+from prebuilds.errors import InvalidValueError
+
+PREBUILDS_USER_ID = "prebuilds"
+"""Who owns a workspace that nobody has claimed."""
+
+_POSITIVE = check("a whole number of 1 or more", lambda value: type(value) is int and value >= 1)
+_BODY = check("text", lambda value: isinstance(value, str))
+
+
+@attrs.frozen(kw_only=True)
+class BuildRequest:
+    """What the host's builder is asked to do. `build_id` makes asking twice harmless.
+
+    A start names its preset, template version and parameters. A delete names none of them, as the workspace may have
+    been made by an older version: it runs with the one of the workspace's last build.
+    """
+
+    build_id: str = attrs.field(validator=ID)
+    workspace_id: str = attrs.field(validator=ID)
+    transition: Transition = attrs.field(validator=member_of(Transition))
+    preset_id: str | None = attrs.field(default=None, validator=optional(ID))
+    template_version_id: str | None = attrs.field(default=None, validator=optional(TEXT))
+    parameters: Parameters = attrs.field(default=(), converter=to_parameters, validator=PARAMETERS)
+
+    def __attrs_post_init__(self) -> None:
+        is_start = self.transition is Transition.START
+        for field in ("preset_id", "template_version_id"):
+            value = getattr(self, field)
+            if is_start != (value is not None):
+                allowed = f"{'given' if is_start else 'left out'}, as the build is a {self.transition.value}"
+                raise InvalidValueError("BuildRequest", field, value, allowed)
+        if self.parameters and not is_start:
+            allowed = f"left out, as the build is a {self.transition.value}"
+            raise InvalidValueError("BuildRequest", "parameters", self.parameters, allowed)
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceBuild:
+    """One build of a workspace. `number` counts the builds of the workspace from 1.
+
+    `template_version_id` is the version that it runs with, named or resolved. `submitted` tells whether the host's
+    builder has taken it; one that it has not is submitted again. `finished_at` is set exactly when the status is final.
+    """
+
+    id: str = attrs.field(validator=ID)
+    number: int = attrs.field(validator=_POSITIVE)
+    transition: Transition = attrs.field(validator=member_of(Transition))
+    status: BuildStatus = attrs.field(validator=member_of(BuildStatus))
+    template_version_id: str = attrs.field(validator=TEXT)
+    created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    finished_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+    submitted: bool = attrs.field(default=False, validator=FLAG)
+
+    def __attrs_post_init__(self) -> None:
+        if self.status.is_final != (self.finished_at is not None):
+            allowed = f"{'an instant' if self.status.is_final else 'None'}, as the build is {self.status.value}"
+            raise InvalidValueError("WorkspaceBuild", "finished_at", self.finished_at, allowed)
+
+
+@attrs.frozen(kw_only=True)
+class Workspace:
+    """A workspace that is or was a prebuild, with its last build.
+
+    `ready` tells whether a user could work in it. `failed_deletes` counts the delete builds that failed in a row, up to
+    the last build.
+    """
+
+    id: str = attrs.field(validator=ID)
+    name: str = attrs.field(validator=TEXT)
+    owner_id: str = attrs.field(default=PREBUILDS_USER_ID, validator=ID)
+    preset_id: str = attrs.field(validator=ID)
+    template_id: str = attrs.field(default="", validator=TEXT)
+    created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    ready: bool = attrs.field(default=False, validator=FLAG)
+    deleted: bool = attrs.field(default=False, validator=FLAG)
+    last_build: WorkspaceBuild = attrs.field(validator=instance_of(WorkspaceBuild))
+    failed_deletes: int = attrs.field(default=0, validator=COUNT)
+
+    @property
+    def is_prebuild(self) -> bool:
+        """Whether nobody has claimed it."""
+        return self.owner_id == PREBUILDS_USER_ID
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and nothing else has been asked of it since."""
+        build = self.last_build
+        return not self.deleted and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
+
+
+class ClaimOrder(Enum):
+    """Which of several prebuilds a claim takes."""
+
+    OLDEST_FIRST = "oldest_first"
+    """The first by (created_at, id)."""
+    NEWEST_FIRST = "newest_first"
+    """The last by (created_at, id)."""
+
+
+@attrs.frozen(kw_only=True)
+class Take:
+    """Which prebuild to take, and for whom.
+
+    It is one of the preset, running and ready, created at `created_since` or later if that is given; by `order` the
+    first of them.
+    """
+
+    preset_id: str = attrs.field(validator=ID)
+    created_since: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+    order: ClaimOrder = attrs.field(default=ClaimOrder.OLDEST_FIRST, validator=member_of(ClaimOrder))
+    owner_id: str = attrs.field(validator=ID)
+    name: str = attrs.field(validator=ID)
+    request_id: str | None = attrs.field(default=None, validator=optional(ID))
+    claimed_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+
+    def __attrs_post_init__(self) -> None:
+        if self.owner_id == PREBUILDS_USER_ID:
+            raise InvalidValueError("Take", "owner_id", self.owner_id, "a user other than the prebuilds user")
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """A notice to whoever listens to its topic. It may come twice or late; what it says is looked up, not trusted."""
+
+    topic: str = attrs.field(validator=ID)
+    body: str = attrs.field(default="", validator=_BODY)
+
+
+@attrs.frozen(kw_only=True)
+class OutboxEntry:
+    """A message that waits in the outbox; entries are numbered in the order in which they were written."""
+
+    id: int = attrs.field(validator=TOTAL)
+    message: Message = attrs.field(validator=instance_of(Message))
+
+
+@attrs.frozen(kw_only=True)
+class Lease:
+    """The right to reconcile, until `expires_at`. Its `token` is larger than that of every lease before it."""
+
+    name: str = attrs.field(validator=ID)
+    holder: str = attrs.field(validator=ID)
+    token: int = attrs.field(validator=_POSITIVE)
+    expires_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+
+
+class Counter(Enum):
+    """What is counted for each preset, for ever."""
+
+    CREATED = "created"
+    """Prebuilds that were asked for."""
+    FAILED = "failed"
+    """Start builds of prebuilds that failed."""
+    CLAIMED = "claimed"
+    """Prebuilds that users got."""
+    CLAIM_MISSED = "claim_missed"
+    """Claims that no prebuild was there for."""
+    RESOURCE_REPLACED = "resource_replaced"
+    """Prebuilds of which a resource had to be replaced when they were claimed, as the host tells."""
+
+
+@attrs.frozen(kw_only=True)
+class CounterValue:
+    """How often something has been counted for a preset."""
+
+    preset_id: str = attrs.field(validator=ID)
+    counter: Counter = attrs.field(validator=member_of(Counter))
+    value: int = attrs.field(validator=TOTAL)
