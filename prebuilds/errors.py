@@ -124,6 +124,13 @@ class NestedTransactionError(TransactionOpenError):
     what = "a transaction cannot begin inside another of the same store; use its `nested`"
 
 
+class ReadOnlyTransactionError(PrebuildsError, RuntimeError):
+    """Something was to be written in a transaction that was begun to read."""
+
+    def __str__(self) -> str:
+        return "nothing can be written in a transaction that is read-only"
+
+
 class LeaseLostError(PrebuildsError, RuntimeError):
     """A write came with the fencing token of a lease that somebody else has taken since."""
 

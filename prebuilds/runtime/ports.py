@@ -48,9 +48,9 @@ class FleetReads(Protocol):
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
         """The builds that backoffs and hard limits follow from: of every preset the start builds of prebuilds that
-        ended at `ended_since` or later, and in any case the `latest` that ended last. In any order; more do no harm.
+        succeeded or failed at `ended_since` or later, and in any case the `latest` of them that ended last.
 
-        The builds of workspaces that have been claimed or deleted since belong to it.
+        In any order; more do no harm. The builds of workspaces that have been claimed or deleted since belong to it.
         """
         ...
 

@@ -1,0 +1,6 @@
+"""A store and a pubsub within one process: for tests, and for trying things out. Everything ends with the process."""
+
+from prebuilds.adapters.memory.pubsub import MemoryPubSub
+from prebuilds.adapters.memory.store import MemoryStore
+
+__all__ = ["MemoryPubSub", "MemoryStore"]

@@ -1,0 +1,63 @@
+"""Reading the fleet from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from prebuilds.adapters.memory.role import Role
+from prebuilds.decision.models import Build, Preset
+from prebuilds.runtime.models import CounterValue, OutboxEntry, Take, Workspace
+
+
+class FleetReads(Role):
+    """What is read and not written."""
+
+    def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
+        if preset_id is None:
+            return tuple(self.tables.presets.values())
+        preset = self.tables.presets.get(preset_id)
+        return (preset,) if preset else ()
+
+    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
+        return tuple(
+            [
+                workspace
+                for workspace in self.tables.workspaces.values()
+                if workspace.is_prebuild and not workspace.deleted and preset_id in (None, workspace.preset_id)
+            ]
+        )
+
+    def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
+        names = self.tables.outcomes if preset_id is None else (preset_id,)
+        builds: list[Build] = []
+        for name in names:
+            outcomes = self.tables.outcomes.get(name, ())
+            split = max(len(outcomes) - latest, 0)
+            builds += (build for build in outcomes[:split] if build.finished_at and build.finished_at >= ended_since)
+            builds += outcomes[split:]
+        return builds
+
+    def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
+        return tuple(item for item in self.tables.resets.items() if preset_id in (None, item[0]))
+
+    def list_memberships(self) -> Sequence[str]:
+        return tuple(self.tables.memberships)
+
+    def is_paused(self) -> bool:
+        return self.tables.settings.get("paused", False)
+
+    def get_workspace(self, workspace_id: str) -> Workspace | None:
+        return self.tables.workspaces.get(workspace_id)
+
+    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+        claim = self.tables.claims.get(request_id)
+        return (claim[0], self.tables.workspaces[claim[1]]) if claim else None
+
+    def list_counters(self) -> Sequence[CounterValue]:
+        counters = self.tables.counters.items()
+        return tuple(CounterValue(preset_id=name, counter=counter, value=value) for (name, counter), value in counters)
+
+    def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
+        first = list(self.tables.outbox.items())[:limit]
+        return tuple(OutboxEntry(id=number, message=message) for number, message in first)

@@ -1,0 +1,80 @@
+"""The memory store: snapshots for readers, one writer at a time, and as many connections as it is given."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from prebuilds.adapters.memory.tables import Tables
+from prebuilds.adapters.memory.transactions import MemoryTransaction
+from prebuilds.errors import InvalidValueError, LeaseLostError, PoolExhaustedError, StoreBusyError
+from prebuilds.runtime.models import Lease
+from prebuilds.runtime.ports import Isolation, Transaction
+from prebuilds.runtime.publishing import open_transaction
+
+_TIMEOUT = timedelta(seconds=5)
+
+
+class MemoryStore:
+    """A `Store` in memory.
+
+    `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection,
+    and then for other writers. All transactions are serializable, whatever isolation they are asked for.
+    """
+
+    def __init__(self, *, max_connections: int = 8, timeout: timedelta = _TIMEOUT) -> None:
+        if type(max_connections) is not int or max_connections < 1:
+            raise InvalidValueError("MemoryStore", "max_connections", max_connections, "a whole number of 1 or more")
+        self._max_connections = max_connections
+        self._seconds = timeout.total_seconds()
+        self._connections = threading.BoundedSemaphore(max_connections)
+        self._writing = threading.Lock()
+        self._committed = Tables()
+
+    @property
+    def max_connections(self) -> int:
+        return self._max_connections
+
+    @contextmanager
+    def connection(self) -> Iterator[None]:
+        """One of the connections, for as long as the block lasts. Raises `PoolExhaustedError`."""
+        if not self._connections.acquire(timeout=self._seconds):
+            raise PoolExhaustedError(self._max_connections, self._seconds)
+        try:
+            yield
+        finally:
+            self._connections.release()
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always more than that
+        read_only: bool = False,
+        lease: Lease | None = None,
+    ) -> Iterator[Transaction]:
+        with open_transaction(self), self.connection():
+            if read_only:
+                yield MemoryTransaction(self._committed, read_only=True)
+                return
+            with self._write_lock():
+                _check_lease(self._committed, lease)
+                draft = MemoryTransaction(self._committed, read_only=False)
+                yield draft
+                self._committed = draft.tables
+
+    @contextmanager
+    def _write_lock(self) -> Iterator[None]:
+        if not self._writing.acquire(timeout=self._seconds):
+            raise StoreBusyError(self._seconds)
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+
+def _check_lease(tables: Tables, lease: Lease | None) -> None:
+    if lease and tables.tokens.get(lease.name) != lease.token:
+        raise LeaseLostError(lease.name, lease.token)

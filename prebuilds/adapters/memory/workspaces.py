@@ -1,0 +1,162 @@
+"""Writing workspaces, their builds and their owners in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from prebuilds.adapters.memory.role import Role
+from prebuilds.decision.models import Build, BuildStatus, Transition
+from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.runtime.building import resolve_template_version
+from prebuilds.runtime.fleet import is_pending_start
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+
+
+class Workspaces(Role):
+    """Prebuilds, from the request to the claim or the end."""
+
+    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
+        preset = self.tables.presets.get(request.preset_id or "")
+        if preset is None or not preset.is_active or preset.template_version.id != request.template_version_id:
+            return False
+        if request.workspace_id in self.tables.workspaces or request.build_id in self.tables.builds:
+            return False
+        self._put(
+            Workspace(
+                id=request.workspace_id,
+                name=name,
+                preset_id=preset.id,
+                template_id=preset.template_version.template.id,
+                created_at=now,
+                last_build=_begin(request, None, now),
+            )
+        )
+        return True
+
+    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
+        workspace = self.tables.workspaces.get(request.workspace_id)
+        if workspace is None or workspace.deleted or not workspace.is_prebuild:
+            return False
+        if not workspace.last_build.status.is_final or request.build_id in self.tables.builds:
+            return False
+        self._put(attrs.evolve(workspace, last_build=_begin(request, workspace.last_build, now)))
+        return True
+
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
+        if request.build_id not in self.tables.builds and request.preset_id is not None:
+            self._own("builds").builds[request.build_id] = None
+            self._add_outcome(request.preset_id, request.build_id, BuildStatus.FAILED, now, now)
+
+    def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
+        preset = self.tables.presets.get(preset_id)
+        if preset is None or preset.is_active:
+            return ()
+        canceled = [workspace for workspace in self.tables.workspaces.values() if _is_pending(workspace, preset_id)]
+        for workspace in canceled:
+            build = attrs.evolve(workspace.last_build, status=BuildStatus.CANCELED, finished_at=now)
+            self._put(attrs.evolve(workspace, last_build=build, deleted=True))
+        return tuple(workspace.id for workspace in canceled)
+
+    def mark_submitted(self, build_id: str) -> None:
+        workspace = self._find_by_build(build_id)
+        if workspace:
+            self._put(attrs.evolve(workspace, last_build=attrs.evolve(workspace.last_build, submitted=True)))
+
+    def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - no table has it
+        workspace = self._find_by_build(build_id)
+        if workspace is None or workspace.last_build.status is not BuildStatus.PENDING:
+            return False
+        build = attrs.evolve(workspace.last_build, status=BuildStatus.RUNNING)
+        self._put(attrs.evolve(workspace, last_build=build))
+        return True
+
+    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+        workspace = self._find_by_build(build_id)
+        if workspace is None or workspace.last_build.status.is_final:
+            return None
+        build = attrs.evolve(workspace.last_build, status=status, finished_at=max(now, workspace.last_build.created_at))
+        is_delete = build.transition is Transition.DELETE
+        finished = attrs.evolve(
+            workspace,
+            last_build=build,
+            deleted=is_delete and status is BuildStatus.SUCCEEDED,
+            failed_deletes=workspace.failed_deletes + (is_delete and status is BuildStatus.FAILED),
+        )
+        self._put(finished)
+        if build.transition is Transition.START and build.finished_at and status is not BuildStatus.CANCELED:
+            self._add_outcome(workspace.preset_id, build.id, status, build.created_at, build.finished_at)
+        return finished
+
+    def mark_ready(self, workspace_id: str) -> Workspace | None:
+        workspace = self.tables.workspaces.get(workspace_id)
+        if workspace is None or not workspace.is_running or workspace.ready:
+            return None
+        ready = attrs.evolve(workspace, ready=True)
+        self._put(ready)
+        return ready
+
+    def take_prebuild(self, take: Take) -> Workspace | None:
+        if take.request_id is not None and take.request_id in self.tables.claims:
+            raise ClaimConflictError(take.request_id)
+        preset = self.tables.presets.get(take.preset_id)
+        found = [row for row in self.tables.workspaces.values() if _is_wanted(row, take)]
+        if preset is None or not preset.is_active or not found:
+            return None
+        if any(_is_named(row, take) for row in self.tables.workspaces.values()):
+            raise NameTakenError(take.owner_id, take.name)
+        choose = min if take.order is ClaimOrder.OLDEST_FIRST else max
+        taken = attrs.evolve(choose(found, key=_rank), owner_id=take.owner_id, name=take.name)
+        self._put(taken)
+        if take.request_id is not None:
+            self._own("claims").claims[take.request_id] = (take, taken.id)
+        return taken
+
+    def _put(self, workspace: Workspace) -> None:
+        tables = self._own("workspaces", "builds")
+        tables.workspaces[workspace.id] = workspace
+        tables.builds[workspace.last_build.id] = workspace.id
+
+    def _find_by_build(self, build_id: str) -> Workspace | None:
+        """The workspace whose last build this is. An earlier one has ended, and nothing more becomes of it."""
+        workspace = self.tables.workspaces.get(self.tables.builds.get(build_id) or "")
+        return workspace if workspace and workspace.last_build.id == build_id else None
+
+    def _add_outcome(
+        self, preset_id: str, build_id: str, status: BuildStatus, created_at: datetime, finished_at: datetime
+    ) -> None:
+        build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
+        outcomes = self._own("outcomes").outcomes
+        outcomes[preset_id] = (*outcomes.get(preset_id, ()), build)
+
+
+def _begin(request: BuildRequest, last_build: WorkspaceBuild | None, now: datetime) -> WorkspaceBuild:
+    return WorkspaceBuild(
+        id=request.build_id,
+        number=last_build.number + 1 if last_build else 1,
+        transition=request.transition,
+        status=BuildStatus.PENDING,
+        template_version_id=resolve_template_version(request, last_build),
+        created_at=now,
+    )
+
+
+def _is_pending(workspace: Workspace, preset_id: str) -> bool:
+    return workspace.preset_id == preset_id and workspace.is_prebuild and is_pending_start(workspace)
+
+
+def _is_wanted(workspace: Workspace, take: Take) -> bool:
+    if not workspace.is_prebuild or workspace.preset_id != take.preset_id:
+        return False
+    is_fresh = take.created_since is None or workspace.created_at >= take.created_since
+    return workspace.ready and workspace.is_running and is_fresh
+
+
+def _is_named(workspace: Workspace, take: Take) -> bool:
+    return not workspace.deleted and (workspace.owner_id, workspace.name) == (take.owner_id, take.name)
+
+
+def _rank(workspace: Workspace) -> tuple[datetime, str]:
+    return workspace.created_at, workspace.id

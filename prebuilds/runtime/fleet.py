@@ -1,0 +1,123 @@
+"""The fleet: what one pass of the loop looks at, read in one moment and sorted out here.
+
+- A store gives rows as they are. What runs, what is under way and what has failed is told by a workspace's last build
+  alone, and told here, so that every store means the same by it.
+- A prebuild whose last build failed or was canceled serves nobody. It is no part of the snapshot: nothing is decided
+  of it, and it is deleted.
+- Backoffs and hard limits come from past builds (R13), through `prebuilds.decision.history`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import attrs
+
+from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
+from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
+from prebuilds.decision.models import BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.ports import FleetReads
+
+
+@attrs.frozen(kw_only=True)
+class Fleet:
+    """Everything that one pass looks at.
+
+    `leftovers` are prebuilds whose last build failed or was canceled, `unsubmitted` those whose last build waits to be
+    handed to the host's builder, and `memberships` the organisations that the prebuilds user belongs to.
+    """
+
+    snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
+    is_paused: bool = attrs.field(default=False, validator=FLAG)
+    leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    memberships: frozenset[str] = attrs.field(default=frozenset(), converter=frozenset)
+
+
+def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: str | None = None) -> Fleet:
+    """The fleet at `now`, or the part of it that concerns one preset. All reads must see the same moment."""
+    presets = tuple(reads.list_presets(preset_id))
+    prebuilds = tuple(reads.list_prebuilds(preset_id))
+    builds = reads.list_builds(
+        ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit, preset_id=preset_id
+    )
+    resets = dict(reads.list_resets(preset_id))
+    known = {preset.id for preset in presets}
+    limited = calculate_hard_limited(builds, now=now, policy=policy, resets=resets)
+    return Fleet(
+        snapshot=GlobalSnapshot(
+            presets=presets,
+            running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.is_running],
+            in_progress=_count_in_progress(prebuilds),
+            pending=_count_pending(prebuilds),
+            backoffs=calculate_backoffs(builds, presets, now=now, policy=policy),
+            hard_limited=[name for name in limited if name in known],  # history may outlive its preset
+        ),
+        is_paused=reads.is_paused(),
+        leftovers=filter(is_leftover, prebuilds),
+        unsubmitted=filter(is_unsubmitted, prebuilds),
+        memberships=reads.list_memberships(),
+    )
+
+
+def is_leftover(workspace: Workspace) -> bool:
+    """Whether a prebuild serves nobody, as its last build failed or was canceled."""
+    return workspace.last_build.status in (BuildStatus.FAILED, BuildStatus.CANCELED)
+
+
+def is_unsubmitted(workspace: Workspace) -> bool:
+    """Whether the last build of a prebuild waits to be handed to the host's builder."""
+    return workspace.last_build.status is BuildStatus.PENDING and not workspace.last_build.submitted
+
+
+def calculate_retry_at(workspace: Workspace, policy: Policy) -> datetime:
+    """When a leftover is to be deleted: as soon as it is one, and after deletes that failed only when a wait has passed.
+
+    As after failed starts (R8) that is the backoff interval for each failure. It is never longer than the look-back,
+    as what failed must not be kept for ever.
+    """
+    ended = workspace.last_build.finished_at or workspace.last_build.created_at
+    return ended + min(workspace.failed_deletes * policy.backoff_interval, policy.backoff_lookback)
+
+
+def find_next_retry_at(fleet: Fleet, policy: Policy, now: datetime) -> datetime | None:
+    """The first instant after `now` at which a leftover is to be deleted."""
+    waits = (calculate_retry_at(workspace, policy) for workspace in fleet.leftovers)
+    return min((at for at in waits if at > now), default=None)
+
+
+def _make_prebuild(workspace: Workspace) -> Prebuild:
+    return Prebuild(
+        id=workspace.id,
+        name=workspace.name,
+        preset_id=workspace.preset_id,
+        template_id=workspace.template_id,
+        template_version_id=workspace.last_build.template_version_id,
+        created_at=workspace.created_at,
+        ready=workspace.ready,
+    )
+
+
+def _count_in_progress(prebuilds: Iterable[Workspace]) -> Sequence[InProgress]:
+    counts = Counter(
+        (workspace.preset_id, workspace.last_build.transition)
+        for workspace in prebuilds
+        if not workspace.last_build.status.is_final
+    )
+    return [InProgress(preset_id=name, transition=kind, count=count) for (name, kind), count in counts.items()]
+
+
+def _count_pending(prebuilds: Iterable[Workspace]) -> Sequence[Pending]:
+    """Only first starts are counted: others have a workspace behind them, which canceling would leave alone."""
+    counts = Counter(workspace.preset_id for workspace in prebuilds if is_pending_start(workspace))
+    return [Pending(preset_id=name, count=count) for name, count in counts.items()]
+
+
+def is_pending_start(workspace: Workspace) -> bool:
+    """Whether the first build of a prebuild has not begun."""
+    build = workspace.last_build
+    return build.number == 1 and build.transition is Transition.START and build.status is BuildStatus.PENDING
