@@ -212,3 +212,10 @@ class ClaimConflictError(PrebuildsError, ValueError):
 
     def __str__(self) -> str:
         return f"the request id {show(self.request_id)} has been used for another claim"
+
+
+class AlreadyRunningError(PrebuildsError, RuntimeError):
+    """A reconciler was to run that runs already."""
+
+    def __str__(self) -> str:
+        return "the reconciler runs already"

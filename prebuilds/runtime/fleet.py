@@ -9,15 +9,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
+from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads
@@ -35,13 +37,29 @@ class Fleet:
     is_paused: bool = attrs.field(default=False, validator=FLAG)
     leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
-    memberships: frozenset[str] = attrs.field(default=frozenset(), converter=frozenset)
+    memberships: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
+
+    def list_leftovers(self, preset_id: str) -> Sequence[Workspace]:
+        """The leftovers of one preset, oldest first."""
+        return self._leftovers.get(preset_id, ())
+
+    def list_unsubmitted(self, preset_id: str) -> Sequence[Workspace]:
+        """The unsubmitted of one preset, oldest first."""
+        return self._unsubmitted.get(preset_id, ())
+
+    @cached_property
+    def _leftovers(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.leftovers)
+
+    @cached_property
+    def _unsubmitted(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.unsubmitted)
 
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: str | None = None) -> Fleet:
     """The fleet at `now`, or the part of it that concerns one preset. All reads must see the same moment."""
     presets = tuple(reads.list_presets(preset_id))
-    prebuilds = tuple(reads.list_prebuilds(preset_id))
+    prebuilds = sorted(reads.list_prebuilds(preset_id), key=rank_by_age)
     builds = reads.list_builds(
         ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit, preset_id=preset_id
     )
@@ -75,10 +93,10 @@ def is_unsubmitted(workspace: Workspace) -> bool:
 
 
 def calculate_retry_at(workspace: Workspace, policy: Policy) -> datetime:
-    """When a leftover is to be deleted: as soon as it is one, and after deletes that failed only when a wait has passed.
+    """When a leftover is to be deleted: as soon as it is one, or when a wait has passed since its last failed delete.
 
-    As after failed starts (R8) that is the backoff interval for each failure. It is never longer than the look-back,
-    as what failed must not be kept for ever.
+    The wait is the backoff interval for each failure, as after failed starts (R8). It is never longer than the
+    look-back, so that what failed is not kept for ever.
     """
     ended = workspace.last_build.finished_at or workspace.last_build.created_at
     return ended + min(workspace.failed_deletes * policy.backoff_interval, policy.backoff_lookback)
@@ -88,6 +106,13 @@ def find_next_retry_at(fleet: Fleet, policy: Policy, now: datetime) -> datetime 
     """The first instant after `now` at which a leftover is to be deleted."""
     waits = (calculate_retry_at(workspace, policy) for workspace in fleet.leftovers)
     return min((at for at in waits if at > now), default=None)
+
+
+def _group(rows: Iterable[Workspace]) -> Mapping[str, Sequence[Workspace]]:
+    groups: defaultdict[str, list[Workspace]] = defaultdict(list)
+    for row in rows:
+        groups[row.preset_id].append(row)
+    return groups
 
 
 def _make_prebuild(workspace: Workspace) -> Prebuild:

@@ -1,0 +1,122 @@
+"""Claims: a user gets a prebuild, at once or not at all.
+
+- A claim takes only what a decision counts as eligible: ready, not expired (R2), of an active preset.
+- It is atomic, and at most one user gets a prebuild, under any race.
+- A claim with a request id can be made again: the retry gets the same workspace, and nothing is taken twice.
+- That none is there is an answer, not an error; it is counted, as whoever sizes the pool wants to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+import attrs
+
+from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
+from prebuilds.decision.models import Preset
+from prebuilds.decision.presets import calculate_expiry_cutoff
+from prebuilds.errors import ClaimConflictError, UnknownPresetError
+from prebuilds.runtime.building import tell_changed
+from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
+from prebuilds.runtime.ports import Clock, Store, Transaction
+
+
+class MissReason(Enum):
+    """Why a claim got nothing."""
+
+    NONE_ELIGIBLE = "none_eligible"
+    """No prebuild of the preset is ready and unexpired."""
+    INACTIVE_PRESET = "inactive_preset"
+    """The preset's version is not the active one, or its template is deleted or deprecated."""
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """What came of a claim: the workspace that the user has now, or the reason why there is none.
+
+    `is_repeated` tells that the request id had been used before, and that this is the workspace it got then.
+    """
+
+    preset_id: str = attrs.field(validator=ID)
+    workspace: Workspace | None = attrs.field(default=None, validator=optional(instance_of(Workspace)))
+    reason: MissReason | None = attrs.field(default=None, validator=optional(member_of(MissReason)))
+    is_repeated: bool = attrs.field(default=False, validator=FLAG)
+
+
+class Claims:
+    """Gives prebuilds of a store to users, in the given order where several would do."""
+
+    def __init__(self, store: Store, *, clock: Clock, order: ClaimOrder = ClaimOrder.OLDEST_FIRST) -> None:
+        self._store = store
+        self._clock = clock
+        self._order = order
+
+    def claim(self, preset_id: str, *, owner: str, name: str, request_id: str | None = None) -> Claim:
+        """A prebuild of the preset for this user, under this name.
+
+        Raises `UnknownPresetError`, `NameTakenError` if the user has a workspace of that name, `ClaimConflictError` if
+        the request id was used for another preset, user or name, and `InvalidValueError` for a wrong argument. After
+        any error nothing has been taken; after a `TimeoutError` the same call may be made again.
+        """
+        take = Take(
+            preset_id=preset_id,
+            order=self._order,
+            owner_id=owner,
+            name=name,
+            request_id=request_id,
+            claimed_at=self._clock.now(),
+        )
+        try:
+            with self._store.transaction() as tx:
+                return _find_repeated(tx, take) or _take(tx, take)
+        except ClaimConflictError:
+            # Another call with the same request id came first, after this one had looked for it.
+            with self._store.transaction(read_only=True) as tx:
+                repeated = _find_repeated(tx, take)
+            if repeated is None:
+                raise
+            return repeated
+
+    def match_preset(self, parameters: Mapping[str, str], *, template_id: str | None = None) -> str | None:
+        """The id of the active preset, of this template if one is given, that fits best; see `match_preset`."""
+        with self._store.transaction(read_only=True) as tx:
+            active = [preset for preset in tx.list_presets() if preset.is_active]
+        wanted = (preset for preset in active if template_id in (None, preset.template_version.template.id))
+        return match_preset(wanted, parameters)
+
+
+def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> str | None:
+    """The id of the preset whose parameters are the largest subset of those given; None if none is one.
+
+    Ties go to the lesser id. A preset without parameters never matches, as it would match everything.
+    """
+    given = set(parameters.items())
+    matching = [preset for preset in presets if preset.parameters and given.issuperset(preset.parameters)]
+    best = min(matching, key=lambda preset: (-len(preset.parameters), preset.id), default=None)
+    return best.id if best else None
+
+
+def _find_repeated(tx: Transaction, take: Take) -> Claim | None:
+    found = tx.find_claim(take.request_id) if take.request_id is not None else None
+    if found is None:
+        return None
+    earlier, workspace = found
+    if (earlier.preset_id, earlier.owner_id, earlier.name) != (take.preset_id, take.owner_id, take.name):
+        raise ClaimConflictError(take.request_id or "")
+    return Claim(preset_id=take.preset_id, workspace=workspace, is_repeated=True)
+
+
+def _take(tx: Transaction, take: Take) -> Claim:
+    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    if preset is None:
+        raise UnknownPresetError(take.preset_id)
+    cutoff = calculate_expiry_cutoff(preset, take.claimed_at)
+    workspace = tx.take_prebuild(attrs.evolve(take, created_since=cutoff)) if preset.is_active else None
+    if workspace is None:
+        tx.count(preset.id, Counter.CLAIM_MISSED)
+        reason = MissReason.NONE_ELIGIBLE if preset.is_active else MissReason.INACTIVE_PRESET
+        return Claim(preset_id=preset.id, reason=reason)
+    tx.count(preset.id, Counter.CLAIMED)
+    tell_changed(tx, workspace)
+    return Claim(preset_id=preset.id, workspace=workspace)

@@ -1,0 +1,151 @@
+"""Carrying out effects: each in a transaction of its own, and the host's builder called between transactions.
+
+- A write is committed before the builder hears of it. A crash in between leaves a build that has not been submitted,
+  which the next pass hands over; the builder takes each build once.
+- Whatever cannot be created leaves a failed build behind, so that the backoff sees it.
+- What was planned is compared with what is there in the transaction that writes; what has changed is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+from prebuilds.decision.models import BuildStatus
+from prebuilds.errors import LeaseLostError
+from prebuilds.runtime.building import finish_build
+from prebuilds.runtime.calls import LimitedCalls
+from prebuilds.runtime.effects import (
+    AddMembership,
+    CancelPending,
+    CreatePrebuild,
+    DeletePrebuild,
+    Effect,
+    SetPrebuildStatus,
+    SubmitBuild,
+)
+from prebuilds.runtime.leasing import HeldLease
+from prebuilds.runtime.models import BuildRequest, Counter
+from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.results import Outcome, OutcomeStatus
+
+_log = logging.getLogger(__name__)
+
+_SKIPPED_CREATE = "the version that was planned is not the active one any more"
+_SKIPPED_DELETE = "it is no prebuild any more, or another build of it is under way"
+
+
+class _SkippedError(Exception):
+    """What an effect was decided from is no longer so."""
+
+
+class Executor:
+    """Carries out effects under a lease."""
+
+    def __init__(
+        self, store: Store, builder: WorkspaceBuilder, *, lease: HeldLease, clock: Clock, calls: LimitedCalls
+    ) -> None:
+        self._store = store
+        self._builder = builder
+        self._lease = lease
+        self._clock = clock
+        self._calls = calls
+        self._ways: dict[type, Callable[[Any], None]] = {
+            SubmitBuild: self._submit_build,
+            SetPrebuildStatus: self._set_prebuild_status,
+            CancelPending: self._cancel_pending,
+            AddMembership: self._add_membership,
+            CreatePrebuild: self._create_prebuild,
+            DeletePrebuild: self._delete_prebuild,
+        }
+
+    def carry_out(self, effect: Effect) -> Outcome:
+        """Do it, and tell what became of it; nothing that goes wrong is raised."""
+        began = self._clock.monotonic()
+        status, reason = self._try(effect)
+        elapsed = timedelta(seconds=self._clock.monotonic() - began)
+        return Outcome(effect=effect, status=status, reason=reason, elapsed=elapsed)
+
+    def _try(self, effect: Effect) -> tuple[OutcomeStatus, str]:
+        if self._lease.is_lost:
+            return OutcomeStatus.SKIPPED, "the lease has been lost"
+        try:
+            self._lease.renew_if_due()
+            self._ways[type(effect)](effect)
+        except _SkippedError as skipped:
+            return OutcomeStatus.SKIPPED, str(skipped)
+        except Exception as error:
+            _log.warning("effect failed", extra={"preset_id": effect.preset_id, "effect": effect}, exc_info=True)
+            if isinstance(error, LeaseLostError):
+                self._lease.is_lost = True
+            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"
+        return OutcomeStatus.DONE, ""
+
+    def _transaction(self) -> AbstractContextManager[Transaction]:
+        return self._store.transaction(lease=self._lease.lease)
+
+    def _submit_build(self, effect: SubmitBuild) -> None:
+        self._submit(effect.request, effect.template_version_id)
+
+    def _set_prebuild_status(self, effect: SetPrebuildStatus) -> None:
+        with self._transaction() as tx:
+            tx.set_prebuild_status(effect.preset_id, effect.status)
+
+    def _cancel_pending(self, effect: CancelPending) -> None:
+        with self._transaction() as tx:
+            tx.cancel_pending(effect.preset_id, now=self._clock.now())
+
+    def _add_membership(self, effect: AddMembership) -> None:
+        with self._transaction() as tx:
+            tx.add_membership(effect.organization_id)
+
+    def _create_prebuild(self, effect: CreatePrebuild) -> None:
+        try:
+            is_inserted = self._insert(effect)
+        except (LeaseLostError, TimeoutError):
+            raise  # nothing was written, and the fault is not the preset's
+        except Exception:
+            self._note_failure(effect)
+            raise
+        if not is_inserted:
+            raise _SkippedError(_SKIPPED_CREATE)
+        self._submit(effect.request, effect.request.template_version_id or "")
+
+    def _insert(self, effect: CreatePrebuild) -> bool:
+        with self._transaction() as tx:
+            is_inserted = tx.insert_prebuild(effect.request, name=effect.name, now=self._clock.now())
+            if is_inserted:
+                tx.count(effect.preset_id, Counter.CREATED)
+        return is_inserted
+
+    def _note_failure(self, effect: CreatePrebuild) -> None:
+        with self._transaction() as tx:
+            tx.insert_failed_build(effect.request, now=self._clock.now())
+            tx.count(effect.preset_id, Counter.FAILED)
+
+    def _delete_prebuild(self, effect: DeletePrebuild) -> None:
+        request = effect.request
+        with self._transaction() as tx:
+            if not tx.insert_delete(request, now=self._clock.now()):
+                raise _SkippedError(_SKIPPED_DELETE)
+            workspace = tx.get_workspace(request.workspace_id)
+        if workspace:
+            self._submit(request, workspace.last_build.template_version_id)
+
+    def _submit(self, request: BuildRequest, template_version_id: str) -> None:
+        def submit() -> None:
+            self._builder.submit(request, template_version_id, timeout=self._calls.timeout)
+
+        try:
+            self._calls.call("the builder's submit", submit)
+        except TimeoutError:
+            raise  # nobody knows whether it was taken, so it stays to be submitted again
+        except Exception:
+            with self._transaction() as tx:
+                finish_build(tx, request.build_id, BuildStatus.FAILED, now=self._clock.now())
+            raise
+        with self._transaction() as tx:
+            tx.mark_submitted(request.build_id)

@@ -1,0 +1,39 @@
+"""Holding a lease: taken once, renewed in time, and known to be lost as soon as a write is refused."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from prebuilds.errors import LeaseLostError
+from prebuilds.runtime.models import Lease
+from prebuilds.runtime.ports import Clock, Store
+
+
+class HeldLease:
+    """A lease that this process has. It is renewed when half of its time has passed, whoever of its threads notices."""
+
+    def __init__(self, store: Store, lease: Lease, *, clock: Clock, duration: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._duration = duration
+        self._renewing = threading.Lock()
+        self.lease = lease
+        self.is_lost = False
+
+    def renew_if_due(self) -> None:
+        """Raises `LeaseLostError` if somebody else has taken it."""
+        with self._renewing:
+            if self.lease.expires_at - self._clock.now() > self._duration / 2:
+                return
+            renewed = take_lease(self._store, self.lease.name, self.lease.holder, self._clock, self._duration)
+            if renewed is None or renewed.token != self.lease.token:
+                raise LeaseLostError(self.lease.name, self.lease.token)
+            self.lease = renewed
+
+
+def take_lease(store: Store, name: str, holder: str, clock: Clock, duration: timedelta) -> Lease | None:
+    """The lease from now on for this long; None while another holds it."""
+    now = clock.now()
+    with store.transaction() as tx:
+        return tx.take_lease(name, holder, now=now, expires_at=now + duration)

@@ -1,0 +1,52 @@
+"""How a reconciler works: what it can be told, with what it does when it is told nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+from uuid import uuid4
+
+import attrs
+
+from prebuilds.decision.fields import ID, check, instance_of
+from prebuilds.decision.models import Policy
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.effects import NewId
+from prebuilds.runtime.ports import Clock
+
+_DAY = timedelta(days=1)
+_WAIT = check(
+    "a timedelta of more than 0, and of a day at most",
+    lambda value: isinstance(value, timedelta) and timedelta() < value <= _DAY,
+)
+_FUNCTION = check("a function", callable)
+
+
+def make_id() -> str:
+    """A new id: a random UUID."""
+    return str(uuid4())
+
+
+def make_holder() -> str:
+    """What tells this reconciler from all others: host, process, and something random."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"[:200]
+
+
+@attrs.frozen(kw_only=True)
+class ReconcilerOptions:
+    """How a reconciler works.
+
+    `interval` is the longest time between two passes over all presets. `lease_duration` is how long others wait for a
+    reconciler that has died; a living one renews its lease in time. `submit_timeout` is how long a call to the host's
+    builder may take. `clock` and `new_id` are for tests.
+    """
+
+    policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
+    interval: timedelta = attrs.field(default=timedelta(seconds=15), validator=_WAIT)
+    lease_name: str = attrs.field(default="prebuilds", validator=ID)
+    lease_duration: timedelta = attrs.field(default=timedelta(seconds=60), validator=_WAIT)
+    submit_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_WAIT)
+    holder: str = attrs.field(factory=make_holder, validator=ID)
+    clock: Clock = attrs.field(default=SYSTEM_CLOCK)
+    new_id: NewId = attrs.field(default=make_id, validator=_FUNCTION)

@@ -1,0 +1,140 @@
+"""One pass: the lease is taken, one moment is read and planned, and the effects of each preset are carried out.
+
+- Presets are independent. Each has a worker of its own, and what fails for one stops no other.
+- Workers never take more than half of the store's connections, so that claims and messages always find one.
+- After a create that failed, the other creates of that preset are left for a later pass, which backs off first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import attrs
+
+from prebuilds.decision.planning import Plan, plan
+from prebuilds.errors import UnknownPresetError
+from prebuilds.runtime.calls import LimitedCalls
+from prebuilds.runtime.effects import CreatePrebuild, Effect, list_effects
+from prebuilds.runtime.executing import Executor
+from prebuilds.runtime.fleet import Fleet, find_next_retry_at, read_fleet
+from prebuilds.runtime.leasing import HeldLease, take_lease
+from prebuilds.runtime.options import ReconcilerOptions
+from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
+from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+
+_log = logging.getLogger(__name__)
+
+
+class Passes:
+    """Does passes, one at a time, until it is told to stop."""
+
+    def __init__(self, store: Store, builder: WorkspaceBuilder, options: ReconcilerOptions) -> None:
+        self._store = store
+        self._builder = builder
+        self._options = options
+        self._workers = max(store.max_connections // 2, 1)
+        self._calls = LimitedCalls(most=self._workers, timeout=options.submit_timeout)
+        self._passing = threading.Lock()
+        self._held: HeldLease | None = None
+        self.stopping = threading.Event()
+
+    def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
+        """One pass over all presets, or over one. Raises `UnknownPresetError`, and what the store raises to a read."""
+        with self._passing:
+            began, started_at = self._options.clock.monotonic(), self._options.clock.now()
+            result = self._reconcile(started_at, preset_id)
+            elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
+            return attrs.evolve(result, elapsed=elapsed)
+
+    def release_lease(self) -> None:
+        """Let another reconciler work, if this one has the lease."""
+        with self._passing:
+            if self._held and not self._held.is_lost:
+                with self._store.transaction() as tx:
+                    tx.release_lease(self._held.lease)
+            self._held = None
+
+    def _reconcile(self, now: datetime, preset_id: str | None) -> ReconciliationResult:
+        held = self._take_lease()
+        if held is None:
+            return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
+        fleet = self._read_fleet(now, preset_id)
+        made = plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
+        return ReconciliationResult(
+            status=PassStatus.PAUSED if fleet.is_paused else PassStatus.RECONCILED,
+            started_at=now,
+            plan=made,
+            presets=self._carry_out(self._list_effects(fleet, made), held),
+            next_change_at=_find_next_change(fleet, made, self._options),
+        )
+
+    def _take_lease(self) -> HeldLease | None:
+        options = self._options
+        lease = take_lease(self._store, options.lease_name, options.holder, options.clock, options.lease_duration)
+        self._held = (
+            HeldLease(self._store, lease, clock=options.clock, duration=options.lease_duration) if lease else None
+        )
+        return self._held
+
+    def _read_fleet(self, now: datetime, preset_id: str | None) -> Fleet:
+        with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+            fleet = read_fleet(tx, now=now, policy=self._options.policy, preset_id=preset_id)
+        if preset_id is not None and not fleet.snapshot.presets:
+            raise UnknownPresetError(preset_id)
+        return fleet
+
+    def _list_effects(self, fleet: Fleet, made: Plan) -> Mapping[str, Sequence[Effect]]:
+        effects = {
+            decision.preset_id: list_effects(fleet, decision, now=made.now, new_id=self._options.new_id)
+            for decision in made
+        }
+        return {preset_id: listed for preset_id, listed in effects.items() if listed}
+
+    def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:
+        if not effects:
+            return ()
+        executor = Executor(self._store, self._builder, lease=held, clock=self._options.clock, calls=self._calls)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="prebuilds") as workers:
+            return tuple(workers.map(lambda item: self._carry_out_preset(executor, *item), effects.items()))
+
+    def _carry_out_preset(self, executor: Executor, preset_id: str, effects: Sequence[Effect]) -> PresetResult:
+        began = self._options.clock.monotonic()
+        outcomes = tuple(self._carry_out_each(executor, effects))
+        elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
+        result = PresetResult(preset_id=preset_id, outcomes=outcomes, elapsed=elapsed)
+        _log.info("preset reconciled", extra=_describe(result))
+        return result
+
+    def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[Outcome]:
+        has_failed_create = False
+        for effect in effects:
+            is_create = isinstance(effect, CreatePrebuild)
+            if self.stopping.is_set():
+                yield _skip(effect, "the reconciler stops")
+            elif is_create and has_failed_create:
+                yield _skip(effect, "an earlier create of the preset failed")
+            else:
+                outcome = executor.carry_out(effect)
+                has_failed_create |= is_create and outcome.status is OutcomeStatus.FAILED
+                yield outcome
+
+
+def _skip(effect: Effect, reason: str) -> Outcome:
+    return Outcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason)
+
+
+def _describe(result: PresetResult) -> Mapping[str, object]:
+    """The fields of a log record."""
+    counts = {status.value: len(result.select(status)) for status in OutcomeStatus}
+    return {"preset_id": result.preset_id, "elapsed_seconds": result.elapsed.total_seconds(), **counts}
+
+
+def _find_next_change(fleet: Fleet, made: Plan, options: ReconcilerOptions) -> datetime | None:
+    if fleet.is_paused:
+        return None
+    instants = (made.next_change_at, find_next_retry_at(fleet, options.policy, made.now))
+    return min((at for at in instants if at), default=None)
