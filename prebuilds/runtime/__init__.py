@@ -1,1 +1,98 @@
-"""The loop: reads a snapshot, has it decided, and carries the decisions out, over ports that the host implements."""
+"""The loop: reads a snapshot, has it decided, and carries the decisions out, over ports that the host implements.
+
+- `ports` says what the host gives, `Reconciler` does the rest.
+- `Claims` hands prebuilds to users, `Controls` is for people, `BuildReports` for the host's builder.
+"""
+
+from prebuilds.runtime.building import PREBUILDS_CHANGED, BuildReports, resolve_template_version
+from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.controls import Controls
+from prebuilds.runtime.effects import (
+    AddMembership,
+    CancelPending,
+    CreatePrebuild,
+    DeletePrebuild,
+    Effect,
+    SetPrebuildStatus,
+    SubmitBuild,
+    list_effects,
+)
+from prebuilds.runtime.fleet import Fleet, read_fleet
+from prebuilds.runtime.models import (
+    PREBUILDS_USER_ID,
+    BuildRequest,
+    ClaimOrder,
+    Counter,
+    CounterValue,
+    Lease,
+    Message,
+    OutboxEntry,
+    Take,
+    Workspace,
+    WorkspaceBuild,
+)
+from prebuilds.runtime.options import ReconcilerOptions
+from prebuilds.runtime.ports import Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.publishing import (
+    HeldMessages,
+    MessageQueue,
+    OutboxRelay,
+    hold_messages,
+    open_transaction,
+    refuse_in_transaction,
+)
+from prebuilds.runtime.reconciler import Reconciler
+from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+
+__all__ = [
+    "PREBUILDS_CHANGED",
+    "PREBUILDS_USER_ID",
+    "SYSTEM_CLOCK",
+    "AddMembership",
+    "BuildReports",
+    "BuildRequest",
+    "CancelPending",
+    "Claim",
+    "ClaimOrder",
+    "Claims",
+    "Clock",
+    "Controls",
+    "Counter",
+    "CounterValue",
+    "CreatePrebuild",
+    "DeletePrebuild",
+    "Effect",
+    "Fleet",
+    "HeldMessages",
+    "Isolation",
+    "Lease",
+    "Message",
+    "MessageQueue",
+    "MissReason",
+    "OutboxEntry",
+    "OutboxRelay",
+    "Outcome",
+    "OutcomeStatus",
+    "PassStatus",
+    "PresetResult",
+    "PubSub",
+    "Reconciler",
+    "ReconcilerOptions",
+    "ReconciliationResult",
+    "SetPrebuildStatus",
+    "Store",
+    "SubmitBuild",
+    "Take",
+    "Transaction",
+    "Workspace",
+    "WorkspaceBuild",
+    "WorkspaceBuilder",
+    "hold_messages",
+    "list_effects",
+    "match_preset",
+    "open_transaction",
+    "read_fleet",
+    "refuse_in_transaction",
+    "resolve_template_version",
+]
