@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from math import ceil
 
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.building import PREBUILDS_CHANGED
@@ -138,7 +139,8 @@ class Reconciler:
 
     def _sleep(self) -> None:
         seconds = max(self._due - self._options.clock.monotonic(), 0)
-        self._options.clock.wait(self._wake, timedelta(seconds=seconds))
+        # Rounded up: half a microsecond early would be too early, and then be waited for in a circle.
+        self._options.clock.wait(self._wake, timedelta(microseconds=ceil(seconds * 1_000_000)))
 
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})

@@ -1,0 +1,93 @@
+"""The fleet: what the last build of each workspace says about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from prebuilds import BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
+from prebuilds.runtime import Workspace, WorkspaceBuild, read_fleet
+from runtime.world import HOUR, MINUTE, NOW, World, make_preset
+
+
+class Rows:
+    """Reads that give these workspaces."""
+
+    def __init__(self, *workspaces: Workspace) -> None:
+        self._workspaces = workspaces
+
+    def list_presets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
+        return [make_preset()]
+
+    def list_prebuilds(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
+        return self._workspaces
+
+    def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        return []
+
+    def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
+        return []
+
+    def list_memberships(self) -> list[str]:
+        return ["o"]
+
+    def is_paused(self) -> bool:
+        return True
+
+
+def make_workspace(transition: Transition, status: BuildStatus, **changes: object) -> Workspace:
+    build = {
+        "id": "b",
+        "number": 1,
+        "transition": transition,
+        "status": status,
+        "template_version_id": "v1",
+        "created_at": NOW,
+        "finished_at": NOW if status.is_final else None,
+    }
+    row = {"id": "w", "name": "n", "preset_id": "p", "template_id": "t", "created_at": NOW - HOUR, "ready": True}
+    return Workspace(**{**row, "last_build": WorkspaceBuild(**{**build, **changes})})  # type: ignore[arg-type]
+
+
+RUNNING = Prebuild(
+    id="w", name="n", preset_id="p", template_id="t", template_version_id="v1", created_at=NOW - HOUR, ready=True
+)
+
+
+@pytest.mark.parametrize("transition", Transition)
+@pytest.mark.parametrize("status", BuildStatus)
+def test_the_last_build_tells_where_a_workspace_stands(transition: Transition, status: BuildStatus) -> None:
+    """It runs, is on its way, waits, or is left over. One that was stopped is none of these."""
+    rows = Rows(make_workspace(transition, status))
+    fleet = read_fleet(rows, now=NOW, policy=Policy())  # type: ignore[arg-type]
+    is_under_way = status in (BuildStatus.PENDING, BuildStatus.RUNNING)
+    is_start, is_pending = transition is Transition.START, status is BuildStatus.PENDING
+    assert fleet.snapshot.running == ((RUNNING,) if is_start and status is BuildStatus.SUCCEEDED else ())
+    in_progress = InProgress(preset_id="p", transition=transition, count=1)
+    assert fleet.snapshot.in_progress == ((in_progress,) if is_under_way else ())
+    assert fleet.snapshot.pending == ((Pending(preset_id="p", count=1),) if is_start and is_pending else ())
+    assert len(fleet.unsubmitted) == is_pending
+    assert len(fleet.leftovers) == (status in (BuildStatus.FAILED, BuildStatus.CANCELED))
+    assert (fleet.is_paused, fleet.memberships) == (True, ("o",))
+
+
+def test_what_was_submitted_or_is_no_first_start_is_counted_apart() -> None:
+    """A build that the builder has is not handed over again; canceling is for first starts alone."""
+    again = make_workspace(Transition.START, BuildStatus.PENDING, number=2, submitted=True)
+    rows = Rows(again)
+    fleet = read_fleet(rows, now=NOW, policy=Policy())  # type: ignore[arg-type]
+    assert (fleet.unsubmitted, fleet.snapshot.pending) == ((), ())
+
+
+def test_backoffs_and_hard_limits_come_from_stored_builds() -> None:
+    """Through the history of the decision, under the same policy."""
+    world = World(make_preset(desired_instances=1))
+    world.reconcile()
+    world.builder.finish(succeed=False)
+    for limit, expected in ((1, ("p",)), (2, ())):
+        policy = Policy(failure_hard_limit=limit)
+        with world.store.transaction(read_only=True) as tx:
+            fleet = read_fleet(tx, now=NOW + MINUTE, policy=policy)
+        assert fleet.snapshot.hard_limited == expected
+        assert [(backoff.num_failed, backoff.last_build_at) for backoff in fleet.snapshot.backoffs] == [(1, NOW)]
+    assert [workspace.id for workspace in fleet.list_leftovers("p")] == ["0002"]
+    assert fleet.list_leftovers("q") == ()

@@ -1,0 +1,196 @@
+"""The loop: when it works, what wakes it, and that it stops whenever it is told to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+import attrs
+import pytest
+
+from prebuilds import BuildStatus, Schedule
+from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
+from prebuilds.errors import AlreadyRunningError
+from prebuilds.runtime import PREBUILDS_CHANGED, SYSTEM_CLOCK, Message, PassStatus, Reconciler, ReconciliationResult
+from runtime.world import HOUR, MINUTE, NOW, SECOND, World, make_preset
+
+LONG = timedelta(seconds=60)
+
+
+class Loop:
+    """A reconciler that is run in this thread and stopped after so many passes; `at` has when each of them began."""
+
+    def __init__(self, world: World, passes: int, *, pubsub: MemoryPubSub | None = None) -> None:
+        self.results: list[ReconciliationResult] = []
+        self.reactions: dict[int, object] = {}
+        self._passes = passes
+        self.reconciler = Reconciler(
+            world.store, world.builder, options=world.options, pubsub=pubsub, on_result=self._note
+        )
+
+    def _note(self, result: ReconciliationResult) -> None:
+        self.results.append(result)
+        react = self.reactions.get(len(self.results))
+        if callable(react):
+            react()
+        if len(self.results) == self._passes:
+            assert not self.reconciler.stop(), "it does not wait for itself"
+
+    def run(self) -> list[datetime]:
+        self.reconciler.run()
+        return [result.started_at for result in self.results]
+
+
+def test_it_begins_with_a_pass_at_once_and_goes_on_at_the_interval() -> None:
+    """Nothing is waited for before the first."""
+    assert Loop(World(), 3).run() == [NOW, NOW + 15 * SECOND, NOW + 30 * SECOND]
+
+
+def test_it_wakes_when_a_decision_could_differ() -> None:
+    """Here at a window's edge, to the instant, and at the interval from then on."""
+    schedule = Schedule(cron="* 10 * * *", instances=3)
+    preset = make_preset(desired_instances=0, timezone="UTC", schedules=[schedule])
+    world = World(preset, interval=2 * HOUR)
+    loop = Loop(world, 3)
+    assert loop.run() == [NOW, NOW + HOUR / 2, NOW + 1.5 * HOUR]
+    assert [len(result.done) for result in loop.results] == [0, 4, 0]
+
+
+def test_it_wakes_at_a_message_for_the_preset_that_it_names() -> None:
+    """At once, and looks at that preset alone; at one that names none it looks at all of them."""
+    world = World(make_preset(), make_preset(id="q"))
+    pubsub = MemoryPubSub(MemoryStore())
+    loop = Loop(world, 3, pubsub=pubsub)
+    loop.reactions = {
+        1: lambda: pubsub.publish(Message(topic=PREBUILDS_CHANGED, body="q")),
+        2: lambda: pubsub.publish(Message(topic=PREBUILDS_CHANGED)),
+    }
+    assert loop.run() == [NOW, NOW, NOW]
+    plans = [result.plan for result in loop.results if result.plan]
+    assert [[decision.preset_id for decision in made] for made in plans] == [["p", "q"], ["q"], ["p", "q"]]
+
+
+def test_what_its_store_has_to_say_is_sent_after_each_pass() -> None:
+    """A build that ends while it works wakes it for the preset, through the outbox and the pubsub."""
+    world = World()
+    loop = Loop(world, 2, pubsub=MemoryPubSub())
+    loop.reactions = {1: world.builder.finish}
+    assert loop.run() == [NOW, NOW]
+    with world.store.transaction(read_only=True) as tx:
+        assert list(tx.list_messages(10)) == []
+
+
+def test_a_message_about_a_preset_that_is_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It may have been deleted since."""
+    caplog.set_level(logging.INFO, "prebuilds")
+    world = World()
+    pubsub = MemoryPubSub()
+    loop = Loop(world, 2, pubsub=pubsub)
+    loop.reactions = {1: lambda: pubsub.publish(Message(topic=PREBUILDS_CHANGED, body="ghost"))}
+    loop.run()
+    assert [record.levelname for record in caplog.records if "not there" in record.getMessage()] == ["INFO"]
+
+
+def test_an_error_in_a_pass_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the next pass comes at the interval."""
+    world = World()
+
+    def fail() -> None:
+        raise OSError("the hook fails")
+
+    loop = Loop(world, 2)
+    loop.reactions = {1: fail}
+    assert loop.run() == [NOW, NOW + 15 * SECOND]
+    assert [record.getMessage() for record in caplog.records] == ["a step of the loop failed"]
+
+
+def test_a_wall_clock_that_goes_back_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is slept for is measured by a clock that never does."""
+    world = World()
+    loop = Loop(world, 3)
+    loop.reactions = {1: lambda: monkeypatch.setattr(world.clock, "_began", NOW - 1000 * HOUR)}
+    loop.run()
+    assert world.clock.monotonic() == 30
+
+
+def test_what_was_stopped_before_does_nothing() -> None:
+    """`run` returns at once, and `stop` does not wait for what never began."""
+    world = World()
+    loop = Loop(world, 1)
+    assert loop.reconciler.stop()
+    assert loop.run() == []
+
+
+def test_stop_ends_a_pass_between_two_effects_and_frees_the_lease() -> None:
+    """What is under way is finished, the rest is left for whoever comes next, at once."""
+    world = World(make_preset(desired_instances=5))
+    loop = Loop(world, 99)
+    world.builder.on_submit = lambda _: loop.reconciler.stop(timeout=timedelta())
+    loop.run()
+    (result,) = loop.results
+    assert [outcome.status.value for outcome in result.presets[0].outcomes] == ["done", "done", *["skipped"] * 4]
+    assert result.skipped[0].reason == "the reconciler stops"
+    second = Reconciler(world.store, world.builder, options=attrs.evolve(world.options, holder="second"))
+    assert second.reconcile_all().status is PassStatus.RECONCILED
+
+
+def test_stop_from_another_thread_waits_until_it_has_ended() -> None:
+    """With the clock of the machine: the loop sleeps for a day, and ends at once."""
+    world = World(clock=SYSTEM_CLOCK, interval=timedelta(days=1))
+    passed = threading.Event()
+    reconciler = Reconciler(world.store, world.builder, options=world.options, on_result=lambda _: passed.set())
+    thread = threading.Thread(target=reconciler.run)
+    thread.start()
+    assert passed.wait(LONG.total_seconds())
+    with pytest.raises(AlreadyRunningError):
+        reconciler.run()
+    assert reconciler.stop(timeout=LONG)
+    thread.join(LONG.total_seconds())
+    assert not thread.is_alive()
+
+
+def test_stop_says_when_it_has_not_ended_in_time() -> None:
+    """A call to the builder is under way; it is waited for no longer than asked."""
+    world = World()
+    entered, leave = threading.Event(), threading.Event()
+
+    def block(_: object) -> None:
+        entered.set()
+        leave.wait(LONG.total_seconds())
+
+    world.builder.on_submit = block
+    thread = threading.Thread(target=world.reconciler.run)
+    thread.start()
+    assert entered.wait(LONG.total_seconds())
+    assert not world.reconciler.stop(timeout=timedelta(milliseconds=1))
+    leave.set()
+    assert world.reconciler.stop(timeout=LONG)
+    thread.join(LONG.total_seconds())
+
+
+def test_a_builder_that_hangs_is_given_up_on() -> None:
+    """After `submit_timeout`; the build is submitted again later, and the loop goes on."""
+    world = World(make_preset(desired_instances=1), submit_timeout=timedelta(milliseconds=20))
+    leave = threading.Event()
+    world.builder.on_submit = lambda _: leave.wait(LONG.total_seconds()) and None
+    result = world.reconcile()
+    assert [outcome.reason for outcome in result.failed] == [
+        "CallTimedOutError: the builder's submit did not return within 0.02 s"
+    ]
+    assert [workspace.last_build.status for workspace in world.list_prebuilds()] == [BuildStatus.PENDING]
+    leave.set()
+
+
+def test_a_pool_is_kept_full_over_a_day() -> None:
+    """A claim a minute or so: each is served, and the pool refills."""
+    world = World(make_preset(desired_instances=3, ttl=2 * HOUR))
+    for minute in range(24 * 60):
+        world.reconcile()
+        world.builder.finish()
+        if minute % 7 == 3:
+            assert world.claim(name=f"dev-{minute}").workspace is not None
+        world.clock.advance(MINUTE)
+    world.reconcile()
+    world.builder.finish()
+    assert [workspace.ready for workspace in world.list_prebuilds()] == [True] * 3
