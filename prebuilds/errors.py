@@ -131,6 +131,43 @@ class ReadOnlyTransactionError(PrebuildsError, RuntimeError):
         return "nothing can be written in a transaction that is read-only"
 
 
+class TransactionEndedError(PrebuildsError, RuntimeError):
+    """A transaction was used after its end."""
+
+    def __str__(self) -> str:
+        return "the transaction has ended already"
+
+
+class StoreClosedError(PrebuildsError, RuntimeError):
+    """A store or a pubsub was used after it had been closed."""
+
+    def __str__(self) -> str:
+        return "it has been closed already"
+
+
+class UnsupportedStoreError(PrebuildsError, ValueError):
+    """A file cannot be used as a store: which file, and why."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be used as a store: {self.problem}"
+
+
+class ForkedStoreError(PrebuildsError, RuntimeError):
+    """A store is of no use in this process, as a transaction was open when it was forked off."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} was in use when this process was forked off; fork while no transaction of it is open"
+
+
 class LeaseLostError(PrebuildsError, RuntimeError):
     """A write came with the fencing token of a lease that somebody else has taken since."""
 

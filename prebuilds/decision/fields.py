@@ -112,6 +112,7 @@ def _is_now(value: Any) -> bool:
 
 _CHARACTERS = f"{MAX_TEXT} characters, none of them a control character"
 ID_ALLOWED = f"text of 1 to {_CHARACTERS}"
+INSTANT_ALLOWED = "a datetime with a time zone, in the years 1 to 9999 of UTC"
 _NOW_ALLOWED = f"a datetime with a time zone, from {FIRST_NOW.date()} to {LAST_NOW.date()}"
 
 FLAG = check("True or False", lambda value: type(value) is bool)
@@ -121,7 +122,7 @@ CRON = check(f"five cron fields, in at most {MAX_TEXT} characters", _is_cron)
 COUNT = check(f"a whole number from 0 to {MAX_COUNT}", _is_count)
 TOTAL = check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
 DURATION = check(f"a timedelta from 0 to {MAX_DURATION.days} days", _is_duration)
-INSTANT = check("a datetime with a time zone, in the years 1 to 9999 of UTC", is_instant)
+INSTANT = check(INSTANT_ALLOWED, is_instant)
 NOW = check(_NOW_ALLOWED, _is_now)
 
 

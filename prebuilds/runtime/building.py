@@ -30,6 +30,18 @@ def resolve_template_version(request: BuildRequest, last_build: WorkspaceBuild |
     return last_build.template_version_id
 
 
+def make_build(request: BuildRequest, last_build: WorkspaceBuild | None, *, now: datetime) -> WorkspaceBuild:
+    """The build that a request adds to a workspace, after the last one that it has. Raises `UnresolvedVersionError`."""
+    return WorkspaceBuild(
+        id=request.build_id,
+        number=last_build.number + 1 if last_build else 1,
+        transition=request.transition,
+        status=BuildStatus.PENDING,
+        template_version_id=resolve_template_version(request, last_build),
+        created_at=now,
+    )
+
+
 class BuildReports:
     """What the host's builder calls to tell how its builds fare; each call is one transaction of the store."""
 

@@ -10,9 +10,9 @@ import attrs
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.building import resolve_template_version
+from prebuilds.runtime.building import make_build
 from prebuilds.runtime.fleet import is_pending_start
-from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace
 
 
 class Workspaces(Role):
@@ -31,7 +31,7 @@ class Workspaces(Role):
                 preset_id=preset.id,
                 template_id=preset.template_version.template.id,
                 created_at=now,
-                last_build=_begin(request, None, now),
+                last_build=make_build(request, None, now=now),
             )
         )
         return True
@@ -42,7 +42,7 @@ class Workspaces(Role):
             return False
         if not workspace.last_build.status.is_final or request.build_id in self.tables.builds:
             return False
-        self._put(attrs.evolve(workspace, last_build=_begin(request, workspace.last_build, now)))
+        self._put(attrs.evolve(workspace, last_build=make_build(request, workspace.last_build, now=now)))
         return True
 
     def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
@@ -130,17 +130,6 @@ class Workspaces(Role):
         build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
         outcomes = self._own("outcomes").outcomes
         outcomes[preset_id] = (*outcomes.get(preset_id, ()), build)
-
-
-def _begin(request: BuildRequest, last_build: WorkspaceBuild | None, now: datetime) -> WorkspaceBuild:
-    return WorkspaceBuild(
-        id=request.build_id,
-        number=last_build.number + 1 if last_build else 1,
-        transition=request.transition,
-        status=BuildStatus.PENDING,
-        template_version_id=resolve_template_version(request, last_build),
-        created_at=now,
-    )
 
 
 def _is_pending(workspace: Workspace, preset_id: str) -> bool:

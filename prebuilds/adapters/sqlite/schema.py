@@ -1,0 +1,126 @@
+"""The tables, version by version.
+
+- What stands here has been released: a change is a new version at the end, never an edit.
+- Instants and durations are whole microseconds, instants since 1970 in UTC, so that they compare exactly.
+- Text compares by its code points, in SQLite as in Python: `created_at, id` is the order of the decision (R10).
+- A workspace's last build is the one with its `last_number`. A build that failed before there was a workspace has none.
+- The numbers of the outbox and of notices are never used twice, even when the table has been emptied: whoever deletes
+  what was sent must not hit what came since.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x50524542
+"""`PREB` in ASCII, by which a file is known as one of ours."""
+
+_FIRST = (
+    """
+    CREATE TABLE presets (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        template_version_id TEXT NOT NULL,
+        template_version_name TEXT NOT NULL,
+        template_version_active INTEGER NOT NULL,
+        template_id TEXT NOT NULL,
+        template_name TEXT NOT NULL,
+        organization_id TEXT NOT NULL,
+        organization_name TEXT NOT NULL,
+        template_deleted INTEGER NOT NULL,
+        template_deprecated INTEGER NOT NULL,
+        desired_instances INTEGER NOT NULL,
+        ttl INTEGER,
+        timezone TEXT,
+        schedules TEXT NOT NULL, -- JSON: [{"cron": "* 8-18 * * 1-5", "instances": 5}]
+        last_invalidated_at INTEGER,
+        prebuild_status TEXT NOT NULL,
+        parameters TEXT NOT NULL, -- JSON: {"name": "value"}
+        reset_at INTEGER
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE workspaces (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        owner_id TEXT NOT NULL,
+        preset_id TEXT NOT NULL,
+        template_id TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        ready INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        failed_deletes INTEGER NOT NULL,
+        last_number INTEGER NOT NULL
+    )
+    """,
+    # What plans and claims look at: however many workspaces were claimed or deleted before, they are not in here.
+    """
+    CREATE INDEX prebuilds ON workspaces (preset_id, ready, created_at, id)
+    WHERE owner_id = 'prebuilds' AND deleted = 0
+    """,
+    """
+    CREATE UNIQUE INDEX names ON workspaces (owner_id, name)
+    WHERE owner_id <> 'prebuilds' AND deleted = 0
+    """,
+    """
+    CREATE TABLE builds (
+        id TEXT NOT NULL PRIMARY KEY,
+        workspace_id TEXT,
+        number INTEGER NOT NULL,
+        preset_id TEXT NOT NULL,
+        transition TEXT NOT NULL,
+        status TEXT NOT NULL,
+        template_version_id TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        finished_at INTEGER,
+        submitted INTEGER NOT NULL,
+        UNIQUE (workspace_id, number)
+    )
+    """,
+    """
+    CREATE INDEX outcomes ON builds (preset_id, finished_at)
+    WHERE transition = 'start' AND status IN ('failed', 'succeeded')
+    """,
+    """
+    CREATE TABLE claims (
+        request_id TEXT NOT NULL PRIMARY KEY,
+        preset_id TEXT NOT NULL,
+        created_since INTEGER,
+        "order" TEXT NOT NULL,
+        owner_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        claimed_at INTEGER NOT NULL,
+        workspace_id TEXT NOT NULL UNIQUE
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE memberships (organization_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",
+    """
+    CREATE TABLE counters (
+        preset_id TEXT NOT NULL,
+        counter TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        PRIMARY KEY (preset_id, counter)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE leases (
+        name TEXT NOT NULL PRIMARY KEY,
+        holder TEXT, -- none once it has been released
+        token INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body TEXT NOT NULL)",
+    """
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        topic TEXT NOT NULL,
+        body TEXT NOT NULL,
+        published_at INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX notices_by_age ON notices (published_at)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""The statements that lead to each version from the one before it."""

@@ -1,0 +1,111 @@
+"""The store: one writer at a time, readers beside it, and as many connections as it is given.
+
+One deadline holds for all that a transaction waits for before it begins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
+from types import TracebackType
+
+from typing_extensions import Self
+
+from prebuilds.adapters.sqlite.connections import Connection
+from prebuilds.adapters.sqlite.migrations import connect
+from prebuilds.adapters.sqlite.pool import Pool
+from prebuilds.adapters.sqlite.settings import check_lease
+from prebuilds.adapters.sqlite.statements import Statements
+from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.models import Lease
+from prebuilds.runtime.ports import Isolation, Transaction
+from prebuilds.runtime.publishing import open_transaction
+
+_TIMEOUT = timedelta(seconds=10)
+
+
+class SQLiteStore:
+    """A `Store` in the file at `path`, which is made if it is not there.
+
+    `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection
+    and for other writers, of whatever process. All of them are serializable, whatever isolation they are asked for.
+
+    Raises `UnsupportedStoreError` for a file of a later version or of something else. Use it as a context manager, or
+    call `close`. The file belongs on a disk of this machine: a network's may not lock as SQLite needs it.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, max_connections: int = 8, timeout: timedelta = _TIMEOUT
+    ) -> None:
+        if type(max_connections) is not int or max_connections < 1:
+            raise InvalidValueError("SQLiteStore", "max_connections", max_connections, "a whole number of 1 or more")
+        if not isinstance(timeout, timedelta) or timeout < timedelta():
+            raise InvalidValueError("SQLiteStore", "timeout", timeout, "a timedelta of 0 or more")
+        self._path = _require_file(path)
+        self._max_connections = max_connections
+        self._seconds = timeout.total_seconds()
+        self._pool = Pool(self._path, max_connections=max_connections, seconds=self._seconds, connect=self._connect)
+        with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
+            pass  # what is wrong with the file is told now, not at the first transaction
+
+    @property
+    def max_connections(self) -> int:
+        return self._max_connections
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always more than that
+        read_only: bool = False,
+        lease: Lease | None = None,
+    ) -> Iterator[Transaction]:
+        with open_transaction(self), self.session(read_only=read_only) as statements:
+            if lease:
+                check_lease(statements, lease)
+            yield SQLiteTransaction(statements)
+
+    @contextmanager
+    def session(self, *, read_only: bool) -> Iterator[Statements]:
+        """The statements of a transaction: committed when the block ends, rolled back when an error leaves it.
+
+        For what belongs to this adapter. Within another one of its own it waits for itself in vain.
+        """
+        deadline = monotonic() + self._seconds
+        with self._pool.lend(read_only=read_only, deadline=deadline) as connection:
+            connection.begin(read_only=read_only, deadline=deadline)
+            statements = Statements(connection)
+            try:
+                yield statements
+                connection.commit()
+            except BaseException:
+                connection.roll_back()
+                raise
+            finally:
+                statements.end()
+
+    def close(self) -> None:
+        """Close all connections, those in use when their transactions end. None begins after that."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> Connection:
+        return connect(self._path, seconds=self._seconds, deadline=monotonic() + self._seconds)
+
+
+def _require_file(path: str | os.PathLike[str]) -> str:
+    name = os.fspath(path)
+    if not isinstance(name, str) or name in ("", ":memory:"):
+        raise InvalidValueError("SQLiteStore", "path", path, "the path of a file; MemoryStore needs none")
+    return os.path.realpath(name)

@@ -1,0 +1,79 @@
+"""A transaction: every role of the ports, over the same connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prebuilds.adapters.sqlite.builds import BuildRows
+from prebuilds.adapters.sqlite.claims import ClaimRows
+from prebuilds.adapters.sqlite.fleet import FleetRows
+from prebuilds.adapters.sqlite.outbox import OutboxRows
+from prebuilds.adapters.sqlite.settings import CounterRows, LeaseRows, SettingsRows
+from prebuilds.adapters.sqlite.statements import Statements
+from prebuilds.adapters.sqlite.workspaces import WorkspaceRows
+
+
+class SQLiteTransaction:
+    """The roles side by side; each method is that of its role."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+        fleet = FleetRows(statements)
+        self.list_presets = fleet.list_presets
+        self.list_prebuilds = fleet.list_prebuilds
+        self.list_builds = fleet.list_builds
+        self.list_resets = fleet.list_resets
+        self.list_memberships = fleet.list_memberships
+        self.is_paused = fleet.is_paused
+
+        workspaces = WorkspaceRows(statements)
+        self.get_workspace = workspaces.get_workspace
+        self.insert_prebuild = workspaces.insert_prebuild
+        self.insert_delete = workspaces.insert_delete
+        self.insert_failed_build = workspaces.insert_failed_build
+        self.cancel_pending = workspaces.cancel_pending
+
+        builds = BuildRows(statements)
+        self.mark_submitted = builds.mark_submitted
+        self.begin_build = builds.begin_build
+        self.finish_build = builds.finish_build
+        self.mark_ready = builds.mark_ready
+
+        claims = ClaimRows(statements)
+        self.find_claim = claims.find_claim
+        self.take_prebuild = claims.take_prebuild
+
+        settings = SettingsRows(statements)
+        self.set_paused = settings.set_paused
+        self.set_prebuild_status = settings.set_prebuild_status
+        self.set_reset = settings.set_reset
+        self.set_invalidated = settings.set_invalidated
+        self.add_membership = settings.add_membership
+        self.put_preset = settings.put_preset
+
+        counters = CounterRows(statements)
+        self.count = counters.count
+        self.list_counters = counters.list_counters
+
+        leases = LeaseRows(statements)
+        self.take_lease = leases.take_lease
+        self.release_lease = leases.release_lease
+
+        outbox = OutboxRows(statements)
+        self.publish_on_commit = outbox.publish_on_commit
+        self.list_messages = outbox.list_messages
+        self.delete_messages = outbox.delete_messages
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self._statements.run("SAVEPOINT nested")  # the name means the innermost that is open
+        try:
+            yield
+        except BaseException:
+            if self._statements.is_open:
+                self._statements.run("ROLLBACK TO nested")
+                self._statements.run("RELEASE nested")
+            raise
+        self._statements.run("RELEASE nested")
