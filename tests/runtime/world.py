@@ -113,6 +113,10 @@ class World:
     def claim(self, name: str = "dev", **changes: Any) -> Claim:
         return self.claims.claim(**{"preset_id": "p", "owner": "ann", "name": name, **changes})
 
+    def list_presets(self) -> list[Preset]:
+        with self.store.transaction(read_only=True) as tx:
+            return list(tx.list_presets())
+
     def list_prebuilds(self) -> list[Workspace]:
         with self.store.transaction(read_only=True) as tx:
             return sorted(tx.list_prebuilds(), key=lambda workspace: workspace.id)
