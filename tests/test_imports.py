@@ -19,7 +19,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "decision": ({"decision", "errors"}, {"attrs", "typing_extensions"}),
     "runtime": ({"decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
     "adapters": ({"adapters", "decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
-    "testing": ({"decision", "errors", "runtime", "testing"}, {"attrs", "hypothesis"}),
+    "testing": ({"decision", "errors", "runtime", "testing"}, {"attrs", "hypothesis", "typing_extensions"}),
     "commands": ({"adapters", "commands", "decision", "errors", "runtime"}, {"attrs", "prometheus_client", "rich"}),
     "cli": ({"commands"}, set()),
     "errors": (set(), set()),
