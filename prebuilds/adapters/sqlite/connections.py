@@ -39,8 +39,9 @@ class Connection:
         self._raw = sqlite3.connect(
             path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
         )
-        try:
-            self.execute(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'NORMAL'}")
+        level = "FULL" if survives_power_loss else "NORMAL"
+        try:  # reads the file, which another process may be making
+            self.wait_for(lambda: self.execute(f"PRAGMA synchronous = {level}"), monotonic() + seconds)
         except BaseException:
             self._raw.close()
             raise
