@@ -303,6 +303,17 @@ def test_an_inactive_preset_is_not_told_as_hard_limited() -> None:
     assert read_labels(collector)["preset_hard_limited"] == 0
 
 
+@pytest.mark.parametrize("limited", ["a", "b"])
+def test_a_series_is_hard_limited_if_one_of_its_presets_is(limited: str) -> None:
+    """The flag of presets of equal labels is no sum."""
+    world = World(*(make_preset(id=name, name="web", desired_instances=1) for name in ("a", "b")))
+    world.reconciler.reconcile_preset(limited)
+    world.builder.finish(succeed=False)
+    collector = make_collector(world.store, clock=world.clock, policy=Policy(failure_hard_limit=1))
+    collector.fetch()
+    assert read_labels(collector)["preset_hard_limited"] == 1
+
+
 def test_hard_limits_follow_the_policy() -> None:
     """That of the reconciler, as the one that is given."""
     world = World(make_preset(name="web", desired_instances=1))
@@ -464,7 +475,10 @@ def test_without_prometheus_client_the_error_names_the_extra(monkeypatch: pytest
 # Durations
 
 
-@given(st.lists(st.timedeltas(timedelta(), timedelta(minutes=2))))
+BOUNDS = st.sampled_from([timedelta(milliseconds=5), SECOND, timedelta(seconds=2.5), timedelta(minutes=1)])
+
+
+@given(st.lists(BOUNDS | st.timedeltas(timedelta(), timedelta(minutes=2))))
 def test_durations_are_counted_by_buckets(durations: list[timedelta]) -> None:
     """Each bucket has those up to its bound, the bound included; the sum is in seconds."""
     collector = make_collector(MemoryStore())
@@ -732,6 +746,8 @@ def test_a_closed_collector_stays_closed() -> None:
     background = Background()
     background.collector.close()
     background.collector.start()
+    assert background.collector._thread is None
+    background.collector._try_fetch()  # as a thread does that comes to it while another closes
     assert (list_threads(), background.store.begun) == ([], 0)
 
 

@@ -481,6 +481,41 @@ def test_what_comes_while_the_last_one_is_published_is_not_left_behind(make: Mak
     assert pipe.bodies == ["1", "2"]
 
 
+def test_what_is_committed_after_the_last_look_is_not_left_behind() -> None:
+    """A flush that comes when another has found nothing more, and has not ended, makes that one look again."""
+    store, pipe = MemoryStore(), Pipe()
+    late_comer = _LateComer(store)
+    relay = OutboxRelay(late_comer, pipe)
+
+    def come_late() -> None:
+        hand_over(store, 2)
+        assert relay.flush() == 0
+
+    late_comer.come_late = come_late
+    hand_over(store, 1)
+    assert relay.flush() == 2
+    assert pipe.bodies == ["1", "2"]
+
+
+class _LateComer:
+    """A store that calls `come_late` once, after the first transaction that found the outbox empty."""
+
+    max_connections = 1
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.come_late: Callable[[], None] | None = None
+
+    @contextmanager
+    def transaction(self, **options: Any) -> Iterator[Transaction]:
+        with self._store.transaction(**options) as tx:
+            yield tx
+            is_empty = not tx.list_messages(1)
+        if self.come_late and is_empty and options.get("read_only"):
+            come_late, self.come_late = self.come_late, None
+            come_late()
+
+
 # The pool
 
 
