@@ -1,7 +1,7 @@
 """What the documentation shows is what the code does, and what it points at exists.
 
 - Every fenced block is run, parsed, left to Sphinx, or shown for its own sake; a block of any other kind is an error.
-- The Python blocks of one file run in order, in one namespace, with the top of the repository as working directory.
+- The blocks of one file run in order, the Python ones in one namespace, in what looks like the top of the repository.
 - Output is compared exactly, but for white space at the end of a line and blank lines at the end of a block.
 """
 
@@ -52,9 +52,11 @@ class Block(NamedTuple):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_block_does_what_it_shows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_does_what_it_shows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code runs, sessions and commands print what stands below them, and JSON parses."""
-    monkeypatch.chdir(ROOT)
+    for entry in ROOT.iterdir():
+        (tmp_path / entry.name).symlink_to(entry)
+    monkeypatch.chdir(tmp_path)  # which looks like the top of the repository, and keeps what the examples leave behind
     namespace: Namespace = {"__name__": "__main__"}
     for block in list_blocks(path):
         check_block(block, namespace)
@@ -152,7 +154,7 @@ def run_python(arguments: str) -> str:
     environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
     done = subprocess.run(
         [sys.executable, *shlex.split(arguments)],
-        cwd=ROOT,
+        cwd=Path.cwd(),
         env=environment | settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
