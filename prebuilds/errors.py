@@ -59,14 +59,14 @@ class InvalidCronError(PrebuildsError, ValueError):
 
 
 class UnknownPresetError(PrebuildsError, LookupError):
-    """The snapshot has no preset with this id."""
+    """There is no preset with this id, in the snapshot or the store."""
 
     def __init__(self, preset_id: str) -> None:
         super().__init__(preset_id)
         self.preset_id = preset_id
 
     def __str__(self) -> str:
-        return f"the snapshot has no preset with the id {show(self.preset_id)}"
+        return f"there is no preset with the id {show(self.preset_id)}"
 
 
 class InvalidSnapshotError(PrebuildsError, ValueError):
@@ -97,6 +97,26 @@ class MissingExtraError(PrebuildsError, ImportError):
 
     def __str__(self) -> str:
         return f"{self.package} is not installed; it comes with an extra: pip install 'prebuilds[{self.extra}]'"
+
+
+class BrokenContractError(PrebuildsError, AssertionError):
+    """An implementation of a port broke a rule of it.
+
+    `check` is the name of the check that found it, `port` what the rule is about, and `rule` says it. `done` has the
+    calls that were made, the last ones if those were many, and `seen` what came of it.
+    """
+
+    def __init__(self, check: str, port: str, rule: str, done: tuple[str, ...], seen: str) -> None:
+        super().__init__(check, port, rule, done, seen)
+        self.check = check
+        self.port = port
+        self.rule = rule
+        self.done = done
+        self.seen = seen
+
+    def __str__(self) -> str:
+        done = "".join(f"\n    {line}" for line in self.done)
+        return f"{self.port}: {self.rule}\n  check: {self.check}\n  done:{done}\n  seen: {self.seen}"
 
 
 class TransactionOpenError(PrebuildsError, RuntimeError):
