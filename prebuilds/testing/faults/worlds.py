@@ -98,6 +98,8 @@ class World:
 
         Raises `Violated` after too many.
         """
+        unsettled: Sequence[tuple[Invariant, str]] = ()
+        written: Sequence[str] = ()
         for number in range(rounds + 1):
             written = self._pass(process)
             unsettled = self.list_unsettled()
