@@ -82,3 +82,18 @@ def bench(session: nox.Session) -> None:
     session.install("-q", ".[cli]")
     session.run("python", "tests/bench.py", *session.posargs)
     session.run("python", "tests/bench_claims.py")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Known bugs, each put into a copy of the package: which is caught by what. One that survives is an error."""
+    session.install("-q", "-e", ".[cli,metrics,testing]")
+    with session.chdir("tests"):
+        session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session
+def seeds(session: nox.Session) -> None:
+    """Ten thousand large worlds with faults over the package as it is, which must raise no alarm."""
+    session.install("-q", "-e", ".[testing]")
+    session.run("python", "tests/mutants/seeds.py", *session.posargs)
