@@ -4,6 +4,7 @@ history = Trace.from_csv("claims.csv")
 print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 """
 
+from prebuilds.whatif.closedforms import calculate_erlang_b, calculate_poisson_miss, predict
 from prebuilds.whatif.curves import Curve, PoolSize
 from prebuilds.whatif.generators import generate_bursts, generate_poisson, generate_profile
 from prebuilds.whatif.lead_times import (
@@ -14,6 +15,8 @@ from prebuilds.whatif.lead_times import (
     MeasuredLeadTime,
 )
 from prebuilds.whatif.misses import OnMiss
+from prebuilds.whatif.recommendations import HeldOut, HourForecast, Interval, Recommendation
+from prebuilds.whatif.recommending import recommend
 from prebuilds.whatif.sizing import sweep
 from prebuilds.whatif.traces import Trace
 
@@ -21,14 +24,22 @@ __all__ = [
     "Curve",
     "ExponentialLeadTime",
     "FixedLeadTime",
+    "HeldOut",
+    "HourForecast",
+    "Interval",
     "LeadTime",
     "LognormalLeadTime",
     "MeasuredLeadTime",
     "OnMiss",
     "PoolSize",
+    "Recommendation",
     "Trace",
+    "calculate_erlang_b",
+    "calculate_poisson_miss",
     "generate_bursts",
     "generate_poisson",
     "generate_profile",
+    "predict",
+    "recommend",
     "sweep",
 ]

@@ -129,6 +129,29 @@ class Curve(Rows):
         Raises `MissingExtraError` without the extra `notebook`.
         """
         alt = load_altair()
-        chosen = None if hit_rate is None else self.smallest(hit_rate=hit_rate)
-        rows = [{**row, "hit_rate": row["hit_rate"], "is_chosen": False} for row in self.to_dicts()]
-        return alt.Chart(make_data(rows)), chosen
+        rows = [_list_place(point, self.span) for point in self.points]
+        base = alt.Chart(make_data(rows)).encode(
+            x=alt.X("idle:Q", title="prebuilds that stand idle, on average"),
+            y=alt.Y("hits:Q", title="claims that find one ready (%)", scale=alt.Scale(domain=[0, 100])),
+            tooltip=[alt.Tooltip("size:Q"), alt.Tooltip("hits:Q", format=".2f"), alt.Tooltip("idle:Q", format=".2f")],
+        )
+        layers = [base.mark_line(color=_BLUE, strokeWidth=1), base.mark_point(color=_BLUE, filled=True, size=30)]
+        if hit_rate is not None:
+            layers += _mark(alt, _list_place(self.smallest(hit_rate=hit_rate), self.span), hit_rate)
+        return alt.layer(*layers).properties(width=560, height=300, title="Each point is a pool size")
+
+
+_BLUE, _RED = "#4c78a8", "#e45756"
+
+
+def _list_place(point: PoolSize, span: timedelta) -> dict[str, float]:
+    hours = span / timedelta(hours=1)
+    return {"size": point.size, "hits": 100 * point.hit_rate, "idle": point.idle_hours / hours if hours else 0.0}
+
+
+def _mark(alt: Any, place: dict[str, float], hit_rate: float) -> list[Any]:
+    """A rule at the hit rate, and the size that reaches it, named below the curve where nothing else is."""
+    text = f"{place['size']} for {hit_rate:.4g}"
+    rule = alt.Chart(make_data([{"hits": 100 * hit_rate}])).mark_rule(color=_RED, strokeDash=[4, 4]).encode(y="hits:Q")
+    chosen = alt.Chart(make_data([place])).encode(x="idle:Q", y="hits:Q")
+    return [rule, chosen.mark_point(color=_RED, size=120), chosen.mark_text(color=_RED, dy=22, text=text, fontSize=13)]

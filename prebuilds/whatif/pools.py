@@ -29,7 +29,7 @@ Steps = Sequence[tuple[int, int]]
 
 @attrs.frozen(kw_only=True)
 class Replay:
-    """What a pool had, in ticks: a hit or a miss for each claim, and the idleness up to each of its steps and the end."""
+    """What a pool had: 1 for each hit and 0 for each miss, and ticks of idleness up to each step and to the end."""
 
     hits: bytes
     idle: tuple[int, ...]

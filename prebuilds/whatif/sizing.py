@@ -47,7 +47,7 @@ def sweep(
     demand = make_demand("sweep", trace, lead_time, wake_delay=wake_delay, seed=seed)
     mode = require_on_miss("sweep", on_miss)
     chosen = range(demand.enough + 1) if sizes is None else require_sizes("sweep", sizes)
-    measure = _measure_waiting(demand) if mode is OnMiss.WAIT else _measure_cold_starts(demand)
+    measure = _prepare(demand, mode)
     points = [measure(size) for size in chosen]
     return Curve(on_miss=mode, span=trace.span, points=points, source="each size measured on all of them.")
 
@@ -62,6 +62,23 @@ def make_demand(
         wake_ticks=require_ticks(place, "wake_delay", wake_delay),
         seed=seed,
     )
+
+
+def find_smallest(demand: Demand, on_miss: OnMiss, hit_rate: float) -> PoolSize:
+    """The smallest size with at least this share of hits, by halving, as a larger pool never has fewer."""
+    measure = _prepare(demand, on_miss)
+    low, high = 0, demand.enough
+    while low < high:
+        middle = (low + high) // 2
+        if measure(middle).hit_rate >= hit_rate:
+            high = middle
+        else:
+            low = middle + 1
+    return measure(low)
+
+
+def _prepare(demand: Demand, on_miss: OnMiss) -> _Measure:
+    return _measure_waiting(demand) if on_miss is OnMiss.WAIT else _measure_cold_starts(demand)
 
 
 def _make_point(demand: Demand, size: int, hits: int, idle: int, waited: int) -> PoolSize:
