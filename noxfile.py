@@ -60,7 +60,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy and pyright, for the package and for a typed example of its use."""
     install_group(session, "typing")
-    session.install("-q", "-e", ".[cli,testing]")
+    session.install("-q", "-e", ".[cli,notebook,testing]")
     session.run("mypy")
     session.run("pyright")
 

@@ -87,6 +87,30 @@ class InvalidSnapshotError(PrebuildsError, ValueError):
         return "\n".join(self.problems)
 
 
+class InvalidTraceError(PrebuildsError, ValueError):
+    """Claims cannot be read as a trace: `problems` has a line for every bad row, led by its place."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        more = len(self.problems) - MAX_PROBLEMS
+        left_out = (f"and {more} more, all of them in `problems`",) if more > 0 else ()
+        return "\n".join(self.problems[:MAX_PROBLEMS] + left_out)
+
+
+class InsufficientHistoryError(PrebuildsError, ValueError):
+    """The past is too short to tell the future from; `reason` says how much there is and how much is needed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class MissingExtraError(PrebuildsError, ImportError):
     """A part of the library was used whose extra is not installed."""
 

@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "decision": ({"decision", "errors"}, {"attrs", "typing_extensions"}),
     "testing": ({"decision", "errors", "testing"}, {"hypothesis"}),
+    "whatif": ({"decision", "errors", "whatif"}, {"altair", "attrs", "pandas"}),
     "commands": ({"commands", "decision", "errors"}, {"rich"}),
     "cli": ({"commands"}, set()),
     "errors": (set(), set()),
