@@ -123,6 +123,18 @@ class InsufficientHistoryError(PrebuildsError, ValueError):
         return self.reason
 
 
+class UnreachableGoalError(PrebuildsError, LookupError):
+    """No pool size among those that were tried reaches the hit rate asked for; `best` is the highest of theirs."""
+
+    def __init__(self, hit_rate: float, best: float) -> None:
+        super().__init__(hit_rate, best)
+        self.hit_rate = hit_rate
+        self.best = best
+
+    def __str__(self) -> str:
+        return f"no size that was tried has a hit rate of {self.hit_rate:g}; the best of them has {self.best:.6g}"
+
+
 class MissingExtraError(PrebuildsError, ImportError):
     """A part of the library was used whose extra is not installed."""
 
