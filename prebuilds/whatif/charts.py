@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from prebuilds.decision.explaining import describe_duration
+from prebuilds.whatif.moments import Moment
 from prebuilds.whatif.records import PoolRecord
 from prebuilds.whatif.traces import TICKS_PER_SECOND, to_instant, to_ticks
 from prebuilds.whatif.views import load_altair, make_data
 
 if TYPE_CHECKING:
     import altair as alt
-
-    from prebuilds.whatif.timeline import Moment
 
 _MOST_BINS = 240
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)

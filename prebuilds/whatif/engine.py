@@ -74,6 +74,8 @@ class Engine:
             for live in self._lives:
                 if live.is_changed or live.next_change <= now or every_round:
                     yield self._decide(live, now)
+                while live.is_changed and self._interval is None:
+                    yield self._decide(live, now)
             if len(self._lives) > 1:
                 self._lives = [live for live in self._lives if live is self._current or not live.is_over]
         self._finish()
@@ -207,7 +209,7 @@ class Engine:
             self._ledger.close(number, now, Fate.FAILED)
         elif self._waiting and live is self._current:
             self._ledger.waits.append(now - self._waiting.popleft())
-            self._ledger.close(number, now, Fate.CLAIMED)
+            self._ledger.close(number, now, Fate.AWAITED)
         else:
             live.add(number, self._given.get(number) or self._make_prebuild(live, number))
 
@@ -259,8 +261,8 @@ class Engine:
         for action in decision.actions:
             if action.type is ActionType.CREATE:
                 self._create(live, action.create, now, instant)
-                if self._waiting and live is self._current:
-                    live.next_change = now  # who waits has taken some of them: another round creates as many more
+                # Who waits has taken some of them, so that there are as many to create again.
+                live.is_changed = bool(self._waiting) and live is self._current
             elif action.type is ActionType.DELETE:
                 self._delete(live, action.delete_ids, decision.snapshot, now)
             elif action.backoff_until is not None:

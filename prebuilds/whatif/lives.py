@@ -28,6 +28,7 @@ class Loss(Enum):
 
 
 _LOSSES = {Fate.CLAIMED: Loss.CLAIMED, Fate.EXPIRED: Loss.EXPIRED, Fate.DELETED: Loss.DELETED}
+_NEVER_GOOD = (Fate.FAILED, Fate.AWAITED)
 
 
 class Steps:
@@ -135,10 +136,10 @@ class Lives:
         record = self._record
         rows = zip(record.created, record.ended, record.gone, record.fates, record.generations, strict=True)
         for created, ended, gone, fate, generation in rows:
-            if fate is Fate.FAILED or ended > record.end:
+            if fate in _NEVER_GOOD or ended > record.end:
                 continue
             until, loss = self._find_end(created, generation, gone, _LOSSES.get(fate) if fate else None)
-            if ended < until:
+            if ended < until or loss is Loss.CLAIMED:  # some are claimed at the very instant
                 yield ended, until, loss
 
     def _find_end(self, created: int, generation: int, gone: int, loss: Loss | None) -> tuple[int, Loss | None]:

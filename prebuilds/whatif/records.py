@@ -23,6 +23,8 @@ class Fate(Enum):
     """What became of a prebuild."""
 
     CLAIMED = "claimed"
+    AWAITED = "awaited"
+    """A user who waited took it when it became ready, so that it never was in the pool."""
     FAILED = "failed"
     """Its build came to nothing."""
     EXPIRED = "expired"

@@ -16,7 +16,8 @@ import attrs
 from prebuilds.decision.planning import Decision
 from prebuilds.errors import InvalidValueError, UnknownMissError, UnknownPresetError, show
 from prebuilds.whatif.engine import Engine
-from prebuilds.whatif.explanation import Explainer, Miss
+from prebuilds.whatif.explainer import Explainer
+from prebuilds.whatif.explanation import Miss
 from prebuilds.whatif.measures import Measures, measure
 from prebuilds.whatif.progress import show_progress
 from prebuilds.whatif.records import HoldReason, PoolRecord
@@ -44,6 +45,11 @@ class SimulationResult(Measures, Rows):
     seed: int
     pools: tuple[PoolRecord, ...] = attrs.field(repr=False)
     """What happened, preset by preset, as plain numbers."""
+
+    @property
+    def measures(self) -> Measures:
+        """The numbers alone."""
+        return Measures(**{field.name: getattr(self, field.name) for field in attrs.fields(Measures)})
 
     @property
     def timeline(self) -> Timeline:
