@@ -112,7 +112,6 @@ class Ledger:
         self.generations: list[int] = []
         self.missed: list[int] = []
         self.waits: list[int] = []
-        self.rounds = 0
         self.presets: list[Generation] = []
         self.holds: list[Hold] = []
         self.invalidations: list[int] = []
