@@ -19,26 +19,23 @@ class Builder:
     def __init__(self, preset_id: str, lead_time: LeadTime, failure_rate: float, seed: int) -> None:
         self._failure_rate = failure_rate
         self._failures = Random(f"{seed} failures {preset_id}")  # noqa: S311
-        self._draw_lead = make_draw(lead_time, Random(f"{seed} builds {preset_id}"))  # noqa: S311
+        self.draw_leads = make_draw(lead_time, Random(f"{seed} builds {preset_id}"))  # noqa: S311
+        """How long each of so many next builds takes, in microseconds."""
         self._draw_own = make_draw(lead_time, Random(f"{seed} own builds {preset_id}"))  # noqa: S311
 
-    def draw_leads(self, count: int) -> list[int]:
-        """How long each of the next builds takes, in microseconds."""
-        return [self._draw_lead() for _ in range(count)]
-
-    def draw_failures(self, count: int) -> list[bool]:
-        """Whether each of the next builds fails."""
+    def draw_failures(self, count: int) -> list[int]:
+        """The places, among so many next builds, of those that fail."""
         rate = self._failure_rate
-        return [self._failures.random() < rate for _ in range(count)] if rate else [False] * count
+        return [place for place in range(count) if self._failures.random() < rate] if rate else []
 
     def draw_own(self) -> int:
         """How long the build takes of a user who builds a workspace of their own."""
-        return self._draw_own()
+        return self._draw_own(1)[0]
 
 
-def make_draw(lead_time: LeadTime, random: Random) -> Callable[[], int]:
+def make_draw(lead_time: LeadTime, random: Random) -> Callable[[int], list[int]]:
     """A function that draws durations in microseconds, one at least: what a claim lacks is not there at once."""
     if isinstance(lead_time, FixedLeadTime):
-        fixed = max(count_ticks(lead_time.duration), 1)
-        return lambda: fixed
-    return lambda: max(count_ticks(lead_time.draw(random)), 1)
+        fixed = [max(count_ticks(lead_time.duration), 1)]
+        return lambda count: fixed * count
+    return lambda count: [max(count_ticks(lead_time.draw(random)), 1) for _ in range(count)]

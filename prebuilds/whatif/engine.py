@@ -17,7 +17,7 @@ from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.planning import Decision, decide
 from prebuilds.decision.targets import calculate_target
-from prebuilds.whatif.livepool import LivePool
+from prebuilds.whatif.livepool import NUMBER_BITS, LivePool
 from prebuilds.whatif.livepresets import LivePreset
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.records import NEVER, HoldReason, PoolRecord, TargetChange
@@ -100,7 +100,7 @@ class Engine:
         pool = self._pool
         return min(
             self._claims[self._place],
-            pool.flights[0][0] if pool.flights else NEVER,
+            pool.flights[0] >> NUMBER_BITS if pool.flights else NEVER,
             self._events[0][0] if self._events else NEVER,
             *[live.next_change for live in pool.lives],
         )
@@ -118,21 +118,23 @@ class Engine:
 
     def _serve(self, now: int) -> None:
         """Ends of builds and claims up to this tick; of the claims only one, where each has a round of its own."""
-        pool, flights, claims = self._pool, self._pool.flights, self._claims
+        pool, flights, claims, place = self._pool, self._pool.flights, self._claims, self._place
+        claimed = claims[place]
         while True:
-            ended = flights[0][0] if flights else NEVER
-            claimed = claims[self._place]
+            ended = flights[0] >> NUMBER_BITS if flights else NEVER
             if ended <= claimed:
                 if ended > now:
-                    return
+                    break
                 pool.end_build()
             elif claimed > now:
-                return
+                break
             else:
-                pool.claim(claimed, self._place)
-                self._place += 1
+                pool.claim(claimed, place)
+                place += 1
+                claimed = claims[place]
                 if self._interval is None:
-                    return
+                    break
+        self._place = place
 
     def _decide(self, live: LivePreset, now: int) -> Decision:
         instant = to_instant(now)
@@ -176,7 +178,7 @@ class Engine:
     def _finish(self) -> None:
         """What happens after the last round."""
         flights = self._pool.flights
-        while self._claims[self._place] < NEVER or (flights and flights[0][0] <= self._end):
+        while self._claims[self._place] < NEVER or (flights and flights[0] >> NUMBER_BITS <= self._end):
             self._pass_time(self._end)
         self._pool.finish(self._end)
 

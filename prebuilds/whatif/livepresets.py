@@ -21,6 +21,7 @@ from prebuilds.whatif.records import NEVER
 from prebuilds.whatif.traces import count_ticks, to_instant, to_ticks
 
 _MOST_OF_AN_ID = 400  # characters of an id that longer ones are made of
+_FIRST_NAME = 10**9  # of as many digits as any other, which is twice as fast to write as zeros before a number
 
 
 class LivePreset:
@@ -140,7 +141,7 @@ def _iterate_edges(preset: Preset, begin: int, end: int) -> Iterator[int]:
 
 def name_prebuild(preset: Preset, number: int) -> str:
     """The id of a preset's prebuild with this number; ids sort as numbers do."""
-    return f"{preset.id[:_MOST_OF_AN_ID]}-{number:09}"
+    return f"{preset.id[:_MOST_OF_AN_ID]}-{number + _FIRST_NAME}"
 
 
 def succeed(first: Preset, place: int) -> Preset:

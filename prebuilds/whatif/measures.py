@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import chain
@@ -51,7 +50,6 @@ def measure(records: Sequence[PoolRecord]) -> Measures:
     claims = sum(len(record.claims) for record in records)
     misses = sum(len(record.missed) for record in records)
     waits = sorted(chain.from_iterable(record.waits for record in records))
-    fates = Counter(chain.from_iterable(record.fates for record in records))
     return Measures(
         claims=claims,
         hits=claims - misses,
@@ -65,8 +63,8 @@ def measure(records: Sequence[PoolRecord]) -> Measures:
         build_hours=sum(map(count_build_ticks, records)) / TICKS_PER_HOUR,
         created=sum(len(record.created) - record.num_initial for record in records),
         failed=sum(map(_count_failed, records)),
-        deleted=fates[Fate.DELETED] + fates[Fate.EXPIRED],
-        expired_unused=fates[Fate.EXPIRED],
+        deleted=_count(records, Fate.DELETED) + _count(records, Fate.EXPIRED),
+        expired_unused=_count(records, Fate.EXPIRED),
         unserved=sum(record.unserved for record in records),
         rounds=sum(record.rounds for record in records),
     )
@@ -74,24 +72,28 @@ def measure(records: Sequence[PoolRecord]) -> Measures:
 
 def count_idle_ticks(record: PoolRecord) -> int:
     """Microseconds that prebuilds were ready and not taken, added up."""
-    begin, end = record.begin, record.end
-    return sum(
-        min(gone, end) - max(ended, begin)
-        for ended, gone in zip(record.ended, record.gone, strict=True)
-        if ended < gone and ended <= end
-    )
+    # A build that failed or was awaited is gone when it ends, which makes nothing.
+    return _sum_until(record.gone, record.end) - _sum_until(record.ended, record.end)
 
 
 def count_build_ticks(record: PoolRecord) -> int:
     """Microseconds of building within the span, added up."""
-    begin, end = record.begin, record.end
-    return sum(
-        min(ended, end) - max(created, begin) for created, ended in zip(record.created, record.ended, strict=True)
-    )
+    early = sum(record.begin - created for created in record.created[: record.num_initial])
+    return _sum_until(record.ended, record.end) - sum(record.created) - early
+
+
+def _sum_until(ticks: Sequence[int], end: int) -> int:
+    """The sum of ticks, none of them taken for later than the end."""
+    return sum(ticks) - sum([tick - end for tick in ticks if tick > end])
+
+
+def _count(records: Sequence[PoolRecord], fate: Fate) -> int:
+    return sum(record.fates.count(fate) for record in records)
 
 
 def _count_failed(record: PoolRecord) -> int:
-    return sum(fate is Fate.FAILED and gone <= record.end for fate, gone in zip(record.fates, record.gone, strict=True))
+    late = (record.fates[number] for number, ended in enumerate(record.ended) if ended > record.end)
+    return record.fates.count(Fate.FAILED) - sum(fate is Fate.FAILED for fate in late)
 
 
 def _find_quantile(waits: Sequence[int], claims: int, share: float) -> timedelta:

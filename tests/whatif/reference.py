@@ -37,7 +37,7 @@ class Item:
     def __init__(self, number: int, preset: Preset, created_at: datetime, ends_at: datetime, *, fails: bool) -> None:
         self.number, self.preset_id, self.created_at, self.ends_at = number, preset.id, created_at, ends_at
         self.fails, self.state = fails, "starting"
-        self.id = f"{preset.id}-{number:09}"
+        self.id = f"{preset.id}-1{number:09}"
 
     def make_prebuild(self) -> Prebuild:
         return Prebuild(id=self.id, preset_id=self.preset_id, created_at=self.created_at, ready=True)
@@ -169,7 +169,7 @@ class Reference:
             if item.id in action.delete_ids:
                 item.state = "deleted"
         for _ in range(action.create):
-            lead, fails = self.builder.draw_leads(1)[0], self.builder.draw_failures(1)[0]
+            lead, fails = self.builder.draw_leads(1)[0], bool(self.builder.draw_failures(1))
             ends_at = now + timedelta(microseconds=lead)
             self.items.append(Item(len(self.items), preset, now, ends_at, fails=fails))
 
