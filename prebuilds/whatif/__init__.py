@@ -8,6 +8,7 @@ from prebuilds.whatif.comparison import Comparison, Outcome, compare, what_would
 from prebuilds.whatif.curves import Curve, PoolSize
 from prebuilds.whatif.explanation import Lost, Miss, TargetStep
 from prebuilds.whatif.generators import generate_bursts, generate_poisson, generate_profile
+from prebuilds.whatif.groups import read_traces
 from prebuilds.whatif.intervals import Interval
 from prebuilds.whatif.lead_times import (
     ExponentialLeadTime,
@@ -57,6 +58,7 @@ __all__ = [
     "generate_bursts",
     "generate_poisson",
     "generate_profile",
+    "read_traces",
     "simulate",
     "sweep",
     "what_would_change",

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from prebuilds.decision.explaining import describe_duration
 from prebuilds.whatif.moments import Moment
 from prebuilds.whatif.records import PoolRecord
-from prebuilds.whatif.traces import TICKS_PER_SECOND, to_instant, to_ticks
+from prebuilds.whatif.traces import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks
 from prebuilds.whatif.views import load_altair, make_data
 
 if TYPE_CHECKING:
@@ -41,43 +43,56 @@ def chart_timelines(pools: Sequence[tuple[PoolRecord, Sequence[Moment]]]) -> alt
     """One pair of charts for each pool, one below the other, over one axis of time."""
     altair = load_altair()
     charts = [part for record, moments in pools for part in _chart_pool(record, moments)]
-    whole: alt.VConcatChart = altair.vconcat(*charts).resolve_scale(color="independent", x="shared")
+    whole: alt.VConcatChart = altair.vconcat(*charts).resolve_scale(color="independent", strokeDash="independent")
     return whole
 
 
 def _chart_pool(record: PoolRecord, moments: Sequence[Moment]) -> tuple[Any, Any]:
     length = choose_bin(record.begin, record.end)
-    domain = [to_instant(record.begin).isoformat(), to_instant(record.end).isoformat()]
     every = describe_duration(timedelta(microseconds=length))
     is_binned = len(moments) > 2 * _MOST_BINS
     how = f"each step is the worst moment of {every}: the one with the fewest ready" if is_binned else ""
     shown = pick_worst(moments, length, record.begin) if is_binned else moments
-    return (
-        _chart_counts(record, list(_iterate_counts(shown, to_instant(record.end))), domain, how),
-        _chart_claims(list(count_claims(record, length)), domain, every),
-    )
+    rows = list(_iterate_counts(shown, to_instant(record.end)))
+    claims = list(count_claims(record, length))
+    load = load_altair()
+    upper = load.layer(
+        _chart_counts(rows, record), _mark_misses([row for row in claims if row["claim"] == "miss"], record)
+    ).properties(width=_WIDTH, height=200, title=load.Title(record.preset_id, subtitle=how))
+    return upper, _chart_claims(claims, record, every)
 
 
 def pick_worst(moments: Sequence[Moment], length: int, begin: int) -> list[Moment]:
-    """Of each bin that has any, the moment with the fewest eligible prebuilds, the first of equals."""
-    worst: dict[int, Moment] = {}
+    """For each bin the counts of its moment with the fewest eligible prebuilds, as of the bin's begin.
+
+    The counts that a bin begins with are of its moments too. In a bin where nothing changes, they are the only ones.
+    """
+    bins: dict[int, list[Moment]] = {}
     for moment in moments:
-        place = (to_ticks(moment.at) - begin) // length
-        if place not in worst or moment.eligible < worst[place].eligible:
-            worst[place] = moment
-    return list(worst.values())
+        bins.setdefault((to_ticks(moment.at) - begin) // length, []).append(moment)
+    picked: list[Moment] = []
+    carried: list[Moment] = []
+    for place, own in bins.items():
+        worst = min(carried + own, key=lambda moment: moment.eligible)
+        picked.append(attrs.evolve(worst, at=to_instant(begin + place * length)))
+        carried = own[-1:]
+        if place + 1 not in bins:
+            picked.append(attrs.evolve(own[-1], at=to_instant(begin + (place + 1) * length)))
+    return picked
 
 
 def count_claims(record: PoolRecord, length: int) -> Iterator[dict[str, Any]]:
-    """How many claims of each bin were hits and how many misses."""
+    """How many claims of each bin were hits and how many misses, the misses stacked on the hits."""
     missed = [record.claims[place] for place in record.missed]
     for begin in range(record.begin, record.end + 1, length):
         end = begin + length
         claims = bisect_left(record.claims, end) - bisect_left(record.claims, begin)
         misses = bisect_left(missed, end) - bisect_left(missed, begin)
-        for what, count in (("hit", claims - misses), ("miss", misses)):
-            if count:
-                yield {"from": to_instant(begin), "to": to_instant(min(end, record.end)), "claim": what, "count": count}
+        span = {"from": to_instant(begin), "to": to_instant(min(end, record.end))}
+        if claims > misses:
+            yield {**span, "claim": "hit", "count": claims - misses, "low": 0, "high": claims - misses}
+        if misses:
+            yield {**span, "claim": "miss", "count": misses, "low": claims - misses, "high": claims}
 
 
 def _iterate_counts(moments: Sequence[Moment], end: datetime) -> Iterator[dict[str, Any]]:
@@ -88,40 +103,66 @@ def _iterate_counts(moments: Sequence[Moment], end: datetime) -> Iterator[dict[s
         yield {"at": end, "prebuilds": what, "count": getattr(moments[-1], what)}
 
 
-def _chart_counts(record: PoolRecord, rows: Sequence[dict[str, Any]], domain: list[str], how: str) -> Any:
+def _chart_counts(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
     altair = load_altair()
-    scale = altair.Scale(type="utc", domain=domain)
+    dashes = altair.Scale(domain=list(_COUNTS), range=[[5, 3], [1, 0], [1, 0]])
     return (
-        altair.Chart(make_data(rows), width=_WIDTH, height=200, title=altair.Title(record.preset_id, subtitle=how))
-        .mark_line(interpolate="step-after", strokeWidth=1.5)
+        altair.Chart(make_data(rows))
+        .mark_line(interpolate="step-after", strokeWidth=1.5, clip=True)
         .encode(
-            x=altair.X("at:T", scale=scale, title=None, axis=altair.Axis(labels=False, ticks=False)),
-            y=altair.Y("count:Q", title="prebuilds", axis=altair.Axis(tickMinStep=1)),
+            x=_encode_time("at", record),
+            y=altair.Y("count:Q", title="prebuilds", axis=_make_count_axis()),
             color=_encode_colour("prebuilds", _COUNTS),
-            strokeDash=altair.StrokeDash(
-                "prebuilds:N",
-                scale=altair.Scale(domain=list(_COUNTS), range=[[5, 3], [1, 0], [1, 0]]),
-                legend=None,
-            ),
+            strokeDash=altair.StrokeDash("prebuilds:N", scale=dashes, legend=altair.Legend(title="prebuilds")),
             tooltip=[altair.Tooltip("at:T", format="%Y-%m-%d %H:%M:%S"), "prebuilds:N", "count:Q"],
         )
     )
 
 
-def _chart_claims(rows: Sequence[dict[str, Any]], domain: list[str], every: str) -> Any:
+def _mark_misses(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
+    """A mark below each bin with a miss, which among many hits would hardly be seen."""
     altair = load_altair()
-    scale = altair.Scale(type="utc", domain=domain)
+    return (
+        altair.Chart(make_data(rows))
+        .mark_point(shape="triangle-up", size=45, filled=True, opacity=1, color=_CLAIMS["miss"])
+        .encode(
+            x=_encode_time("from", record),
+            y=altair.YDatum(0, title="prebuilds", axis=_make_count_axis()),
+            tooltip=[altair.Tooltip("from:T", format="%Y-%m-%d %H:%M"), "claim:N", "count:Q"],
+        )
+    )
+
+
+def _chart_claims(rows: Sequence[dict[str, Any]], record: PoolRecord, every: str) -> Any:
+    altair = load_altair()
     return (
         altair.Chart(make_data(rows), width=_WIDTH, height=90)
         .mark_rect()
         .encode(
-            x=altair.X("from:T", scale=scale, title="time (UTC)", axis=altair.Axis(labelOverlap=True)),
+            x=_encode_time("from", record),
             x2="to:T",
-            y=altair.Y("count:Q", stack="zero", title=f"claims per {every}", axis=altair.Axis(tickMinStep=1)),
+            y=altair.Y("low:Q", title=f"claims per {every}", axis=_make_count_axis()),
+            y2="high:Q",
             color=_encode_colour("claim", _CLAIMS),
-            order=altair.Order("claim:N", sort="descending"),
             tooltip=[altair.Tooltip("from:T", format="%Y-%m-%d %H:%M"), "claim:N", "count:Q"],
         )
+    )
+
+
+def _make_count_axis() -> Any:
+    return load_altair().Axis(tickMinStep=1, format="d")
+
+
+def _encode_time(name: str, record: PoolRecord) -> Any:
+    altair = load_altair()
+    hours = (record.end - record.begin) / TICKS_PER_HOUR
+    labels = "%H:%M" if hours <= 36 else "%a %d %b" if hours <= 15 * 24 else "%d %b"
+    domain = [to_instant(record.begin).isoformat(), to_instant(record.end).isoformat()]
+    return altair.X(
+        f"{name}:T",
+        scale=altair.Scale(type="utc", domain=domain),
+        title="time (UTC)",
+        axis=altair.Axis(format=labels, tickCount="day" if 36 < hours <= 15 * 24 else 10, labelOverlap=True),
     )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from operator import itemgetter
 
+import attrs
+
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.planning import Decision, decide
@@ -35,14 +37,14 @@ class Engine:
         self, scenario: Scenario, preset: Preset, claims: tuple[int, ...], *, begin: int, end: int, seed: int
     ) -> None:
         self._scenario = scenario
-        self._preset = preset
+        self._preset = _forget_future(preset, begin)
         self._begin, self._end = begin, end
         self._interval = count_ticks(scenario.interval) if scenario.interval else None
-        self._events = deque(_list_events(scenario, preset))
+        self._events = deque(_list_events(scenario, preset, begin))
         self._claims = (*claims, NEVER)
         self._place = 0  # of the next claim
         self._rounds = 0
-        self._pool = LivePool(scenario, preset, begin=begin, end=end, seed=seed)
+        self._pool = LivePool(scenario, self._preset, begin=begin, end=end, seed=seed)
 
     def run(self, *, every_round: bool = False) -> Iterator[Decision]:
         """The decisions, round by round, each already carried out when it is given."""
@@ -188,11 +190,21 @@ class Engine:
             yield TargetChange(at=at, desired=target.desired, source=target.source)
 
 
-def _list_events(scenario: Scenario, preset: Preset) -> list[tuple[int, Promotion | Invalidation]]:
+def _forget_future(preset: Preset, begin: int) -> Preset:
+    """The preset as it was at the begin: what a snapshot of today knows of later has not happened yet."""
+    return attrs.evolve(preset, last_invalidated_at=None) if _is_future(preset, begin) else preset
+
+
+def _is_future(preset: Preset, begin: int) -> bool:
+    return preset.last_invalidated_at is not None and to_ticks(preset.last_invalidated_at) > begin
+
+
+def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[int, Promotion | Invalidation]]:
     """What happens to this preset, in order; a promotion comes before an invalidation at the same instant."""
     template = preset.template_version.template.id
-    events: list[Promotion | Invalidation] = [
-        *(promotion for promotion in scenario.promotions if promotion.template_id == template),
-        *(invalidation for invalidation in scenario.invalidations if invalidation.preset_id == preset.id),
-    ]
+    promotions = [one for one in scenario.promotions if one.template_id == template]
+    invalidations = [one for one in scenario.invalidations if one.preset_id == preset.id]
+    if preset.last_invalidated_at and _is_future(preset, begin):
+        invalidations.append(Invalidation(at=preset.last_invalidated_at, preset_id=preset.id))
+    events: list[Promotion | Invalidation] = [*promotions, *invalidations]
     return sorted(((to_ticks(event.at), event) for event in events), key=itemgetter(0))

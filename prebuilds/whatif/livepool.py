@@ -131,15 +131,15 @@ class LivePool:
             full = [begin] * calculate_target(preset, instant).desired
             self._add_builds(self.current, begin, instant, full)
         else:
-            self._begin_with_rows(self._scenario.fleet.for_preset(preset.id, instant), begin)
+            self._begin_with_rows(preset, self._scenario.fleet.for_preset(preset.id, instant), begin)
         while self.flights and self.flights[0] >> NUMBER_BITS <= begin:
             self.end_build()
 
-    def _begin_with_rows(self, own: PresetSnapshot, begin: int) -> None:
+    def _begin_with_rows(self, preset: Preset, own: PresetSnapshot, begin: int) -> None:
         """What is there already; prebuilds that are not ready become so after a lead time, like builds under way."""
         policy, is_hard_limited, backoff = self._scenario.policy, own.is_hard_limited, own.backoff
-        outcomes = Outcomes(own.preset, policy, is_hard_limited=is_hard_limited, backoff=backoff)
-        self._add_preset(own.preset, outcomes, begin)
+        outcomes = Outcomes(preset, policy, is_hard_limited=is_hard_limited, backoff=backoff)
+        self._add_preset(preset, outcomes, begin)
         self.current.pending = own.pending
         for row in (*own.expired, *own.running):
             self._given[len(self.ledger.created)] = attrs.evolve(row, ready=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from heapq import merge
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,14 @@ class SimulationResult(Measures, Rows):
     seed: int
     pools: tuple[PoolRecord, ...] = attrs.field(repr=False)
     """What happened, preset by preset, as plain numbers."""
+
+    @property
+    def begin(self) -> datetime:
+        return to_instant(_find_span(self.traces)[0])
+
+    @property
+    def end(self) -> datetime:
+        return to_instant(_find_span(self.traces)[1])
 
     @property
     def measures(self) -> Measures:

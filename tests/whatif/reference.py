@@ -25,7 +25,7 @@ from prebuilds import (
     calculate_target,
     plan,
 )
-from prebuilds.whatif import OnMiss, Promotion
+from prebuilds.whatif import Invalidation, OnMiss, Promotion
 from prebuilds.whatif.builder import Builder
 
 from .scenarios import Case
@@ -49,15 +49,27 @@ class Item:
         )
 
 
+def list_invalidations(case: Case) -> list[Invalidation]:
+    """Those of the scenario, and that of the preset itself if it is still to come."""
+    (preset,) = case.scenario.fleet.presets
+    at = preset.last_invalidated_at
+    own = [Invalidation(at=at, preset_id=preset.id)] if at and at > case.trace.begin else []
+    return [*case.scenario.invalidations, *own]
+
+
 class Reference:
     """The simulation of a case of one preset that begins full."""
 
     def __init__(self, case: Case) -> None:
         self.scenario, (preset,) = case.scenario, case.scenario.fleet.presets
         self.begin, self.end, self.claims = case.trace.begin, case.trace.end, list(case.trace)
+        events = [*self.scenario.promotions, *list_invalidations(case)]
+        if preset.last_invalidated_at and preset.last_invalidated_at > self.begin:
+            preset = attrs.evolve(preset, last_invalidated_at=None)
         self.builder = Builder(
             preset.id, self.scenario.find_lead_time(preset.id), self.scenario.failure_rate, case.seed
         )
+        self.first = preset
         self.presets = [preset]
         self.items = [
             Item(number, preset, self.begin, self.begin, fails=False)
@@ -70,10 +82,7 @@ class Reference:
         self.hits: list[bool] = []
         self.waits: list[timedelta] = []
         self.decided: list[Any] = []
-        self.events = sorted(
-            [*self.scenario.promotions, *self.scenario.invalidations],
-            key=lambda event: (event.at, not isinstance(event, Promotion)),
-        )
+        self.events = sorted(events, key=lambda event: (event.at, not isinstance(event, Promotion)))
 
     def run(self) -> Reference:
         interval, now, wake_at = self.scenario.interval, self.begin, self.begin
@@ -110,7 +119,7 @@ class Reference:
             version = attrs.evolve(current.template_version, is_active=False)
             self.presets[-1] = attrs.evolve(current, template_version=version)
             name = f"{self.presets[0].id} after promotion {len(self.presets)}"
-            self.presets.append(attrs.evolve(self.scenario.fleet.presets[0], id=name))
+            self.presets.append(attrs.evolve(self.first, id=name))
 
     def finish(self, item: Item, now: datetime) -> None:
         self.history.append(item.make_build())

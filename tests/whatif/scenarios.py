@@ -64,6 +64,9 @@ def presets(draw: st.DrawFn, preset_id: str = "web") -> Preset:
         id=preset_id,
         desired_instances=draw(st.integers(0, 4)),
         ttl=draw(st.sampled_from((None, None, 10 * MINUTE, 45 * MINUTE))),
+        last_invalidated_at=draw(
+            st.sampled_from((None, None, BEGIN - MINUTE, BEGIN, BEGIN + 33 * MINUTE, END + MINUTE))
+        ),
         schedules=draw(st.sampled_from(((), (WINDOW,), (Schedule(cron="* 9 * * *", instances=0),)))),
     )
 

@@ -14,6 +14,7 @@ from prebuilds.whatif import HoldReason, Loss, Miss, OnMiss, SimulationResult, s
 from prebuilds.whatif.records import Fate, PoolRecord
 from prebuilds.whatif.traces import to_instant, to_ticks
 
+from .reference import list_invalidations
 from .scenarios import Case, cases
 
 TICK = timedelta(microseconds=1)
@@ -33,8 +34,10 @@ class History:
         record, tick = self.record, to_ticks(at)
         if record.fates[number] is Fate.FAILED or not record.ended[number] <= tick < record.gone[number]:
             return False
-        invalidated = [one.at for one in self.case.scenario.invalidations if one.at <= at]
         preset = record.presets[record.generations[number]].preset
+        instants = [one.at for one in list_invalidations(self.case)]
+        instants += [preset.last_invalidated_at] if preset.last_invalidated_at else []
+        invalidated = [one for one in instants if one <= at]
         preset = attrs.evolve(preset, last_invalidated_at=max(invalidated, default=None))
         cutoff = calculate_expiry_cutoff(preset, at)
         is_expired = cutoff is not None and to_instant(record.created[number]) < cutoff
@@ -100,7 +103,7 @@ def check_account(miss: Miss, history: History) -> None:
         one for one in sorted(one.at for one in history.case.scenario.promotions) if since < one <= at
     )
     assert miss.invalidated_at == tuple(
-        one for one in sorted(one.at for one in history.case.scenario.invalidations) if since < one <= at
+        one for one in sorted(one.at for one in list_invalidations(history.case)) if since < one <= at
     )
     for step in miss.target_steps:
         preset = record.presets[0].preset
