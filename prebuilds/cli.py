@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import plan
+from prebuilds.commands import plan, simulate
 
-_COMMANDS = (plan,)
+_COMMANDS = (plan, simulate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -69,6 +69,18 @@ class UnknownPresetError(PrebuildsError, LookupError):
         return f"the snapshot has no preset with the id {show(self.preset_id)}"
 
 
+class UnknownMissError(PrebuildsError, IndexError):
+    """The result of a simulation has no miss with this number."""
+
+    def __init__(self, index: int, misses: int) -> None:
+        super().__init__(index, misses)
+        self.index = index
+        self.misses = misses
+
+    def __str__(self) -> str:
+        return f"there is no miss {show(self.index)}: the result has {self.misses}, numbered from 0"
+
+
 class InvalidSnapshotError(PrebuildsError, ValueError):
     """A snapshot or its document is wrong.
 

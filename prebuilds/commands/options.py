@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import datetime, timedelta
 
 from prebuilds.decision.models import Policy
 from prebuilds.decision.rfc3339 import parse_instant
 from prebuilds.errors import show
+
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?", re.ASCII)
 
 
 def read_instant(text: str) -> datetime:
@@ -28,3 +31,23 @@ def read_seconds(text: str) -> timedelta:
     if seconds and not interval:
         raise argparse.ArgumentTypeError(f"{show(text)} is not 0 or a number of seconds from 0.000001 to 36525 days")
     return interval
+
+
+def read_duration(text: str) -> timedelta:
+    """A duration such as 5m, 90s or 1h30m."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a duration such as 5m, 90s, 1h30m or 2d")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def read_share(text: str) -> float:
+    """A share, from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a number from 0 to 1")
+    return share

@@ -14,9 +14,10 @@ from math import ceil
 
 import attrs
 
-from prebuilds.whatif.calibration import CONFIDENCE, Day, estimate_quantile, estimate_ratio, list_origins, replay_days
+from prebuilds.whatif.calibration import Day, estimate_ratio, list_origins, replay_days
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.forecasts import Past, group_days, look_back
+from prebuilds.whatif.intervals import find_t_quantile
 from prebuilds.whatif.layouts import Layout, plan_layout
 from prebuilds.whatif.localtime import LocalHours
 from prebuilds.whatif.misses import OnMiss
@@ -27,6 +28,7 @@ DAYS_TO_TELL_DAYS_APART = 14
 _ALMOST = timedelta(hours=1)
 _EVERY_DAY = (tuple(range(7)),)
 _MARGINS = tuple(step / 20 for step in range(81))
+_BOTH_SIDES = 0.9  # an interval that is exceeded in 5 % of cases, and undercut in as many
 _WORTH = 0.03  # the share of idle hours that a more complicated shape must save
 _LONGEST_LEAD = 0.95  # of lead times, the share that windows wait for
 
@@ -156,4 +158,4 @@ def find_upper_miss_rate(days: Sequence[Sequence[Day]]) -> float:
         (sum(day.misses for day in seen) / len(seen), sum(day.claims for day in seen) / len(seen)) for seen in days
     ]
     ratio, error = estimate_ratio(means)
-    return ratio + estimate_quantile(CONFIDENCE, len(means)) * error
+    return ratio + find_t_quantile(max(1, len(means) - 1), _BOTH_SIDES) * error

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import ceil, sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 from prebuilds.decision.models import Preset
@@ -22,7 +21,6 @@ from prebuilds.whatif.traces import TICKS_PER_HOUR
 TICKS_PER_DAY = 24 * TICKS_PER_HOUR
 _MOST_FOLDS = 5
 WEEK = 7
-CONFIDENCE = 0.95
 
 
 class Day(NamedTuple):
@@ -64,13 +62,6 @@ def list_origins(days: int) -> list[int]:
     origins = range(first, days, unit)
     step = max(1.0, (len(origins) - 1) / (_MOST_FOLDS - 1))
     return [origins[round(index * step)] for index in range(min(len(origins), _MOST_FOLDS))]
-
-
-def estimate_quantile(confidence: float, days: int) -> float:
-    """Student's t for so many days, by Cornish and Fisher's expansion around the normal quantile."""
-    z = NormalDist().inv_cdf(confidence)
-    freedom = max(days - 1, 1)
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def estimate_ratio(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

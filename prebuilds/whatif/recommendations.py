@@ -28,6 +28,7 @@ from prebuilds.decision.models import Preset, Schedule
 from prebuilds.decision.windows import parse_window
 from prebuilds.whatif.arguments import is_number
 from prebuilds.whatif.curves import PoolSize
+from prebuilds.whatif.intervals import Interval
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.views import Rows, load_altair, make_data
 
@@ -35,14 +36,6 @@ _AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and valu
 _SHARE = check("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
 _MONDAY = datetime(2024, 1, 1)  # noqa: DTZ001 - any Monday, by the wall clock of any zone
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-@attrs.frozen(kw_only=True)
-class Interval:
-    """Where the true value lies with a confidence of 95 %, days being what was sampled."""
-
-    low: float = attrs.field(validator=_AMOUNT)
-    high: float = attrs.field(validator=_AMOUNT)
 
 
 @attrs.frozen(kw_only=True)

@@ -13,11 +13,12 @@ from prebuilds.decision.explaining import describe_count, describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif.arguments import require_on_miss, require_share
 from prebuilds.whatif.backtests import DAYS_TO_TELL_DAYS_APART, History
-from prebuilds.whatif.calibration import CONFIDENCE, estimate_quantile, estimate_ratio, list_origins
+from prebuilds.whatif.calibration import estimate_ratio, list_origins
+from prebuilds.whatif.intervals import Interval, find_t_quantile
 from prebuilds.whatif.lead_times import LeadTime
 from prebuilds.whatif.localtime import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.recommendations import WEEKDAYS, HeldOut, HourForecast, Interval, Recommendation, find_targets
+from prebuilds.whatif.recommendations import WEEKDAYS, HeldOut, HourForecast, Recommendation, find_targets
 from prebuilds.whatif.sizing import find_smallest, make_demand
 from prebuilds.whatif.traces import Trace
 
@@ -119,8 +120,8 @@ def _find_interval(pairs: Sequence[tuple[float, float]], scale: float, most: flo
     if len(pairs) < 2:
         return None
     ratio, error = estimate_ratio(pairs)
-    reach = estimate_quantile((1 + CONFIDENCE) / 2, len(pairs)) * error
-    return Interval(low=max(0.0, (ratio - reach) * scale), high=min(most, (ratio + reach) * scale))
+    reach = find_t_quantile(len(pairs) - 1) * error
+    return Interval(mean=ratio * scale, low=max(0.0, (ratio - reach) * scale), high=min(most, (ratio + reach) * scale))
 
 
 def _list_caveats(history: History, windows: int) -> Iterator[str]:

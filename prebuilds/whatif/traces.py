@@ -100,15 +100,13 @@ class Trace:
         The first line names the columns; a claim is an RFC 3339 text. Empty lines are passed over. Raises
         `InvalidTraceError` with every bad row and its line, and `OSError` for a path that cannot be read.
         """
-        with _open(source) as stream:
-            try:
-                return cls._from_rows(_read_rows(stream, column), begin=begin, end=end)
-            except (UnicodeDecodeError, EOFError, zlib.error, csv.Error) as error:
-                raise InvalidTraceError([f"not CSV in UTF-8: {error}"]) from error
+        with open_csv(source) as stream:
+            rows = ((place, cells[0]) for place, cells in read_rows(stream, column))
+            return cls._from_rows(rows, begin=begin, end=end)
 
     @classmethod
     def _from_rows(cls, rows: Iterable[tuple[str, Any]], *, begin: datetime | None, end: datetime | None) -> Trace:
-        ticks, problems = _read_claims(rows)
+        ticks, problems = read_claims(rows)
         if not problems and not ticks and (begin is None or end is None):
             problems = ["no claims; a trace without any needs its begin and its end"]
         if problems:
@@ -163,7 +161,8 @@ class Trace:
         return instant
 
 
-def _read_claims(rows: Iterable[tuple[str, Any]]) -> tuple[list[int], list[str]]:
+def read_claims(rows: Iterable[tuple[str, Any]]) -> tuple[list[int], list[str]]:
+    """The claims of rows, each with its place, as ticks, and a line for each that cannot be read."""
     ticks: list[int] = []
     problems: list[str] = []
     for place, claim in rows:
@@ -185,17 +184,28 @@ def _read_claim(claim: Any) -> int:
     return to_ticks(claim)
 
 
-def _read_rows(stream: IO[str], column: str) -> Iterator[tuple[str, Any]]:
+def read_rows(stream: IO[str], *columns: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The cells of these columns, row by row, each row with its place; a cell that is not there is empty."""
     reader = csv.reader(stream)
     header = next(reader, [])
-    if header.count(column) != 1:
-        raise InvalidTraceError(
-            [f"line 1: {header.count(column)} columns are {show(column)}; the columns are {header}"]
-        )
-    index = header.index(column)
+    for column in columns:
+        if header.count(column) != 1:
+            found = f"{header.count(column)} columns are {show(column)}"
+            raise InvalidTraceError([f"line 1: {found}; the columns are {header}"])
+    indexes = [header.index(column) for column in columns]
     for row in reader:
         if row:
-            yield f"line {reader.line_num}", row[index] if index < len(row) else ""
+            yield f"line {reader.line_num}", tuple([row[index] if index < len(row) else "" for index in indexes])
+
+
+@contextmanager
+def open_csv(source: TraceSource) -> Iterator[IO[str]]:
+    """The source as text to read CSV from. Raises `InvalidTraceError` for what is none."""
+    with _open(source) as stream:
+        try:
+            yield stream
+        except (UnicodeDecodeError, EOFError, zlib.error, csv.Error) as error:
+            raise InvalidTraceError([f"not CSV in UTF-8: {error}"]) from error
 
 
 @contextmanager
