@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prebuilds.errors import InvalidValueError, UnreachableGoalError
-from prebuilds.whatif import ExponentialLeadTime, FixedLeadTime, LeadTime, MeasuredLeadTime, OnMiss, Trace, sweep
+from prebuilds.whatif import FixedLeadTime, LeadTime, MeasuredLeadTime, OnMiss, Trace, sweep
 from prebuilds.whatif.pools import replay
 from prebuilds.whatif.sizing import make_demand
 
