@@ -188,7 +188,7 @@ def test_the_smallest_and_the_cheapest_size() -> None:
 def test_a_goal_out_of_reach_is_an_error() -> None:
     """Where sizes were given and none is enough, the error says what the best has."""
     trace = Trace.from_claims([BEGIN, BEGIN])
-    with pytest.raises(UnreachableGoalError, match="a hit rate of 0.9; the best of them has 0.5"):
+    with pytest.raises(UnreachableGoalError, match=r"a hit rate of 0\.9; the best of them has 0\.5"):
         sweep(trace, SECOND, sizes=[0, 1]).smallest(hit_rate=0.9)
 
 
