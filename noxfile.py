@@ -24,7 +24,7 @@ def install_group(session: nox.Session, group: str) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests on each Python that is present, with the wheel installed as a user would."""
-    session.install("-q", ".[cli,testing]")
+    session.install("-q", ".[cli,notebook,testing]")
     session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
 
 
@@ -33,7 +33,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest versions of everything that the project says it works with."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["cli"], *extras["testing"]]
+    needed = [*project["dependencies"], *extras["cli"], *extras["notebook"], *extras["testing"]]
     session.install("-q", ".", *(requirement.replace(">=", "==") for requirement in needed))
     session.run("pytest", "-q", *session.posargs)
 
@@ -42,7 +42,7 @@ def minimums(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Coverage of branches; it must be whole for `decision`."""
     install_group(session, "coverage")
-    session.install("-q", "-e", ".[cli,testing]")
+    session.install("-q", "-e", ".[cli,notebook,testing]")
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "report")
     session.run("coverage", "report", "--include=prebuilds/decision/*", "--fail-under=100")
@@ -69,13 +69,15 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation as HTML; warnings are errors."""
     install_group(session, "docs")
-    session.install("-q", "-e", ".[cli,testing]")
+    session.install("-q", "-e", ".[cli,notebook,testing]")
     shutil.rmtree(Path("docs/_build"), ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long planning and importing take, as ratios within one run."""
+    """How long planning, importing and foreseeing take, as ratios within one run."""
+    install_group(session, "bench")
     session.install("-q", ".[cli]")
-    session.run("python", "tests/bench.py", *session.posargs)
+    for name in ("bench", "bench_whatif"):
+        session.run("python", f"tests/{name}.py", *session.posargs)

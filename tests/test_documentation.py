@@ -16,11 +16,13 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 
 import prebuilds
+import prebuilds.whatif
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
@@ -77,10 +79,12 @@ def test_every_test_that_the_departures_name_exists() -> None:
     assert sorted(named - defined) == []
 
 
-def test_the_api_page_has_every_public_name() -> None:
-    """The page documents what `prebuilds` exports, each name once, and nothing else."""
+@pytest.mark.parametrize("module", [prebuilds, prebuilds.whatif], ids=lambda module: module.__name__)
+def test_the_api_page_has_every_public_name(module: ModuleType) -> None:
+    """The page documents what a package exports, each name once, and nothing else of it."""
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\.\. auto\w+:: prebuilds\.(\w+)$", page, re.MULTILINE)) == sorted(prebuilds.__all__)
+    documented = re.findall(rf"^\.\. auto\w+:: {module.__name__}\.(\w+)$", page, re.MULTILINE)
+    assert sorted(documented) == sorted(module.__all__)
 
 
 def list_blocks(path: Path) -> list[Block]:

@@ -170,10 +170,10 @@ class Engine:
     def _note_hold(self, decision: Decision, now: int) -> None:
         ledger, backoff = self._pool.ledger, decision.snapshot.backoff
         until = decision.actions[0].backoff_until if decision.actions else None
-        if until is not None and backoff is not None:
-            ledger.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
-        elif decision.snapshot.is_hard_limited:
+        if decision.snapshot.is_hard_limited:  # which outlasts a backoff
             ledger.hold(now, HoldReason.HARD_LIMITED)
+        elif until is not None and backoff is not None:
+            ledger.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
         elif ledger.is_held:
             ledger.hold(now, None)
 

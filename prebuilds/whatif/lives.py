@@ -144,7 +144,8 @@ class Lives:
 
     def _find_end(self, created: int, generation: int, gone: int, loss: Loss | None) -> tuple[int, Loss | None]:
         until = gone
-        if generation < len(self._promoted) and self._promoted[generation] < until:
+        # A promotion comes before all else at its instant, and what a round then deletes is lost to it.
+        if generation < len(self._promoted) and self._promoted[generation] <= until:
             until, loss = self._promoted[generation], Loss.OUTDATED
         expired = self._find_expiry(created, generation)
         return (expired, Loss.EXPIRED) if expired < until else (until, loss)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from prebuilds.decision.explaining import describe_instant
 from prebuilds.decision.planning import Decision
 from prebuilds.errors import InvalidValueError, UnknownMissError, UnknownPresetError, show
 from prebuilds.whatif.engine import Engine
@@ -113,7 +114,7 @@ class SimulationResult(Measures, Rows):
     @property
     def notes(self) -> tuple[str, ...]:
         limited = [
-            f"{record.preset_id} was hard-limited from {to_instant(hold.at)} on: its builds kept failing."
+            f"{record.preset_id} is hard-limited from {describe_instant(to_instant(hold.at))} on: its builds failed."
             for record in self.pools
             for hold in record.holds[-1:]
             if hold.reason is HoldReason.HARD_LIMITED

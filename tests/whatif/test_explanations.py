@@ -105,6 +105,8 @@ def check_account(miss: Miss, history: History) -> None:
     assert miss.invalidated_at == tuple(
         one for one in sorted(one.at for one in list_invalidations(history.case)) if since < one <= at
     )
+    outdated = sum(history.count_good(promoted - TICK) for promoted in {*miss.promoted_at})
+    assert lost.get(Loss.OUTDATED, 0) == outdated
     for step in miss.target_steps:
         preset = record.presets[0].preset
         assert since < step.at <= at
