@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import plan, simulate
+from prebuilds.commands import plan, simulate, size
 
-_COMMANDS = (plan, simulate)
+_COMMANDS = (plan, simulate, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -151,7 +151,7 @@ def _list_place(point: PoolSize, span: timedelta) -> dict[str, float]:
 
 def _mark(alt: Any, place: dict[str, float], hit_rate: float) -> list[Any]:
     """A rule at the hit rate, and the size that reaches it, named below the curve where nothing else is."""
-    text = f"{place['size']} for {hit_rate:.4g}"
+    text = f"{place['size']:g} for {hit_rate:.4g}"
     rule = alt.Chart(make_data([{"hits": 100 * hit_rate}])).mark_rule(color=_RED, strokeDash=[4, 4]).encode(y="hits:Q")
     chosen = alt.Chart(make_data([place])).encode(x="idle:Q", y="hits:Q")
     return [rule, chosen.mark_point(color=_RED, size=120), chosen.mark_text(color=_RED, dy=22, text=text, fontSize=13)]

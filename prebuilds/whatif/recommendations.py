@@ -139,7 +139,8 @@ class Recommendation(Rows):
             x=alt.X("hour:O", title=f"hour of the day ({self.timezone})", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("day:O", title=None, sort=list(WEEKDAYS)),
         )
-        cells = base.mark_rect().encode(color=alt.Color("count:Q", title="prebuilds", scale=alt.Scale(scheme="blues")))
+        scale = alt.Scale(range=["#f3f7fb", "#6ea3d4"])  # light enough for the numbers to be read on
+        cells = base.mark_rect().encode(color=alt.Color("count:Q", title="prebuilds", scale=scale))
         texts = base.mark_text(fontSize=10).encode(text="count:Q")
         panels = alt.layer(cells, texts).properties(width=560, height=160)
         return panels.facet(row=alt.Row("what:N", title=None, sort=list(_PANELS), header=alt.Header(labelFontSize=13)))

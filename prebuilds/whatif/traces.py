@@ -121,6 +121,9 @@ class Trace:
     def __iter__(self) -> Iterator[datetime]:
         return map(to_instant, self.ticks)
 
+    def __getitem__(self, index: int) -> datetime:
+        return to_instant(self.ticks[index])
+
     def __repr__(self) -> str:
         begin, end = format_instant(self.begin), format_instant(self.end)
         return f"<Trace of {len(self):,} claims from {begin} to {end}>"
