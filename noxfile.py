@@ -25,7 +25,7 @@ def install_group(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """The tests on each Python that is present, with the wheel installed as a user would."""
     install_group(session, "flake8")
-    session.install("-q", ".[cli,metrics,testing]")
+    session.install("-q", ".[cli,metrics,notebook,testing]")
     session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
 
 
@@ -34,7 +34,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest versions of everything that the project says it works with."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["cli"], *extras["metrics"], *extras["testing"]]
+    needed = [*project["dependencies"], *extras["cli"], *extras["metrics"], *extras["notebook"], *extras["testing"]]
     session.install("-q", ".", *(requirement.replace(">=", "==") for requirement in needed))
     session.run("pytest", "-q", *session.posargs)
 
@@ -44,7 +44,7 @@ def coverage(session: nox.Session) -> None:
     """Coverage of branches; it must be whole for `decision`."""
     install_group(session, "coverage")
     install_group(session, "flake8")
-    session.install("-q", "-e", ".[cli,metrics,testing]")
+    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "report")
     session.run("coverage", "report", "--include=prebuilds/decision/*", "--fail-under=100")
@@ -62,7 +62,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy and pyright, for the package and for a typed example of its use."""
     install_group(session, "typing")
-    session.install("-q", "-e", ".[cli,metrics,testing]")
+    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
     session.run("mypy")
     session.run("pyright")
 
@@ -71,24 +71,24 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation as HTML; warnings are errors."""
     install_group(session, "docs")
-    session.install("-q", "-e", ".[cli,metrics,testing]")
+    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
     shutil.rmtree(Path("docs/_build"), ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long planning and importing take, as ratios within one run, and claims under contention."""
+    """How long planning, importing, foreseeing and claiming take, as ratios within one run."""
+    install_group(session, "bench")
     session.install("-q", ".[cli]")
-    session.run("python", "tests/bench.py", *session.posargs)
-    session.run("python", "tests/bench_rounds.py")
-    session.run("python", "tests/bench_claims.py")
+    for name in ("bench", "bench_whatif", "bench_rounds", "bench_claims"):
+        session.run("python", f"tests/{name}.py", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Known bugs, each put into a copy of the package: which is caught by what. One that survives is an error."""
-    session.install("-q", "-e", ".[cli,metrics,testing]")
+    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
     with session.chdir("tests"):
         session.run("python", "-m", "mutants", *session.posargs)
 

@@ -86,6 +86,7 @@ PUBLIC = (
     "prebuilds.adapters.sqlite",
     "prebuilds.runtime",
     "prebuilds.testing",
+    "prebuilds.whatif",
 )
 
 
