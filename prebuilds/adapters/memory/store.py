@@ -57,7 +57,9 @@ class MemoryStore:
     ) -> Iterator[Transaction]:
         with open_transaction(self), self.connection():
             if read_only:
-                yield MemoryTransaction(self._committed, read_only=True)
+                tables = self._committed
+                _check_lease(tables, lease)
+                yield MemoryTransaction(tables, read_only=True)
                 return
             with self._write_lock():
                 _check_lease(self._committed, lease)

@@ -129,7 +129,8 @@ class Workspaces(Role):
     ) -> None:
         build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
         outcomes = self._own("outcomes").outcomes
-        outcomes[preset_id] = (*outcomes.get(preset_id, ()), build)
+        known = (*outcomes.get(preset_id, ()), build)
+        outcomes[preset_id] = tuple(sorted(known, key=_get_end))  # reports may come late
 
 
 def _is_pending(workspace: Workspace, preset_id: str) -> bool:
@@ -145,6 +146,10 @@ def _is_wanted(workspace: Workspace, take: Take) -> bool:
 
 def _is_named(workspace: Workspace, take: Take) -> bool:
     return not workspace.deleted and (workspace.owner_id, workspace.name) == (take.owner_id, take.name)
+
+
+def _get_end(build: Build) -> datetime:
+    return build.finished_at or build.created_at
 
 
 def _rank(workspace: Workspace) -> tuple[datetime, str]:
