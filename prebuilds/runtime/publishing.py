@@ -1,7 +1,7 @@
 """Publishing after commit: a message is released when its transaction has been committed, or dropped with it.
 
 - A transaction holds a connection, and publishing may want one too: done inside, a small pool is exhausted. So
-  publishing inside a transaction raises, in the thread or task that has it open.
+  publishing inside a transaction raises, in the thread or task that has it open and in tasks that it began meanwhile.
 - Messages of one transaction are released in their order, and none of them before the commit.
 - An `OutboxRelay` loses nothing and may send twice. A `MessageQueue` never sends twice and is lost with the process.
 """
@@ -9,14 +9,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from prebuilds.errors import InvalidValueError, NestedTransactionError, PublishInTransactionError
 from prebuilds.runtime.models import Message
@@ -25,15 +27,23 @@ from prebuilds.runtime.ports import PubSub, Store
 _log = logging.getLogger(__name__)
 
 _BATCH = 100  # messages that are read from the outbox at once
-_PACKAGE = str(Path(__file__).parent.parent)
+_SKIPPED = (str(Path(__file__).parent.parent) + os.sep, contextmanager.__code__.co_filename)
 
 
-class _OpenTransaction(NamedTuple):
-    store: object
-    place: str
+class _OpenTransaction:
+    """One that may be open. A task that was begun inside holds it too, by a copy of the context, and outlives it."""
+
+    def __init__(self, store: object, place: str) -> None:
+        self.store = store
+        self.place = place
+        self.is_open = True
 
 
-_open: ContextVar[tuple[_OpenTransaction, ...]] = ContextVar("prebuilds_open_transactions", default=())
+_begun: ContextVar[tuple[_OpenTransaction, ...]] = ContextVar("prebuilds_begun_transactions", default=())
+
+
+def _list_open() -> tuple[_OpenTransaction, ...]:
+    return tuple(transaction for transaction in _begun.get() if transaction.is_open)
 
 
 @contextmanager
@@ -42,26 +52,30 @@ def open_transaction(store: object) -> Iterator[None]:
 
     Every `Store` wraps its transactions in this. Raises `NestedTransactionError` inside another one of the same store.
     """
-    for transaction in _open.get():
+    for transaction in _list_open():
         if transaction.store is store:
             raise NestedTransactionError(transaction.place)
-    token = _open.set((*_open.get(), _OpenTransaction(store, _find_place())))
+    own = _OpenTransaction(store, _find_place())
+    _begun.set((*_list_open(), own))
     try:
         yield
     finally:
-        _open.reset(token)
+        own.is_open = False
+        # No reset by token: it may end after another that began later, or in another context, as in a web framework.
+        _begun.set(_list_open())
 
 
 def refuse_in_transaction() -> None:
     """Every `PubSub` calls this before it publishes. Raises `PublishInTransactionError` inside a transaction."""
-    if _open.get():
-        raise PublishInTransactionError(_open.get()[-1].place)
+    transactions = _list_open()
+    if transactions:
+        raise PublishInTransactionError(transactions[-1].place)
 
 
 def _find_place() -> str:
     """The line of the host's code that the transaction begins at: the first outside of this package and contextlib."""
     frame = sys._getframe(1)  # noqa: SLF001 - as logging does
-    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, contextmanager.__code__.co_filename)):
+    while frame.f_back and frame.f_code.co_filename.startswith(_SKIPPED):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
@@ -109,7 +123,10 @@ class Relay(Protocol):
     """What sends committed messages on."""
 
     def flush(self) -> int:
-        """Publish all that wait, and return how many those were. Raises what publishing raises; the rest stays."""
+        """Publish all that wait, and return how many those were. Raises what publishing raises; the rest stays.
+
+        While another call is at it, or this one is made by a listener, that other call publishes these too.
+        """
         ...
 
 
@@ -131,21 +148,13 @@ class MessageQueue:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue these, and publish what is queued. Never raises: what is to be sent has been committed already."""
-        with self._queueing:
-            self._messages.extend(messages)
-            excess = max(len(self._messages) - self._capacity, 0)
-            for _ in range(excess):
-                self._messages.popleft()
-            self.dropped += excess
-        if excess:
-            _log.warning("messages dropped", extra={"count": excess, "capacity": self._capacity})
+        self._queue(partial(self._messages.extend, messages))
         try:
             self.flush()
         except Exception:  # whatever it is, the transaction is over and the messages wait
             _log.exception("messages not published", extra={"queued": len(self._messages)})
 
     def flush(self) -> int:
-        """Publish all that wait, unless another thread is at it, and return how many those were."""
         count = 0
         # Whoever finds the lock taken leaves its messages to the one who has it, and who looks again after letting go.
         while self._messages and self._publishing.acquire(blocking=False):
@@ -165,10 +174,20 @@ class MessageQueue:
             try:
                 self._pubsub.publish(message)
             except BaseException:
-                with self._queueing:
-                    self._messages.appendleft(message)
+                self._queue(partial(self._messages.appendleft, message))
                 raise
             count += 1
+
+    def _queue(self, add: Callable[[], None]) -> None:
+        """Add messages, and drop the oldest of all beyond the capacity."""
+        with self._queueing:
+            add()
+            excess = max(len(self._messages) - self._capacity, 0)
+            for _ in range(excess):
+                self._messages.popleft()
+            self.dropped += excess
+        if excess:
+            _log.warning("messages dropped", extra={"count": excess, "capacity": self._capacity})
 
 
 class OutboxRelay:
@@ -181,13 +200,19 @@ class OutboxRelay:
         self._store = store
         self._pubsub = pubsub
         self._publishing = threading.Lock()
+        self._is_wanted = False
 
     def flush(self) -> int:
-        """Publish all that wait, and return how many those were. Raises what publishing raises; the rest stays."""
         count = 0
-        with self._publishing:
-            while sent := self._flush_batch():
-                count += sent
+        self._is_wanted = True
+        # As in a queue: whoever finds the lock taken leaves it to the one who has it, who looks after letting go.
+        while self._is_wanted and self._publishing.acquire(blocking=False):
+            try:
+                self._is_wanted = False  # before reading, so that what is committed from now on is asked for again
+                while sent := self._flush_batch():
+                    count += sent
+            finally:
+                self._publishing.release()
         return count
 
     def _flush_batch(self) -> int:
