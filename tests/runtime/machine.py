@@ -5,7 +5,7 @@ Everything that it sees is written to its trace, so that two stores can be compa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 
 import attrs
@@ -28,17 +28,19 @@ class PoolMachine(RuleBasedStateMachine):
     A subclass says which store to use.
     """
 
-    make_store: Callable[[], Store]
-
     def __init__(self) -> None:
         super().__init__()
+        self.resources = ExitStack()
         self.active = "v1"
         self.templates = {"t": Template(id="t", organization_id="o"), "u": Template(id="u")}
         self.desired = dict.fromkeys(PRESETS, 2)
         self.claimed: dict[str, str] = {}
         self.trace: list[object] = []
         self.is_paused = False
-        self.world = World(*map(self._make_preset, PRESETS), store=type(self).make_store())
+        self.world = World(*map(self._make_preset, PRESETS), store=self.make_store())
+
+    def make_store(self) -> Store:
+        raise NotImplementedError
 
     def _make_preset(self, name: str) -> Preset:
         template = self.templates["u" if name == "c" else "t"]
@@ -47,7 +49,7 @@ class PoolMachine(RuleBasedStateMachine):
         return Preset(
             id=name,
             desired_instances=self.desired[name],
-            ttl=2 * HOUR,
+            ttl=24 * HOUR,
             template_version=make_version(f"{template.id}-{version}", template=template, is_active=is_active),
         )
 
@@ -107,7 +109,7 @@ class PoolMachine(RuleBasedStateMachine):
     def reset(self, name: str) -> None:
         self.world.controls.reset(name)
 
-    @rule(duration=st.sampled_from((timedelta.resolution, MINUTE, HOUR, 3 * HOUR)))
+    @rule(duration=st.sampled_from((timedelta.resolution, MINUTE, HOUR, 24 * HOUR)))
     def pass_time(self, duration: timedelta) -> None:
         self.world.clock.advance(duration)
 
@@ -139,6 +141,10 @@ class PoolMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The events stop: the builder works, nobody holds the loop back, and old failures are forgotten."""
+        with self.resources:
+            self.come_to_rest()
+
+    def come_to_rest(self) -> None:
         self.world.builder.error = None
         self.world.controls.resume()
         for name in PRESETS:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from hypothesis import settings
 
 from prebuilds.adapters.memory import MemoryStore
+from prebuilds.adapters.sqlite import SQLiteStore
+from prebuilds.runtime import Store
 from runtime.machine import PoolMachine
 
 
 class MemoryMachine(PoolMachine):
-    make_store = MemoryStore
+    """On the memory store."""
+
+    def make_store(self) -> Store:
+        return MemoryStore()
+
+
+class SQLiteMachine(PoolMachine):
+    """On SQLite, with a file of its own for each example."""
+
+    def make_store(self) -> Store:
+        folder = self.resources.enter_context(TemporaryDirectory())
+        store = SQLiteStore(Path(folder) / "pool.db", max_connections=2)
+        self.resources.callback(store.close)
+        return store
 
 
 TestMemory = MemoryMachine.TestCase
 TestMemory.settings = settings(max_examples=100, stateful_step_count=30)
+TestSQLite = SQLiteMachine.TestCase
+TestSQLite.settings = settings(max_examples=40, stateful_step_count=30)
