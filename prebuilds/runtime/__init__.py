@@ -33,7 +33,7 @@ from prebuilds.runtime.models import (
     WorkspaceBuild,
 )
 from prebuilds.runtime.options import ReconcilerOptions
-from prebuilds.runtime.ports import Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
 from prebuilds.runtime.publishing import (
     HeldMessages,
     MessageQueue,
@@ -50,6 +50,7 @@ __all__ = [
     "PREBUILDS_USER_ID",
     "SYSTEM_CLOCK",
     "AddMembership",
+    "BatchPubSub",
     "BuildReports",
     "BuildRequest",
     "CancelPending",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset
 from prebuilds.runtime.models import BuildRequest, Counter, CounterValue, Lease, Message, OutboxEntry, Take, Workspace
@@ -281,6 +281,15 @@ class PubSub(Protocol):
         Messages of one publisher come in their order, on any thread, at least once. What a listener raises is logged
         and stops nobody.
         """
+        ...
+
+
+@runtime_checkable
+class BatchPubSub(PubSub, Protocol):
+    """A `PubSub` that can send several messages at the price of one. Whoever has many looks for it."""
+
+    def publish_all(self, messages: Sequence[Message]) -> None:
+        """Send messages in their order: all of them, or none if it raises. Raises what `publish` does."""
         ...
 
 
