@@ -44,6 +44,7 @@ from prebuilds.runtime.publishing import (
 )
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.shards import Shard
 
 __all__ = [
     "PREBUILDS_CHANGED",
@@ -82,6 +83,7 @@ __all__ = [
     "ReconcilerOptions",
     "ReconciliationResult",
     "SetPrebuildStatus",
+    "Shard",
     "Store",
     "SubmitBuild",
     "Take",
