@@ -1,7 +1,7 @@
 """The command line, `python -m prebuilds`: which commands there are, and one that is asked for is run.
 
 - What a person asked for goes to standard output, what went wrong to standard error, one line for each problem.
-- The exit status is 0 when the question was answered and 2 when it was put wrongly.
+- The exit status is 0 when the question was answered, 1 when the answer is no, and 2 when it was put wrongly.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import plan
+from prebuilds.commands import claim, controls, plan, run, status
 
-_COMMANDS = (plan,)
+_COMMANDS = (plan, run, status, claim, controls)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,14 +59,14 @@ class InvalidCronError(PrebuildsError, ValueError):
 
 
 class UnknownPresetError(PrebuildsError, LookupError):
-    """The snapshot has no preset with this id."""
+    """There is no preset with this id, in the snapshot or the store."""
 
     def __init__(self, preset_id: str) -> None:
         super().__init__(preset_id)
         self.preset_id = preset_id
 
     def __str__(self) -> str:
-        return f"the snapshot has no preset with the id {show(self.preset_id)}"
+        return f"there is no preset with the id {show(self.preset_id)}"
 
 
 class InvalidSnapshotError(PrebuildsError, ValueError):

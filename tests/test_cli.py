@@ -202,7 +202,7 @@ def test_what_is_no_file_is_told_in_one_line(tmp_path: Path, capsys: pytest.Capt
             "argument --backoff-interval: 'nan' is not 0 or a number of seconds from 0.000001",
         ),
         (["--backoff-interval", "1e-7"], "argument --backoff-interval: '1e-7' is not 0 or a number of seconds from"),
-        (["--preset", "ghost"], "the snapshot has no preset with the id 'ghost'"),
+        (["--preset", "ghost"], "there is no preset with the id 'ghost'"),
         (["--format", "yaml"], "argument --format: invalid choice: 'yaml'"),
     ],
 )

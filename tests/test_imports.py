@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "runtime": ({"decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
     "adapters": ({"adapters", "decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
     "testing": ({"decision", "errors", "runtime", "testing"}, {"attrs", "hypothesis"}),
-    "commands": ({"adapters", "commands", "decision", "errors", "runtime"}, {"rich"}),
+    "commands": ({"adapters", "commands", "decision", "errors", "runtime"}, {"attrs", "prometheus_client", "rich"}),
     "cli": ({"commands"}, set()),
     "errors": (set(), set()),
     "__main__": ({"cli"}, set()),

@@ -9,6 +9,9 @@ from prebuilds.decision.models import Policy
 from prebuilds.decision.rfc3339 import parse_instant
 from prebuilds.errors import show
 
+_DAY = timedelta(days=1)
+_LAST_PORT = 65_535
+
 
 def read_instant(text: str) -> datetime:
     """An RFC 3339 instant."""
@@ -28,3 +31,21 @@ def read_seconds(text: str) -> timedelta:
     if seconds and not interval:
         raise argparse.ArgumentTypeError(f"{show(text)} is not 0 or a number of seconds from 0.000001 to 36525 days")
     return interval
+
+
+def read_interval(text: str) -> timedelta:
+    """A number of seconds to wait: more than 0, and a day at most."""
+    try:
+        interval = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        interval = timedelta()
+    if not timedelta() < interval <= _DAY:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a number of seconds from 0.000001 to 86400")
+    return interval
+
+
+def read_port(text: str) -> int:
+    """A TCP port; 0 has the system choose one."""
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a port from 0 to {_LAST_PORT}")
+    return int(text)

@@ -13,6 +13,7 @@ from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.errors import UnresolvedVersionError
 from prebuilds.runtime.models import BuildRequest, Counter, Message, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.publishing import Relay, flush_quietly
 
 PREBUILDS_CHANGED = "prebuilds.changed"
 """The topic for whatever may call for another decision; the body is the id of the preset, or empty for all."""
@@ -43,11 +44,15 @@ def make_build(request: BuildRequest, last_build: WorkspaceBuild | None, *, now:
 
 
 class BuildReports:
-    """What the host's builder calls to tell how its builds fare; each call is one transaction of the store."""
+    """What the host's builder calls to tell how its builds fare; each call is one transaction of the store.
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    With a `relay` the loop hears of it at once, else when somebody flushes the store's outbox.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._relay = relay
 
     def begin(self, build_id: str) -> bool:
         """Whether to do the build now: False if it was canceled, or has begun already."""
@@ -67,6 +72,7 @@ class BuildReports:
         with self._store.transaction() as tx:
             workspace = tx.mark_ready(workspace_id)
             tell_changed(tx, workspace)
+        flush_quietly(self._relay)
         return workspace is not None
 
     def replace_resource(self, preset_id: str) -> None:
@@ -76,7 +82,9 @@ class BuildReports:
 
     def _finish(self, build_id: str, status: BuildStatus) -> bool:
         with self._store.transaction() as tx:
-            return finish_build(tx, build_id, status, now=self._clock.now())
+            is_finished = finish_build(tx, build_id, status, now=self._clock.now())
+        flush_quietly(self._relay)
+        return is_finished
 
 
 def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: datetime) -> bool:

@@ -20,6 +20,7 @@ from prebuilds.errors import ClaimConflictError, UnknownPresetError
 from prebuilds.runtime.building import tell_changed
 from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.publishing import Relay, flush_quietly
 
 
 class MissReason(Enum):
@@ -45,12 +46,23 @@ class Claim:
 
 
 class Claims:
-    """Gives prebuilds of a store to users, in the given order where several would do."""
+    """Gives prebuilds of a store to users, in the given order where several would do.
 
-    def __init__(self, store: Store, *, clock: Clock, order: ClaimOrder = ClaimOrder.OLDEST_FIRST) -> None:
+    With a `relay` the loop hears of each claim at once, and refills the pool.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        order: ClaimOrder = ClaimOrder.OLDEST_FIRST,
+        relay: Relay | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._order = order
+        self._relay = relay
 
     def claim(self, preset_id: str, *, owner: str, name: str, request_id: str | None = None) -> Claim:
         """A prebuild of the preset for this user, under this name.
@@ -69,7 +81,7 @@ class Claims:
         )
         try:
             with self._store.transaction() as tx:
-                return _find_repeated(tx, take) or _take(tx, take)
+                claim = _find_repeated(tx, take) or _take(tx, take)
         except ClaimConflictError:
             # Another call with the same request id came first, after this one had looked for it.
             with self._store.transaction(read_only=True) as tx:
@@ -77,6 +89,8 @@ class Claims:
             if repeated is None:
                 raise
             return repeated
+        flush_quietly(self._relay)
+        return claim
 
     def match_preset(self, parameters: Mapping[str, str], *, template_id: str | None = None) -> str | None:
         """The id of the active preset, of this template if one is given, that fits best; see `match_preset`."""

@@ -9,14 +9,16 @@ from prebuilds.errors import UnknownPresetError
 from prebuilds.runtime.building import PREBUILDS_CHANGED
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.publishing import Relay, flush_quietly
 
 
 class Controls:
-    """Pauses and resumes reconciliation, and resets and invalidates presets."""
+    """Pauses and resumes reconciliation, and resets and invalidates presets. With a `relay` it is told at once."""
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._relay = relay
 
     def pause(self) -> None:
         """Do nothing more until `resume`: no reconciler creates or deletes anything. Claims are served."""
@@ -48,3 +50,4 @@ class Controls:
                 raise UnknownPresetError(preset_id)
             change(tx)
             tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
+        flush_quietly(self._relay)

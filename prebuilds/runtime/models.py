@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import Enum
 
@@ -31,8 +32,9 @@ from prebuilds.errors import InvalidValueError
 PREBUILDS_USER_ID = "prebuilds"
 """Who owns a workspace that nobody has claimed."""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")  # what no encoding can express, and so no database can hold
 _POSITIVE = check("a whole number of 1 or more", lambda value: type(value) is int and value >= 1)
-_BODY = check("text", lambda value: isinstance(value, str))
+_BODY = check("text without lone surrogates", lambda value: isinstance(value, str) and not _SURROGATES.search(value))
 
 
 @attrs.frozen(kw_only=True)

@@ -130,6 +130,15 @@ class Relay(Protocol):
         ...
 
 
+def flush_quietly(relay: Relay | None) -> None:
+    """Publish all that wait, if there is a relay. What fails is logged: the messages were committed, and wait."""
+    try:
+        if relay:
+            relay.flush()
+    except Exception:
+        _log.exception("messages not published")
+
+
 class MessageQueue:
     """A bounded queue within the process, for stores without an outbox.
 

@@ -86,8 +86,8 @@ class Reconciler:
     def stop(self, timeout: timedelta | None = None) -> bool:
         """End `run` after the effects that are under way, and wait for that. Returns whether it has ended.
 
-        For good: a reconciler that has been stopped does no further pass. Called by `run` itself, as from a signal
-        handler or a hook, it does not wait.
+        For good: a reconciler that has been stopped carries nothing out any more, and lets another have its lease.
+        Called by `run` itself, as from a signal handler or a hook, it does not wait.
         """
         self._passes.stopping.set()
         self._wake.set()
@@ -95,6 +95,7 @@ class Reconciler:
             return False
         has_ended = self._running.acquire(timeout=-1 if timeout is None else timeout.total_seconds())
         if has_ended:
+            self._attempt(self._passes.release_lease)
             self._running.release()
         return has_ended
 

@@ -16,7 +16,7 @@ _CLAIMABLE = f"""
     AND workspaces.preset_id = ? AND workspaces.ready = 1 AND workspaces.created_at >= coalesce(?, {-(2**63)})
     AND builds.transition = 'start' AND builds.status = 'succeeded'
 """
-_FIRST_BY = {
+FIRST_BY = {
     ClaimOrder.OLDEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
     ClaimOrder.NEWEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at DESC, workspaces.id DESC LIMIT 1",
 }
@@ -56,7 +56,7 @@ class ClaimRows:
 
     def _find_claimable(self, take: Take) -> Workspace | None:
         parts = write_take(take)
-        row = self._statements.fetch_one(_FIRST_BY[take.order], parts[0], parts[1])
+        row = self._statements.fetch_one(FIRST_BY[take.order], parts[0], parts[1])
         return read_workspace(row) if row else None
 
     def _is_named(self, take: Take) -> bool:

@@ -1,13 +1,13 @@
 """One connection to the file: how it is opened, how its transactions begin and end, and what its errors mean.
 
-- What has been committed is on the disk (`synchronous = FULL`). A killed process would lose nothing without it, as the
-  pages it wrote are with the kernel. A machine that loses its power would lose the last commits: a workspace that a
-  user has claimed would be a prebuild again, and be deleted or given to somebody else.
+- What has been committed is on the disk (`synchronous = FULL`), unless that is not asked for. A killed process loses
+  nothing either way, as the pages that it wrote are with the kernel. A machine that loses its power would lose the last
+  commits: a workspace that a user has claimed would be a prebuild again, and be deleted or given to somebody else.
 - A write transaction is a writer from its first statement (`BEGIN IMMEDIATE`), so that it never fails half-way because
   somebody else has written since it read.
 - A read-only transaction sees the moment it began at, and SQLite itself refuses its writes.
-- Waiting for other processes is done here. SQLite's own waiting backs off to a tenth of a second, which whoever comes
-  late to a busy file would pay in full.
+- Waiting for other processes is done here. SQLite's own waiting backs off, to a tenth of a second in the end: the
+  longer one has waited the longer one waits, while others go first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ _T = TypeVar("_T")
 
 _BUSY = ("database is locked", "database table is locked", "database schema is locked", "locking protocol")
 _READ_ONLY = "attempt to write a readonly database"
-_PAUSE = 0.0005  # seconds between two attempts
 _STATEMENTS = 256  # that a connection keeps compiled; more than there are
 
 _abandoned: list[sqlite3.Connection] = []  # of a parent process; they must not even be closed
@@ -32,7 +31,7 @@ _abandoned: list[sqlite3.Connection] = []  # of a parent process; they must not 
 class Connection:
     """One connection, used by one thread at a time. `seconds` is how long it waits for other processes."""
 
-    def __init__(self, path: str, *, seconds: float) -> None:
+    def __init__(self, path: str, *, seconds: float, survives_power_loss: bool) -> None:
         self._path = path
         self._seconds = seconds
         self.is_abandoned = False
@@ -40,8 +39,9 @@ class Connection:
         self._raw = sqlite3.connect(
             path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
         )
-        try:
-            self.execute("PRAGMA synchronous = FULL")
+        level = "FULL" if survives_power_loss else "NORMAL"
+        try:  # reads the file, which another process may be making
+            self.wait_for(lambda: self.execute(f"PRAGMA synchronous = {level}"), monotonic() + seconds)
         except BaseException:
             self._raw.close()
             raise
@@ -64,16 +64,17 @@ class Connection:
 
     def wait_for(self, attempt: Callable[[], _T], deadline: float) -> _T:
         """Do this as soon as no other process is in its way. Raises `StoreBusyError` at the deadline."""
+        began = monotonic()
         while True:
             try:
                 return attempt()
             except StoreBusyError:
                 if self._raw.in_transaction:
                     self._raw.execute("ROLLBACK")
-                left = deadline - monotonic()
-                if left <= 0:
+                now = monotonic()
+                if now >= deadline:
                     raise
-                sleep(min(_PAUSE, left))
+                sleep(min(calculate_pause(now - began), deadline - now))
 
     def begin(self, *, read_only: bool, deadline: float) -> None:
         """Begin a transaction."""
@@ -109,6 +110,17 @@ class Connection:
     def _require_own(self) -> None:
         if self.is_abandoned:
             raise ForkedStoreError(self._path)
+
+
+def calculate_pause(waited: float) -> float:
+    """Seconds until the next attempt, after so many of waiting.
+
+    Short waits should cost others little, and whoever has waited longer should come before those who have not: it
+    tries more often. What lasts for a second is no transaction of this library, and is not worth the processor.
+    """
+    if waited < 0.03:
+        return 0.002
+    return 0.0003 if waited < 1 else 0.005
 
 
 def is_busy(error: sqlite3.OperationalError) -> bool:

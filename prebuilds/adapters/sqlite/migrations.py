@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from prebuilds.adapters.sqlite.connections import Connection
@@ -15,17 +16,19 @@ from prebuilds.adapters.sqlite.schema import APPLICATION_ID, VERSIONS
 from prebuilds.errors import UnsupportedStoreError
 
 
-def connect(path: str, *, seconds: float, deadline: float, versions: Sequence[Sequence[str]] = VERSIONS) -> Connection:
+def connect(
+    path: str, *, seconds: float, survives_power_loss: bool, versions: Sequence[Sequence[str]] = VERSIONS
+) -> Connection:
     """A connection to the file, which is made and brought to the last of these versions if need be.
 
     Raises `UnsupportedStoreError` for a file of a later version, or of something else, and `StoreBusyError`.
     """
     try:
-        connection = Connection(path, seconds=seconds)
+        connection = Connection(path, seconds=seconds, survives_power_loss=survives_power_loss)
     except sqlite3.DatabaseError as error:
         raise UnsupportedStoreError(path, str(error)) from error
     try:
-        _prepare(connection, path, deadline, versions)
+        _prepare(connection, path, monotonic() + seconds, versions)
     except BaseException:
         connection.close()
         raise

@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from types import TracebackType
 
 from typing_extensions import Self
 
-from prebuilds.adapters.sqlite.connections import Connection
 from prebuilds.adapters.sqlite.migrations import connect
 from prebuilds.adapters.sqlite.pool import Pool
 from prebuilds.adapters.sqlite.settings import check_lease
@@ -34,12 +34,21 @@ class SQLiteStore:
     `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection
     and for other writers, of whatever process. All of them are serializable, whatever isolation they are asked for.
 
+    What a transaction has committed outlives the process, even one that is killed. It outlives a machine that loses its
+    power too, for which each commit waits for the disk. Without `survives_power_loss` writing is many times faster, and
+    the last commits may be lost with the machine; what is left is consistent.
+
     Raises `UnsupportedStoreError` for a file of a later version or of something else. Use it as a context manager, or
     call `close`. The file belongs on a disk of this machine: a network's may not lock as SQLite needs it.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, max_connections: int = 8, timeout: timedelta = _TIMEOUT
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_connections: int = 8,
+        timeout: timedelta = _TIMEOUT,
+        survives_power_loss: bool = True,
     ) -> None:
         if type(max_connections) is not int or max_connections < 1:
             raise InvalidValueError("SQLiteStore", "max_connections", max_connections, "a whole number of 1 or more")
@@ -48,7 +57,12 @@ class SQLiteStore:
         self._path = _require_file(path)
         self._max_connections = max_connections
         self._seconds = timeout.total_seconds()
-        self._pool = Pool(self._path, max_connections=max_connections, seconds=self._seconds, connect=self._connect)
+        self._pool = Pool(
+            self._path,
+            max_connections=max_connections,
+            seconds=self._seconds,
+            connect=partial(connect, self._path, seconds=self._seconds, survives_power_loss=survives_power_loss),
+        )
         with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
             pass  # what is wrong with the file is told now, not at the first transaction
 
@@ -99,9 +113,6 @@ class SQLiteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _connect(self) -> Connection:
-        return connect(self._path, seconds=self._seconds, deadline=monotonic() + self._seconds)
 
 
 def _require_file(path: str | os.PathLike[str]) -> str:

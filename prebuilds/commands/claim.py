@@ -1,0 +1,47 @@
+"""`claim`: give a prebuild to a user. The exit status is 1 when there is none."""
+
+from __future__ import annotations
+
+import argparse
+
+from prebuilds.commands.stores import add_store, open_store
+from prebuilds.commands.streams import fail, write
+from prebuilds.errors import PrebuildsError
+from prebuilds.runtime.claims import Claim, Claims, MissReason
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
+
+_WHY = {
+    MissReason.NONE_ELIGIBLE: "no prebuild is ready",
+    MissReason.INACTIVE_PRESET: "the preset is inactive",
+}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "claim",
+        help="give a prebuild to a user",
+        description="Give a prebuild to a user, at once or not at all. The exit status is 1 when there is none.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("preset", metavar="PRESET", help="the id of the preset")
+    add_store(command)
+    command.add_argument("--owner", required=True, metavar="USER", help="who gets it")
+    command.add_argument("--name", required=True, metavar="NAME", help="what the workspace is called from now on")
+    command.add_argument("--request-id", metavar="ID", help="makes the claim safe to repeat: a retry gets the same")
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        with open_store(options.store) as opened:
+            claims = Claims(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
+            claim = claims.claim(options.preset, owner=options.owner, name=options.name, request_id=options.request_id)
+    except (PrebuildsError, OSError) as error:
+        return fail(str(error))
+    return write(lambda: print(_describe(claim))) or int(claim.workspace is None)
+
+
+def _describe(claim: Claim) -> str:
+    if claim.workspace is None:
+        return f"{claim.preset_id}: {_WHY[claim.reason] if claim.reason else 'none'}"
+    again = ", as before" * claim.is_repeated
+    return f"{claim.preset_id}: {claim.workspace.owner_id} has {claim.workspace.name} now{again}"

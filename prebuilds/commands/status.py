@@ -1,0 +1,70 @@
+"""`status`: how the pools of a store stand; in a terminal a table that stays current until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from datetime import timedelta
+
+from prebuilds.commands.options import read_interval
+from prebuilds.commands.stores import add_store, open_store
+from prebuilds.commands.streams import fail, write
+from prebuilds.commands.tables import make_table, print_table
+from prebuilds.commands.views import HEADERS, NUMBERS, View, read_view
+from prebuilds.decision.models import Policy
+from prebuilds.errors import PrebuildsError
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.ports import Store
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "status",
+        help="show how the pools of a store stand",
+        description="Show how the pools of a store stand: in a terminal until Ctrl-C, else once.",
+    )
+    command.set_defaults(run=run)
+    add_store(command)
+    command.add_argument("--once", action="store_true", help="show it once, in a terminal too")
+    command.add_argument(
+        "--interval", type=read_interval, default=timedelta(seconds=1), metavar="S", help="seconds (default: 1)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        with open_store(options.store) as opened:
+            if options.once or sys.stdout is None or not sys.stdout.isatty():
+                view = _read(opened.store)
+                return write(lambda: show(view))
+            return _watch(opened.store, options.interval)
+    except (PrebuildsError, OSError) as error:
+        return fail(str(error))
+
+
+def show(view: View) -> None:
+    """Print a view as a table."""
+    print_table(HEADERS, view.rows, numbers=NUMBERS, notes=view.notes)
+
+
+def _read(store: Store) -> View:
+    return read_view(store, now=SYSTEM_CLOCK.now(), policy=Policy())
+
+
+def _watch(store: Store, interval: timedelta) -> int:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    def render() -> Group:
+        view = _read(store)
+        return Group(make_table(HEADERS, view.rows, numbers=NUMBERS), *map(Text, view.notes))
+
+    try:
+        with Live(render(), auto_refresh=False) as live:
+            while not SYSTEM_CLOCK.wait(threading.Event(), interval):
+                live.update(render(), refresh=True)
+    except KeyboardInterrupt:
+        return 0
+    return 0
