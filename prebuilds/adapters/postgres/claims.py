@@ -18,7 +18,7 @@ from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimOrder, Take, Workspace
 
-_FIND = f"""
+FIND = f"""
     SELECT {", ".join(f"claims.{name}" for name in TAKE_COLUMNS)},
         {", ".join(f"workspaces.{name.strip()}" for name in WORKSPACE_COLUMNS.split(","))}
     FROM claims JOIN workspaces ON workspaces.id = claims.workspace_id
@@ -66,7 +66,7 @@ class ClaimRows:
         self._statements = statements
 
     def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
-        row = self._statements.fetch_one(_FIND, request_id=request_id)
+        row = self._statements.fetch_one(FIND, request_id=request_id)
         width = len(TAKE_COLUMNS)
         return (make_take(row[:width]), make_workspace(row[width:])) if row else None
 

@@ -20,6 +20,11 @@ from prebuilds.adapters.postgres.timeouts import Timeouts, count_milliseconds
 from prebuilds.errors import UnsupportedStoreError
 
 _OTHERS = (psycopg.errors.DuplicateObject, psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
+# Not to_regclass, which may answer from a cache that does not know yet what another process has just made.
+_FIND_TABLE = """
+    SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_namespace.nspname = %s AND pg_class.relname = 'prebuilds_version'
+"""
 
 
 def migrate(parameters: dict[str, Any], schema: str, timeouts: Timeouts, versions: Sequence[str] = VERSIONS) -> None:
@@ -48,10 +53,10 @@ def _check_encoding(connection: Connection, schema: str) -> None:
 
 def _find_version(connection: Connection, schema: str, known: int) -> int:
     """The version of the schema, 0 if there is none yet."""
-    table = sql.SQL("{}.prebuilds_version").format(sql.Identifier(schema))
-    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)).fetchone()
-    row = connection.execute(sql.SQL("SELECT version FROM {}").format(table)).fetchone() if found == (True,) else None
-    version: int = row[0] if row else 0
+    version = 0
+    if connection.execute(_FIND_TABLE, (schema,)).fetchone():
+        table = sql.SQL("{}.prebuilds_version").format(sql.Identifier(schema))
+        (version,) = connection.execute(sql.SQL("SELECT version FROM {}").format(table)).fetchone() or (0,)
     if version > known:
         problem = f"it is of version {version}, and this release of prebuilds knows versions up to {known}"
         raise UnsupportedStoreError(_describe(schema), problem)
@@ -68,7 +73,7 @@ def _take_steps(connection: Connection, schema: str, versions: Sequence[str]) ->
     """Take the schema from the version that it has, now that nobody else can, to the last one."""
     name = sql.Identifier(schema)
     version = _find_version(connection, schema, len(versions))
-    if not connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():
+    if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
     connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
     if version == 0:

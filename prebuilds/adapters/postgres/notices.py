@@ -21,13 +21,13 @@ _INSERT = """
     FROM unnest(%(topics)s::text[], %(bodies)s::text[]) WITH ORDINALITY AS given (topic, body, rank)
     ORDER BY rank
 """
-_DELETE = """
+DELETE = """
     DELETE FROM notices WHERE id IN (
         SELECT id FROM notices WHERE published_at < clock_timestamp() - %(retention)s::interval
         ORDER BY published_at LIMIT %(limit)s
     )
 """
-_LIST = "SELECT id, topic, body FROM notices WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+LIST = "SELECT id, topic, body FROM notices WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
 
 
 class Notice(NamedTuple):
@@ -46,12 +46,12 @@ def insert_notices(statements: Statements, messages: Sequence[Message], *, reten
         bodies=[message.body for message in messages],
     )
     statements.write("SELECT pg_notify(current_schema(), '')")
-    statements.write(_DELETE, retention=retention, limit=BATCH)
+    statements.write(DELETE, retention=retention, limit=BATCH)
 
 
 def list_notices(statements: Statements, after: int) -> Sequence[Notice]:
     """The first notices with a number larger than this one."""
-    rows = statements.fetch(_LIST, after=after, limit=BATCH)
+    rows = statements.fetch(LIST, after=after, limit=BATCH)
     return [Notice(number, Message(topic=topic, body=body)) for number, topic, body in rows]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prebuilds.adapters.postgres.statements import Statements
 from prebuilds.runtime.models import Message, OutboxEntry
 
-_LIST = "SELECT id, topic, body FROM outbox ORDER BY id LIMIT %(limit)s"
+LIST = "SELECT id, topic, body FROM outbox ORDER BY id LIMIT %(limit)s"
 
 
 class OutboxRows:
@@ -21,7 +21,7 @@ class OutboxRows:
         self._statements.write(sql, topic=message.topic, body=message.body)
 
     def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
-        rows = self._statements.fetch(_LIST, limit=max(limit, 0))
+        rows = self._statements.fetch(LIST, limit=max(limit, 0))
         return tuple(OutboxEntry(id=number, message=Message(topic=topic, body=body)) for number, topic, body in rows)
 
     def delete_messages(self, ids: Sequence[int]) -> None:

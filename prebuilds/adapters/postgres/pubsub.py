@@ -74,9 +74,10 @@ class PostgresPubSub:
         """Send messages in their order, in one transaction: all of them, or none if it raises."""
         refuse_in_transaction()
         self._require_open()
-        with self._store.session() as statements:
-            insert_notices(statements, messages, retention=self._retention)
-        self._hints.give()
+        if messages:
+            with self._store.session() as statements:
+                insert_notices(statements, messages, retention=self._retention)
+            self._hints.give()
 
     def subscribe(self, topic: str, listener: Callable[[Message], None]) -> Callable[[], None]:
         self._require_open()
