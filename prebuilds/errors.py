@@ -99,6 +99,26 @@ class MissingExtraError(PrebuildsError, ImportError):
         return f"{self.package} is not installed; it comes with an extra: pip install 'prebuilds[{self.extra}]'"
 
 
+class BrokenContractError(PrebuildsError, AssertionError):
+    """An implementation of a port broke a rule of it.
+
+    `check` is the name of the check that found it, `port` what the rule is about, and `rule` says it. `done` has the
+    calls that were made, the last ones if those were many, and `seen` what came of it.
+    """
+
+    def __init__(self, check: str, port: str, rule: str, done: tuple[str, ...], seen: str) -> None:
+        super().__init__(check, port, rule, done, seen)
+        self.check = check
+        self.port = port
+        self.rule = rule
+        self.done = done
+        self.seen = seen
+
+    def __str__(self) -> str:
+        done = "".join(f"\n    {line}" for line in self.done)
+        return f"{self.port}: {self.rule}\n  check: {self.check}\n  done:{done}\n  seen: {self.seen}"
+
+
 class TransactionOpenError(PrebuildsError, RuntimeError):
     """Something was done inside a transaction that must wait for its end; `place` is where the transaction began."""
 

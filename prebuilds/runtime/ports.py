@@ -258,8 +258,9 @@ class Store(Protocol):
         read_only: bool = False,
         lease: Lease | None = None,
     ) -> AbstractContextManager[Transaction]:
-        """A transaction: committed when its block ends, rolled back when an error leaves it. In one that is `read_only`,
-        whatever would write raises `ReadOnlyTransactionError`.
+        """A transaction: committed when its block ends, rolled back when an error leaves it.
+
+        In one that is `read_only`, whatever would write raises `ReadOnlyTransactionError`.
 
         With a `lease`, raises `LeaseLostError` unless its token is still the last one given out, and keeps it so until
         the transaction has ended: whoever would take the lease waits. Raises `PoolExhaustedError` if no connection

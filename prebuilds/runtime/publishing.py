@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 from prebuilds.errors import InvalidValueError, NestedTransactionError, PublishInTransactionError
@@ -27,7 +28,8 @@ from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
 _log = logging.getLogger(__name__)
 
 _BATCH = 100  # messages that are read from the outbox at once
-_SKIPPED = (str(Path(__file__).parent.parent) + os.sep, contextmanager.__code__.co_filename)
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_CONTEXTLIB = contextmanager.__code__.co_filename
 
 
 class _OpenTransaction:
@@ -73,11 +75,24 @@ def refuse_in_transaction() -> None:
 
 
 def _find_place() -> str:
-    """The line of the host's code that the transaction begins at: the first outside of this package and contextlib."""
+    """The line of the host's code that the transaction begins at: the first that is neither of this package nor within
+    the store, whose own code stands between the two wherever a host has written one.
+    """
     frame = sys._getframe(1)  # noqa: SLF001 - as logging does
-    while frame.f_back and frame.f_code.co_filename.startswith(_SKIPPED):
+    while frame.f_back and (_is_of_package(frame) or _is_of_context_manager(frame)):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _is_of_package(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def _is_of_context_manager(frame: FrameType) -> bool:
+    """Whether it is what a `with` block enters: a context manager of a class, or a generator that contextlib enters."""
+    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+    is_entered = frame.f_code.co_name == "__enter__" or caller == _CONTEXTLIB
+    return is_entered or frame.f_code.co_filename == _CONTEXTLIB
 
 
 class HeldMessages:

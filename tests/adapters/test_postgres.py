@@ -315,7 +315,7 @@ def test_a_transaction_that_is_idle_for_too_long_is_ended(store: Store, database
 
 
 def test_time_outs_are_set_for_the_transaction_alone(database: Database) -> None:
-    """So that they hold behind PgBouncer, which gives the next transaction another session, or the session to others."""
+    """So that they hold behind PgBouncer, which may give the next transaction another session."""
     timeouts = postgres.Timeouts(
         lock=timedelta(seconds=3), statement=timedelta(seconds=4), idle=timedelta(milliseconds=5_500)
     )

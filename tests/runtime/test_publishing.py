@@ -588,7 +588,7 @@ def test_under_load_every_connection_waits_for_another(size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_under_load_the_librarys_way_never_exhausts_the_pool(size: int) -> None:
-    """Twice as many threads as connections commit and relay over and over; all messages come, each thread's in its order."""
+    """Twice as many threads as connections commit and relay over and over; the messages of each come in order."""
     store = MemoryStore(max_connections=size, timeout=timedelta(minutes=1))
     pubsub, heard = MemoryPubSub(store), []
     pubsub.subscribe(TOPIC, heard.append)

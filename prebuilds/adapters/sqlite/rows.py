@@ -1,9 +1,15 @@
-"""Rows to models and back; every field comes back as it was, to the microsecond and to the last character."""
+"""Rows to models and back.
+
+- Every field comes back as it was, to the microsecond and to the last character.
+- Models are checked when they are made, and from round to round most rows are the same. So the models made of the last
+  rows are remembered, as they are frozen; a row that differs in anything is another row.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from prebuilds.adapters.sqlite.statements import Row
@@ -23,6 +29,7 @@ from prebuilds.runtime.models import ClaimOrder, Take, Workspace, WorkspaceBuild
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_REMEMBERED = 2**14  # models of each kind
 
 PRESET_COLUMNS = """
     id, name, desired_instances, ttl, timezone, schedules, last_invalidated_at, prebuild_status, parameters,
@@ -86,6 +93,7 @@ def write_preset(preset: Preset) -> Row:
     )
 
 
+@lru_cache(_REMEMBERED)
 def read_preset(row: Row) -> Preset:
     """The preset in the values of `PRESET_COLUMNS`."""
     return Preset(
@@ -117,6 +125,7 @@ def _read_version(
     return TemplateVersion(id=id_, name=name, is_active=bool(is_active), template=template)
 
 
+@lru_cache(_REMEMBERED)
 def read_workspace(row: Row) -> Workspace:
     """The workspace in a row of `SELECT_WORKSPACES`."""
     return Workspace(
@@ -142,6 +151,7 @@ def read_workspace(row: Row) -> Workspace:
     )
 
 
+@lru_cache(_REMEMBERED)
 def read_outcome(row: Row) -> Build:
     """The build in a row of (id, preset_id, status, created_at, finished_at); it is a start."""
     return Build(

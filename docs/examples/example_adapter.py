@@ -1,0 +1,311 @@
+"""A complete store over tables of its own: dicts of rows, one transaction at a time, messages in a queue.
+
+Every row is a frozen model, so that a copy of the dicts is a snapshot. Rows of a database are converted where these are
+read and written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+
+import attrs
+
+from prebuilds import Build, BuildStatus, Transition, errors, runtime
+
+TABLES = (
+    *("presets", "workspaces", "builds", "history", "claims"),
+    *("resets", "members", "counters", "leases", "tokens", "settings"),
+)
+
+
+class ExampleStore:
+    """Begins transactions, one after another; messages go to `pubsub` when the transaction has ended."""
+
+    max_connections = 1
+
+    def __init__(self, pubsub, *, timeout=5.0):
+        self.pubsub = pubsub
+        self._tables = {name: {} for name in TABLES}
+        self._connection = threading.Lock()
+        self._queue = runtime.MessageQueue(pubsub)
+        self._timeout = timeout
+
+    @contextmanager
+    def transaction(self, *, isolation=runtime.Isolation.READ_COMMITTED, read_only=False, lease=None):
+        with runtime.hold_messages(self, self._queue.send) as held, self._connect():
+            tx = ExampleTransaction(self._tables, held, read_only=read_only)
+            if lease and tx.rows("tokens").get(lease.name) != lease.token:
+                raise errors.LeaseLostError(lease.name, lease.token)
+            yield tx
+            self._tables = tx.tables
+
+    @contextmanager
+    def _connect(self):
+        if not self._connection.acquire(timeout=self._timeout):
+            raise errors.PoolExhaustedError(self.max_connections, self._timeout)
+        try:
+            yield
+        finally:
+            self._connection.release()
+
+
+class ExampleTransaction:
+    """Every role of the ports. It works on a copy of the tables, which the store keeps when the block ends well."""
+
+    def __init__(self, tables, held, *, read_only):
+        self.tables = {name: dict(rows) for name, rows in tables.items()}
+        self._held = held
+        self._read_only = read_only
+
+    def rows(self, table):
+        return self.tables[table]
+
+    def write(self, table, key, row):
+        if self._read_only:
+            raise errors.ReadOnlyTransactionError
+        self.tables[table][key] = row
+
+    @contextmanager
+    def nested(self):
+        before = {name: dict(rows) for name, rows in self.tables.items()}
+        try:
+            with self._held.nested():
+                yield
+        except BaseException:
+            self.tables = before
+            raise
+
+    # What a plan is made of
+
+    def list_presets(self, preset_id=None):
+        return [preset for preset in self.rows("presets").values() if preset_id in (None, preset.id)]
+
+    def list_prebuilds(self, preset_id=None):
+        alive = [row for row in self.rows("workspaces").values() if row.is_prebuild and not row.deleted]
+        return [row for row in alive if preset_id in (None, row.preset_id)]
+
+    def list_builds(self, *, ended_since, latest, preset_id=None):  # all of them: more do no harm
+        return [build for build in self.rows("history").values() if preset_id in (None, build.preset_id)]
+
+    def list_resets(self, preset_id=None):
+        return [(name, at) for name, at in self.rows("resets").items() if preset_id in (None, name)]
+
+    def list_memberships(self):
+        return list(self.rows("members"))
+
+    def is_paused(self):
+        return self.rows("settings").get("paused", False)
+
+    # Creating and deleting prebuilds
+
+    def get_workspace(self, workspace_id):
+        return self.rows("workspaces").get(workspace_id)
+
+    def insert_prebuild(self, request, *, name, now):
+        preset = self.rows("presets").get(request.preset_id)
+        if not preset or not preset.is_active or preset.template_version.id != request.template_version_id:
+            return False
+        if request.workspace_id in self.rows("workspaces") or request.build_id in self.rows("builds"):
+            return False
+        self._put(
+            runtime.Workspace(
+                id=request.workspace_id,
+                name=name,
+                preset_id=preset.id,
+                template_id=preset.template_version.template.id,
+                created_at=now,
+                last_build=self._make_build(request, None, now),
+            )
+        )
+        return True
+
+    def insert_delete(self, request, *, now):
+        row = self.get_workspace(request.workspace_id)
+        if not row or row.deleted or not row.is_prebuild or not row.last_build.status.is_final:
+            return False
+        if request.build_id in self.rows("builds"):
+            return False
+        self._put(attrs.evolve(row, last_build=self._make_build(request, row.last_build, now)))
+        return True
+
+    def insert_failed_build(self, request, *, now):
+        if request.build_id not in self.rows("builds"):
+            self.write("builds", request.build_id, None)
+            self._remember(request.build_id, request.preset_id, BuildStatus.FAILED, now, now)
+
+    def cancel_pending(self, preset_id, *, now):
+        preset = self.rows("presets").get(preset_id)
+        if not preset or preset.is_active:
+            return []
+        found = [row for row in self.list_prebuilds(preset_id) if row.last_build.number == 1]
+        canceled = [row for row in found if row.last_build.status is BuildStatus.PENDING]
+        for row in canceled:
+            self._put(attrs.evolve(self._end(row, BuildStatus.CANCELED, now), deleted=True))
+        return [row.id for row in canceled]
+
+    # How far builds have come
+
+    def mark_submitted(self, build_id):
+        row = self._find(build_id)
+        if row:
+            self._put(attrs.evolve(row, last_build=attrs.evolve(row.last_build, submitted=True)))
+
+    def begin_build(self, build_id, *, now):
+        row = self._find(build_id)
+        if not row or row.last_build.status is not BuildStatus.PENDING:
+            return False
+        self._put(attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=BuildStatus.RUNNING)))
+        return True
+
+    def finish_build(self, build_id, status, *, now):
+        row = self._find(build_id)
+        if not row or row.last_build.status.is_final:
+            return None
+        row = self._end(row, status, now)
+        if row.last_build.transition is Transition.START:
+            self._remember(build_id, row.preset_id, status, row.last_build.created_at, now)
+        elif status is BuildStatus.SUCCEEDED:
+            row = attrs.evolve(row, deleted=True)
+        elif status is BuildStatus.FAILED:
+            row = attrs.evolve(row, failed_deletes=row.failed_deletes + 1)
+        return self._put(row)
+
+    def mark_ready(self, workspace_id):
+        row = self.get_workspace(workspace_id)
+        return self._put(attrs.evolve(row, ready=True)) if row and row.is_running and not row.ready else None
+
+    # Giving a prebuild to a user
+
+    def find_claim(self, request_id):
+        take, workspace_id = self.rows("claims").get(request_id, (None, None))
+        return (take, self.get_workspace(workspace_id)) if take else None
+
+    def take_prebuild(self, take):
+        if take.request_id in self.rows("claims"):
+            raise errors.ClaimConflictError(take.request_id)
+        preset = self.rows("presets").get(take.preset_id)
+        ready = [row for row in self.list_prebuilds(take.preset_id) if row.is_running and row.ready]
+        fresh = [row for row in ready if take.created_since is None or row.created_at >= take.created_since]
+        if not preset or not preset.is_active or not fresh:
+            return None
+        owned = [row for row in self.rows("workspaces").values() if row.owner_id == take.owner_id and not row.deleted]
+        if take.name in [row.name for row in owned]:
+            raise errors.NameTakenError(take.owner_id, take.name)
+        fresh.sort(key=lambda row: (row.created_at, row.id), reverse=take.order is runtime.ClaimOrder.NEWEST_FIRST)
+        if take.request_id is not None:
+            self.write("claims", take.request_id, (take, fresh[0].id))
+        return self._put(attrs.evolve(fresh[0], owner_id=take.owner_id, name=take.name))
+
+    # What people set, what is counted, and who may reconcile
+
+    def set_paused(self, *, paused):
+        self.write("settings", "paused", paused)
+
+    def set_prebuild_status(self, preset_id, status):
+        self._change_preset(preset_id, prebuild_status=status)
+
+    def set_invalidated(self, preset_id, *, at):
+        self._change_preset(preset_id, last_invalidated_at=at)
+
+    def set_reset(self, preset_id, *, at):
+        if preset_id in self.rows("presets"):
+            self.write("resets", preset_id, at)
+
+    def add_membership(self, organization_id):
+        self.write("members", organization_id, True)
+
+    def put_preset(self, preset):
+        self.write("presets", preset.id, preset)
+
+    def count(self, preset_id, counter):
+        self.write("counters", (preset_id, counter), self.rows("counters").get((preset_id, counter), 0) + 1)
+
+    def list_counters(self):
+        rows = self.rows("counters").items()
+        return [runtime.CounterValue(preset_id=name, counter=counter, value=value) for (name, counter), value in rows]
+
+    def take_lease(self, name, holder, *, now, expires_at):
+        current, token = self.rows("leases").get(name), self.rows("tokens").get(name, 0)
+        if current and current.holder != holder and current.expires_at > now:
+            return None
+        if not current or current.holder != holder:
+            token += 1
+        lease = runtime.Lease(name=name, holder=holder, token=token, expires_at=expires_at)
+        self.write("leases", name, lease)
+        self.write("tokens", name, token)
+        return lease
+
+    def release_lease(self, lease):
+        if self.rows("tokens").get(lease.name) == lease.token:
+            self.write("leases", lease.name, None)
+
+    # Messages: held here, and queued by the store; there is no outbox
+
+    def publish_on_commit(self, message):
+        self._held.add(message)
+
+    def list_messages(self, limit):
+        return []
+
+    def delete_messages(self, ids):
+        pass
+
+    # What several of these need
+
+    def _put(self, row):
+        self.write("workspaces", row.id, row)
+        self.write("builds", row.last_build.id, row.id)
+        return row
+
+    def _find(self, build_id):
+        """The workspace whose last build this is."""
+        row = self.get_workspace(self.rows("builds").get(build_id))
+        return row if row and row.last_build.id == build_id else None
+
+    def _make_build(self, request, last_build, now):
+        return runtime.WorkspaceBuild(
+            id=request.build_id,
+            number=last_build.number + 1 if last_build else 1,
+            transition=request.transition,
+            status=BuildStatus.PENDING,
+            template_version_id=runtime.resolve_template_version(request, last_build),
+            created_at=now,
+        )
+
+    def _end(self, row, status, now):
+        return attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=status, finished_at=now))
+
+    def _remember(self, build_id, preset_id, status, created_at, finished_at):
+        build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
+        self.write("history", build_id, build)
+
+    def _change_preset(self, preset_id, **changes):
+        if preset_id in self.rows("presets"):
+            self.put_preset(attrs.evolve(self.rows("presets")[preset_id], **changes))
+
+
+class ExamplePubSub:
+    """Hands each message to its listeners at once, in the thread of whoever publishes."""
+
+    def __init__(self):
+        self._listeners = ()
+
+    def publish(self, message):
+        runtime.refuse_in_transaction()
+        for topic, listener in self._listeners:
+            if topic == message.topic:
+                try:
+                    listener(message)
+                except Exception:
+                    logging.getLogger(__name__).exception("a listener failed")
+
+    def subscribe(self, topic, listener):
+        entry = (topic, listener)
+        self._listeners += (entry,)
+
+        def end():
+            self._listeners = tuple(other for other in self._listeners if other is not entry)
+
+        return end

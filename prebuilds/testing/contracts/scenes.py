@@ -1,0 +1,191 @@
+"""What checks arrange before they look: presets, and prebuilds at every stage of their lives.
+
+- Everything is brought about by the port's own writes. A workspace `w` has the builds `w-1`, `w-2`, and so on.
+- Instants are `at(seconds)` from one that is fixed, to the microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import TypedDict
+
+from typing_extensions import Unpack
+
+from prebuilds.decision.models import Build, BuildStatus, Preset, Template, TemplateVersion, Transition
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.ports import FleetReads, Transaction
+
+_NOW = datetime(2026, 11, 23, 9, 30, 0, 123_456, tzinfo=timezone.utc)
+_DAY = 24 * 3_600
+
+
+class Undo(Exception):  # noqa: N818 - no failure: it makes a transaction roll back
+    """What leaves a block so that it is rolled back."""
+
+
+def at(seconds: float) -> datetime:
+    """The instant so long after the one that everything happens around."""
+    return _NOW + timedelta(seconds=seconds)
+
+
+def make_preset(
+    preset_id: str = "web",
+    version_id: str = "v1",
+    *,
+    is_active: bool = True,
+    deleted: bool = False,
+    deprecated: bool = False,
+) -> Preset:
+    """A preset of the template `t`."""
+    template = Template(id="t", name="template", organization_id="o", deleted=deleted, deprecated=deprecated)
+    version = TemplateVersion(id=version_id, template=template, is_active=is_active)
+    return Preset(id=preset_id, name=f"preset {preset_id}", template_version=version, desired_instances=2)
+
+
+WEB = make_preset()
+DATA = make_preset("data")
+INACTIVE = (make_preset(is_active=False), make_preset(deleted=True), make_preset(deprecated=True))
+"""The same preset as `WEB`, inactive for each of the reasons there are."""
+
+
+def request_start(workspace_id: str, preset: Preset = WEB, *, build_id: str | None = None) -> BuildRequest:
+    """The first build of a workspace."""
+    return BuildRequest(
+        build_id=build_id or f"{workspace_id}-1",
+        workspace_id=workspace_id,
+        transition=Transition.START,
+        preset_id=preset.id,
+        template_version_id=preset.template_version.id,
+        parameters=preset.parameters,
+    )
+
+
+def request_delete(workspace_id: str, number: int = 2, *, build_id: str | None = None) -> BuildRequest:
+    """A delete that is to be the build of this number."""
+    return BuildRequest(
+        build_id=build_id or f"{workspace_id}-{number}", workspace_id=workspace_id, transition=Transition.DELETE
+    )
+
+
+class TakeOptions(TypedDict, total=False):
+    """What `make_take` takes beside the owner."""
+
+    preset_id: str
+    name: str
+    request_id: str | None
+    order: ClaimOrder
+    created_since: datetime | None
+
+
+def make_take(owner_id: str = "alice", **options: Unpack[TakeOptions]) -> Take:
+    """A take of the preset `web`, under the owner's name if no other is given."""
+    given: TakeOptions = {"preset_id": "web", "name": f"{owner_id}-desk", **options}
+    return Take(owner_id=owner_id, claimed_at=at(500), **given)
+
+
+class Stage(Enum):
+    """How far a workspace has come, as `add` brings it there."""
+
+    PENDING = "pending"
+    BEGUN = "begun"
+    RUNNING = "running"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    DELETE_PENDING = "delete_pending"
+    DELETE_BEGUN = "delete_begun"
+    DELETE_FAILED = "delete_failed"
+    DELETED = "deleted"
+    CLAIMED = "claimed"
+
+
+_BUSY = (Stage.PENDING, Stage.BEGUN, Stage.DELETE_PENDING, Stage.DELETE_BEGUN)
+IS_DELETABLE = tuple(stage for stage in Stage if stage not in (*_BUSY, Stage.DELETED, Stage.CLAIMED))
+IS_PREBUILD = tuple(stage for stage in Stage if stage not in (Stage.DELETED, Stage.CLAIMED))
+
+
+def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, *, seconds: float = 0) -> None:
+    """Add a workspace that was created at `at(seconds)`, and bring it to this stage; the preset must be active.
+
+    One that is to be claimed is made a day older, as claims take the oldest; nothing else may be as old.
+    """
+    created = seconds - _DAY if stage is Stage.CLAIMED else seconds
+    tx.insert_prebuild(request_start(workspace_id, preset), name=f"name of {workspace_id}", now=at(created))
+    if stage in (Stage.PENDING, Stage.BEGUN, Stage.FAILED, Stage.CANCELED):
+        _advance(tx, f"{workspace_id}-1", stage)
+        return
+    finish(tx, f"{workspace_id}-1", seconds=created + 60)
+    if stage is Stage.RUNNING:
+        return
+    tx.mark_ready(workspace_id)
+    if stage is Stage.CLAIMED:
+        tx.take_prebuild(make_take(f"owner of {workspace_id}", preset_id=preset.id))
+    elif stage is not Stage.READY:
+        tx.insert_delete(request_delete(workspace_id), now=at(seconds + 120))
+        _advance(tx, f"{workspace_id}-2", stage)
+
+
+_ENDS = {
+    Stage.FAILED: BuildStatus.FAILED,
+    Stage.CANCELED: BuildStatus.CANCELED,
+    Stage.DELETE_FAILED: BuildStatus.FAILED,
+    Stage.DELETED: BuildStatus.SUCCEEDED,
+}
+
+
+def _advance(tx: Transaction, build_id: str, stage: Stage) -> None:
+    if stage in (Stage.BEGUN, Stage.DELETE_BEGUN):
+        tx.begin_build(build_id, now=at(150))
+    elif stage in _ENDS:
+        finish(tx, build_id, _ENDS[stage], seconds=180)
+
+
+def finish(
+    tx: Transaction, build_id: str, status: BuildStatus = BuildStatus.SUCCEEDED, *, seconds: float = 60
+) -> Workspace | None:
+    """Begin a build and end it at `at(seconds)`."""
+    tx.begin_build(build_id, now=at(seconds - 1))
+    return tx.finish_build(build_id, status, now=at(seconds))
+
+
+def add_ready(tx: Transaction, *workspace_ids: str, preset: Preset = WEB) -> None:
+    """Add prebuilds that a user could have, each a second younger than the one before."""
+    for second, workspace_id in enumerate(workspace_ids):
+        add(tx, workspace_id, Stage.READY, preset, seconds=second)
+
+
+def expected_workspace(workspace_id: str, preset: Preset = WEB) -> Workspace:
+    """The workspace that `add` makes at the stage `PENDING`."""
+    build = WorkspaceBuild(
+        id=f"{workspace_id}-1",
+        number=1,
+        transition=Transition.START,
+        status=BuildStatus.PENDING,
+        template_version_id=preset.template_version.id,
+        created_at=at(0),
+    )
+    return Workspace(
+        id=workspace_id,
+        name=f"name of {workspace_id}",
+        preset_id=preset.id,
+        template_id=preset.template_version.template.id,
+        created_at=at(0),
+        last_build=build,
+    )
+
+
+def list_ids(reads: FleetReads, preset_id: str | None = None) -> Sequence[str]:
+    """The ids of the prebuilds that the store lists, sorted."""
+    return sorted(workspace.id for workspace in reads.list_prebuilds(preset_id))
+
+
+def list_outcomes(
+    reads: FleetReads, *, since: float = -2 * _DAY, latest: int = 0, preset_id: str | None = None
+) -> Sequence[Build]:
+    """What `list_builds` gives of start builds that succeeded or failed, each once, sorted by id."""
+    builds = reads.list_builds(ended_since=at(since), latest=latest, preset_id=preset_id)
+    ends = (BuildStatus.SUCCEEDED, BuildStatus.FAILED)
+    outcomes = {build for build in builds if build.transition is Transition.START and build.status in ends}
+    return sorted(outcomes, key=lambda build: build.id)

@@ -1,0 +1,228 @@
+"""The commands on a store, as a person uses them: what they print, their exit status, and that they stop cleanly."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+from prebuilds.cli import main
+
+ROOT = Path(__file__).parent.parent
+POOL = ROOT / "docs" / "examples" / "pool.json"
+HEADER = ["preset", "desired", "ready", "running", "starting", "deleting", "created", "claimed", "missed", "failed"]
+LONG = 60
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return f"sqlite:{tmp_path / 'pool.db'}"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A fleet file whose builds take no time."""
+    return write_fleet(tmp_path, {"id": "web", "desired_instances": 2}, {"id": "gpu", "desired_instances": 1})
+
+
+def write_fleet(folder: Path, *presets: dict[str, object], **builder: object) -> Path:
+    path = folder / "fleet.json"
+    path.write_text(json.dumps({"builder": builder, "snapshot": {"presets": presets}}))
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The exit status of a command, and what it wrote to standard output and standard error."""
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    output = capsys.readouterr()
+    return status, output.out, output.err
+
+
+def read_rows(text: str) -> dict[str, list[int]]:
+    """The numbers of each preset in a table."""
+    lines = [line.split() for line in text.splitlines()]
+    begin = lines.index(HEADER)
+    return {name: [int(cell) for cell in cells] for name, *cells in lines[begin + 1 :]}
+
+
+def test_a_fleet_comes_up_a_claim_is_served_and_the_pool_refills(
+    store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What README shows first, step by step."""
+    status, out, err = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[:2] == ["gpu: create 1", "web: create 2"]
+    assert read_rows(out) == {"gpu": [1, 1, 1, 0, 0, 1, 0, 0, 0], "web": [2, 2, 2, 0, 0, 2, 0, 0, 0]}
+    claim = ("claim", "web", "--store", store, "--owner", "ann", "--name", "dev", "--request-id", "r-1")
+    assert call(capsys, *claim) == (0, "web: ann has dev now\n", "")
+    assert call(capsys, *claim) == (0, "web: ann has dev now, as before\n", "")
+    _, out, _ = call(capsys, "run", "--store", store, "--once")
+    assert out.splitlines()[0] == "web: create 1"
+    assert read_rows(out)["web"] == [2, 2, 2, 0, 0, 3, 1, 0, 0]
+    assert read_rows(call(capsys, "status", "--store", store)[1]) == read_rows(out)
+
+
+def test_a_claim_that_gets_nothing_says_why(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 1 when the answer is no, 2 when the question was wrong."""
+    fleet = write_fleet(
+        tmp_path, {"id": "web", "desired_instances": 0}, {"id": "old", "desired_instances": 1, "deleted": True}
+    )
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    claim = ("--store", store, "--owner", "ann", "--name", "dev")
+    assert call(capsys, "claim", "web", *claim) == (1, "web: no prebuild is ready\n", "")
+    assert call(capsys, "claim", "old", *claim) == (1, "old: the preset is inactive\n", "")
+    assert call(capsys, "claim", "ghost", *claim) == (2, "", "there is no preset with the id 'ghost'\n")
+
+
+def test_people_tell_the_loop_what_to_do(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pause, resume, invalidate and reset."""
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    assert call(capsys, "pause", "--store", store)[:2] == (0, "Paused: nothing is created or deleted until `resume`.\n")
+    assert call(capsys, "invalidate", "web", "--store", store)[0] == 0
+    _, out, _ = call(capsys, "run", "--store", store, "--once")
+    assert out.splitlines()[0] == "Paused: nothing is created or deleted until `resume`."
+    assert out.splitlines()[-1] == "Reconciliation is paused: nothing is to be done."
+    assert call(capsys, "resume", "--store", store)[:2] == (0, "Resumed.\n")
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web: delete 2, create 2"
+    assert call(capsys, "reset", "web", "--store", store)[0] == 0
+    for command in ("invalidate", "reset"):
+        assert call(capsys, command, "ghost", "--store", store)[::2] == (2, "there is no preset with the id 'ghost'\n")
+
+
+def test_the_fleet_file_is_the_whole_fleet(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A preset that it has no more is given up, notes on the others are kept, and rows that run are not read."""
+    fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 1}, {"id": "gpu", "desired_instances": 1})
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    call(capsys, "invalidate", "web", "--store", store)
+    presets = [{"id": "web", "desired_instances": 1}]
+    running = [{"id": "w", "preset_id": "web", "created_at": "2026-11-23T09:30:00Z"}]
+    fleet.write_text(json.dumps({"presets": presets, "running": running}))
+    status, out, err = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    assert (status, err) == (0, "Only the presets of the file are used; not used: running.\n")
+    assert out.splitlines()[:2] == ["gpu: delete 1", "web: delete 1, create 1"]
+    assert read_rows(out) == {"gpu": [0, 0, 0, 0, 0, 1, 0, 0, 0], "web": [1, 1, 1, 0, 0, 2, 0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("document", "problems"),
+    [
+        ({"builder": {"delay_seconds": -1, "speed": 2}, "snapshot": {"presets": [{"id": ""}]}}, 4),
+        ({"builder": [], "snapshot": {}}, 1),
+        ([], 1),
+        ({"presets": 1}, 1),
+    ],
+)
+def test_a_wrong_fleet_file_is_told_with_all_its_problems(
+    document: object, problems: int, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with the file and its path in it, and before the store is touched."""
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps(document))
+    status, out, err = call(capsys, "run", "--store", store, "--fleet", str(path), "--once")
+    assert (status, out, len(err.splitlines())) == (2, "", problems)
+    assert all(line.startswith(f"{path}: ") for line in err.splitlines())
+    assert not (tmp_path / "pool.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["status", "--store", "mysql:x"], "argument --store: 'mysql:x' is not sqlite:FILE"),
+        (["status", "--store", "sqlite:"], "argument --store: 'sqlite:' is not sqlite:FILE"),
+        (["status"], "the following arguments are required: --store"),
+        (["run", "--store", "sqlite:x", "--interval", "0"], "argument --interval: '0' is not a number of seconds from"),
+        (["run", "--store", "sqlite:x", "--lease", "x"], "argument --lease: 'x' is not a number of seconds from"),
+        (["run", "--store", "sqlite:x", "--metrics-port", "65536"], "'65536' is not a port from 0 to 65535"),
+        (["status", "--store", "sqlite:/nowhere/pool.db"], "/nowhere/pool.db"),
+    ],
+)
+def test_wrong_options_are_named(arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the value and what is allowed."""
+    status, out, err = call(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert problem in err
+
+
+def test_a_file_that_is_no_store_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And left as it is."""
+    path = tmp_path / "pool.db"
+    path.write_text("my thesis" * 1000)
+    status, out, err = call(capsys, "status", "--store", f"sqlite:{path}")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"{path} cannot be used as a store: ")
+    assert path.read_text() == "my thesis" * 1000
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """`run` in a process of its own, and what it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "prebuilds", "run", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        try:
+            yield process, cast("IO[str]", process.stdout)
+        finally:
+            process.kill()
+
+
+def claim_at_last(store: str, name: str) -> None:
+    """Claim as soon as a prebuild is ready, which the other process is at work on."""
+    claim = ["claim", "web", "--store", store, "--owner", "ann", "--name", name]
+    assert any(main(claim) == 0 for _ in range(5_000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(number: int, store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While it waits; its lease is free for the next, at once."""
+    with running("--store", store, "--fleet", str(fleet), "--interval", "3600") as (process, output):
+        assert output.readline() == "gpu: create 1\n"
+        claim_at_last(store, "dev")
+        process.send_signal(number)
+        assert process.wait(timeout=LONG) == 0
+        assert output.read().splitlines()[-1] == "Stopped."
+    capsys.readouterr()
+    assert call(capsys, "run", "--store", store, "--once")[0] == 0
+
+
+def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
+    """The pool refills at once, and not at the interval."""
+    with running("--store", store, "--fleet", str(fleet), "--interval", "3600") as (_, output):
+        assert [output.readline() for _ in range(2)] == ["gpu: create 1\n", "web: create 2\n"]
+        for number in range(5):
+            claim_at_last(store, f"dev-{number}")
+            assert output.readline() == "web: create 1\n"
+
+
+def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path) -> None:
+    """One works, the other leaves it alone, says so, and takes over."""
+    arguments = ("--store", store, "--fleet", str(fleet), "--interval", "0.1")
+    with running(*arguments) as (first, output):
+        assert output.readline() == "gpu: create 1\n"
+        with running(*arguments) as (_, other):
+            assert other.readline() == "Another `run` works on this store; this one waits to take over.\n"
+            first.send_signal(signal.SIGINT)
+            assert first.wait(timeout=LONG) == 0
+            assert other.readline() == "At work.\n"
+
+
+def test_run_once_says_when_another_run_is_at_work(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It fills nothing, so its exit status is 1."""
+    with running("--store", store, "--fleet", str(fleet)) as (_, output):
+        assert output.readline() == "gpu: create 1\n"
+        status, out, _ = call(capsys, "run", "--store", store, "--once")
+        assert (status, out.splitlines()[0]) == (1, "Another `run` works on this store; this one waits to take over.")

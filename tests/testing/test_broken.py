@@ -1,0 +1,256 @@
+"""Whoever breaks a rule of the ports is found, by the check of that rule, and told what was done and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from prebuilds.adapters.memory import MemoryPubSub
+from prebuilds.errors import BrokenContractError
+from prebuilds.runtime import PubSub, Store
+from prebuilds.testing import (
+    StoreCheck,
+    check_claims,
+    check_pubsub,
+    check_store,
+    list_claim_checks,
+    list_pubsub_checks,
+    list_store_checks,
+)
+from testing import broken
+from testing.broken import BrokenStore, Method
+
+CHECKS = {check.name: check for check in (*list_store_checks(), *list_claim_checks())}
+
+
+def find_broken(checks: Sequence[StoreCheck], make_store: Callable[[], Store]) -> str:
+    """The name of the first check that fails."""
+    for check in checks:
+        try:
+            check(make_store)
+        except BrokenContractError as error:
+            assert error.check == check.name
+            return error.check
+    return "none"
+
+
+@pytest.mark.parametrize(
+    ("make_store", "found_by"),
+    [
+        (broken.ForgetfulStore, "a_block_that_ends_is_committed"),
+        (broken.CommittingStore, "an_error_rolls_everything_back"),
+        (broken.DirtyStore, "what_is_not_committed_is_not_seen"),
+        (broken.UnsteadyStore, "repeatable_reads_see_one_moment"),
+        (broken.UnwrappedStore, "a_transaction_within_another_is_refused"),
+        (broken.NarrowStore, "as_many_can_be_open_as_there_are_connections"),
+        (broken.BoundlessStore, "one_more_than_there_are_connections_is_refused"),
+        (broken.WritableStore, "a_reader_cannot_write"),
+        (broken.LeaselessStore, "a_deposed_holder_is_refused"),
+        (broken.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
+    ],
+)
+def test_a_broken_store_is_found(make_store: Callable[[], Store], found_by: str) -> None:
+    """By the check of the rule that it breaks, and by none before it."""
+    assert find_broken(list_store_checks(), make_store) == found_by
+
+
+def nothing(*_: Any, **__: Any) -> tuple[()]:
+    return ()
+
+
+def drop_last(name: str) -> Method:
+    """The same list without its last row, once there are several."""
+    return lambda tx, *given, **options: _drop(list(getattr(tx, name)(*given, **options)))
+
+
+def _drop(rows: list[Any]) -> list[Any]:
+    return rows[:-1] if len(rows) > 1 else rows
+
+
+def ignore_preset(name: str) -> Method:
+    """The same list of whatever preset."""
+    return lambda tx, *_, **options: getattr(tx, name)(**{**options, "preset_id": None})
+
+
+@pytest.mark.parametrize(
+    ("methods", "found_by"),
+    [
+        ({"nested": lambda _: nullcontext()}, "a_nested_part_is_rolled_back_alone"),
+        ({"nested": broken.keep_messages}, "a_nested_part_that_is_rolled_back_sends_nothing"),
+        ({"list_presets": ignore_preset("list_presets")}, "inactive_presets_are_listed"),
+        ({"list_presets": broken.list_healthy_first}, "presets_keep_their_order"),
+        ({"list_presets": broken.list_active}, "inactive_presets_are_listed"),
+        ({"put_preset": broken.put_without_parameters}, "a_preset_is_replaced"),
+        ({"put_preset": broken.put_without_organization}, "every_field_of_a_preset_is_kept"),
+        ({"put_preset": broken.put_new}, "presets_keep_their_order"),
+        ({"set_prebuild_status": nothing}, "a_prebuild_status_is_noted"),
+        ({"set_invalidated": broken.invalidate_all}, "an_invalidation_is_noted"),
+        ({"set_reset": broken.reset_once}, "the_last_reset_is_listed"),
+        ({"set_reset": broken.reset_any}, "unknown_presets_are_left_alone"),
+        (
+            {"set_paused": lambda tx, *, paused: paused and tx.set_paused(paused=True)},
+            "reconciliation_is_paused_and_resumed",
+        ),
+        ({"list_memberships": lambda tx: 2 * tx.list_memberships()}, "a_block_that_ends_is_committed"),
+        ({"list_counters": drop_last("list_counters")}, "every_counter_is_listed"),
+        ({"list_prebuilds": broken.list_deleted}, "prebuilds_are_listed_at_every_stage"),
+        ({"list_prebuilds": broken.list_running}, "a_prebuild_is_added_whole"),
+        ({"list_prebuilds": ignore_preset("list_prebuilds")}, "prebuilds_of_one_preset_can_be_listed"),
+        ({"insert_prebuild": broken.create_unpinned}, "no_prebuild_of_another_version"),
+        ({"insert_prebuild": broken.create_inactive}, "no_prebuild_of_an_inactive_preset"),
+        ({"insert_prebuild": broken.create_again}, "no_prebuild_is_added_twice"),
+        ({"insert_failed_build": nothing}, "a_create_that_failed_is_noted"),
+        ({"get_workspace": broken.get_prebuild}, "any_workspace_can_be_had"),
+        ({"list_builds": broken.list_no_latest}, "builds_are_remembered"),
+        ({"list_builds": broken.list_living}, "builds_outlive_their_workspaces"),
+        ({"list_builds": ignore_preset("list_builds")}, "builds_of_one_preset_can_be_listed"),
+        ({"mark_submitted": nothing}, "a_build_is_marked_submitted"),
+        ({"begin_build": broken.restart}, "only_a_pending_build_begins"),
+        ({"finish_build": broken.finish_again}, "a_build_ends_once"),
+        ({"finish_build": broken.finish_uncounted}, "a_delete_that_ends_tells"),
+        ({"mark_ready": broken.make_anything_ready}, "only_a_running_workspace_becomes_ready"),
+        ({"insert_delete": broken.delete_claimed}, "only_what_can_be_deleted_is"),
+        ({"insert_delete": broken.delete_busy}, "only_what_can_be_deleted_is"),
+        ({"insert_delete": broken.delete_with_active_version}, "a_delete_runs_with_the_version_of_the_last_build"),
+        ({"cancel_pending": broken.cancel_begun}, "only_first_builds_that_wait_are_canceled"),
+        ({"cancel_pending": broken.cancel_active}, "nothing_of_an_active_preset_is_canceled"),
+        ({"list_messages": lambda tx, limit: tx.list_messages(limit)[::-1]}, "messages_are_sent_in_order"),
+        ({"list_messages": lambda tx, _: tx.list_messages(1_000)}, "the_outbox_gives_the_first"),
+        ({"delete_messages": broken.delete_those_there}, "what_was_sent_leaves_the_outbox"),
+        ({"publish_on_commit": broken.trim_and_publish}, "every_message_is_sent_as_it_is"),
+        ({"take_lease": broken.take_lease_with_one_token}, "tokens_grow"),
+        ({"take_lease": broken.take_lease_with_new_tokens}, "a_holder_keeps_its_token"),
+        ({"take_lease": broken.take_held_lease}, "a_lease_is_held_until_it_expires"),
+        ({"release_lease": nothing}, "a_released_lease_is_free"),
+        ({"release_lease": broken.release_any_lease}, "releasing_a_lost_lease_frees_nothing"),
+        ({"release_lease": broken.release_and_forget}, "the_token_of_a_released_lease_stays_used"),
+    ],
+)
+def test_a_broken_transaction_is_found(methods: dict[str, Method], found_by: str) -> None:
+    """By the check of the rule that it breaks, and by none before it."""
+    assert find_broken(list_store_checks(), lambda: BrokenStore(**methods)) == found_by
+
+
+@pytest.mark.parametrize(
+    ("take", "found_by"),
+    [
+        (broken.take_newest, "the_oldest_is_taken_first"),
+        (broken.take_oldest, "the_newest_is_taken_first"),
+        (broken.take_by_age_alone, "the_oldest_is_taken_first"),
+        (broken.take_unready, "only_what_is_ready_is_taken"),
+        (broken.take_of_any_preset, "only_the_preset_asked_for_is_taken"),
+        (broken.take_any_age, "nothing_older_than_asked_for_is_taken"),
+        (broken.take_of_inactive, "nothing_of_an_inactive_preset_is_taken"),
+        (broken.take_any_name, "a_name_is_given_once"),
+        (broken.take_unnoted, "a_claim_is_noted"),
+        (broken.take_again, "a_request_id_claims_once"),
+        (broken.take_under_the_old_name, "a_claim_changes_owner_and_name_alone"),
+    ],
+)
+def test_a_broken_claim_is_found(take: Method, found_by: str) -> None:
+    """By the check of the rule that it breaks, and by none before it."""
+    assert find_broken(list_claim_checks(), lambda: BrokenStore(take_prebuild=take)) == found_by
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "threads_lose_no_writes",
+        "of_many_reports_one_counts",
+        "one_of_many_gets_the_lease",
+        "many_writers_lose_no_message",
+        "no_delete_overtakes_a_claim",
+        "many_claims_take_each_prebuild_once",
+        "a_request_repeated_at_once_claims_once",
+        "a_name_asked_for_at_once_is_given_once",
+        "what_another_is_taking_is_not_taken",
+    ],
+)
+def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
+    """By every check that lets several write at once."""
+    with pytest.raises(BrokenContractError):
+        CHECKS[name](broken.UnlockedStore)
+
+
+def test_publishing_before_the_commit_is_found() -> None:
+    """Where messages come out of a pubsub."""
+    with pytest.raises(BrokenContractError) as caught:
+        check_store(broken.EagerStore, pubsub_of=lambda store: store.pubsub)
+    assert caught.value.check == "nothing_is_sent_before_the_commit"
+
+
+@pytest.mark.parametrize(
+    ("make_pubsub", "found_by"),
+    [
+        (broken.GossipingPubSub, "other_topics_are_not_heard"),
+        (broken.RepeatingPubSub, "what_was_published_before_is_not_heard"),
+        (broken.ClingingPubSub, "a_subscription_ends"),
+        (broken.SwappingPubSub, "every_listener_hears_every_message"),
+        (broken.SwappingPubSub, "each_publisher_is_heard_in_order"),
+        (broken.DeafPubSub, "a_listener_that_fails_stops_nobody"),
+        (broken.SilentPubSub, "a_listener_that_fails_stops_nobody"),
+        (broken.CarelessPubSub, "publishing_within_any_transaction_is_refused"),
+        (broken.MarkingPubSub, "every_message_is_heard_as_it_is"),
+    ],
+)
+def test_a_broken_pubsub_is_found(
+    make_pubsub: Callable[[], PubSub], found_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check of the rule that it breaks; what never comes is waited for, here not for long."""
+    monkeypatch.setattr("prebuilds.testing.contracts.pubsubs.PATIENCE", 0.1)
+    check = next(check for check in list_pubsub_checks() if check.name == found_by)
+    with pytest.raises(BrokenContractError):
+        check(make_pubsub)
+
+
+def test_the_error_tells_everything() -> None:
+    """The port and its rule, the check, the calls with their answers, and how what was seen differs."""
+    methods = {"mark_submitted": nothing}
+    with pytest.raises(BrokenContractError) as caught:
+        CHECKS["a_build_is_marked_submitted"](lambda: BrokenStore(**methods))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "BuildWrites.mark_submitted: Note that the host's builder has taken the build."
+    assert lines[1:3] == ["  check: a_build_is_marked_submitted", "  done:"]
+    assert "    [2] mark_submitted('w-1') -> []" in lines
+    assert (
+        lines[-1]
+        == "  seen: the workspace, its build being submitted,: last_build.submitted is False; expected was True"
+    )
+
+
+def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
+    """Whatever it is, it is the cause; the calls up to it are told."""
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("at line 3")
+
+    with pytest.raises(BrokenContractError) as caught:
+        check_claims(lambda: BrokenStore(take_prebuild=lambda *_: fail(None)))
+    assert caught.value.seen == "ZeroDivisionError was raised: at line 3"
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert any("take_prebuild" in line and "raises ZeroDivisionError: at line 3" in line for line in caught.value.done)
+
+
+def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every wait is bounded, and whoever waits for ever is told so."""
+    monkeypatch.setattr("prebuilds.testing.contracts.threads.PATIENCE", 0.1)
+    with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
+        CHECKS["one_more_than_there_are_connections_is_refused"](broken.HangingStore)
+
+
+def test_messages_that_are_kept_elsewhere_must_be_shown() -> None:
+    """Without an outbox and without `pubsub_of` nobody can tell what was sent, and the error says what to give."""
+    with pytest.raises(BrokenContractError, match=r"say where they come out: check_store\(make_store, pubsub_of=...\)"):
+        CHECKS["messages_are_sent_in_order"](lambda: BrokenStore(publish_on_commit=nothing))
+    with pytest.raises(BrokenContractError):
+        check_pubsub(broken.ClingingPubSub)
+
+
+def test_the_memory_pubsub_is_what_breaks_here() -> None:
+    """What the broken ones are made of keeps the contract itself."""
+    check_store(BrokenStore)
+    check_claims(BrokenStore)
+    check_pubsub(MemoryPubSub)

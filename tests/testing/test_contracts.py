@@ -1,0 +1,187 @@
+"""The adapters, and the example of the documentation, keep the contract; its checks quote the ports, all of them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import runpy
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import Database
+
+from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
+from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
+from prebuilds.runtime import PubSub, Store, models, ports
+from prebuilds.testing import (
+    Check,
+    PubSubCheck,
+    StoreCheck,
+    check_claims,
+    check_pubsub,
+    check_store,
+    list_claim_checks,
+    list_pubsub_checks,
+    list_store_checks,
+)
+
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "example_adapter.py"))
+STORE_CHECKS = (*list_store_checks(), *list_claim_checks())
+CHECKS: tuple[Check, ...] = (*STORE_CHECKS, *list_pubsub_checks())
+TIMEOUT = timedelta(milliseconds=200)
+
+# Headings, what the checks of another sentence show, and what is no business of an implementation.
+UNCHECKED = {
+    "A preset belongs to one template version for good.",
+    "A `PubSub` that can send several messages at the price of one.",
+    "Begins transactions.",
+    "Carries messages to whoever listens, within a process or between several.",
+    "Creating and deleting prebuilds.",
+    "Giving a prebuild to a user.",
+    "Hosts that keep presets by other means need it for tests.",
+    "How far builds have come.",
+    "In any order.",
+    "In any order; more do no harm.",
+    "It lives as long as the `with` block that it came from.",
+    "Note that a preset's failures up to here count no more towards its hard limit.",
+    "Promoting another version makes the presets of the old one inactive, at once and together.",
+    "The ids of the organisations that the prebuilds user is a member of.",
+    "What a plan is made of.",
+    "What metrics count, in the same transaction as what is counted.",
+    "What people set, and what the reconciler notes for them.",
+    "Whether reconciliation is paused.",
+    "Whoever has many looks for it.",
+}
+
+
+@pytest.fixture
+def make_path(tmp_path: Path) -> Callable[[], Path]:
+    numbers = count()
+    return lambda: tmp_path / f"{next(numbers)}.db"
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres", "example"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def make_store(kind: str, make_path: Callable[[], Path], request: pytest.FixtureRequest) -> Callable[[], Store]:
+    makers: dict[str, Callable[[], Store]] = {
+        "memory": lambda: MemoryStore(max_connections=3, timeout=TIMEOUT),
+        "sqlite": lambda: SQLiteStore(make_path(), max_connections=3, timeout=TIMEOUT),
+        "postgres": lambda: _make_postgres_store(request),
+        "example": lambda: EXAMPLE["ExampleStore"](EXAMPLE["ExamplePubSub"](), timeout=TIMEOUT.total_seconds()),
+    }
+    return makers[kind]
+
+
+@pytest.fixture
+def make_pubsub(kind: str, make_path: Callable[[], Path], request: pytest.FixtureRequest) -> Callable[[], PubSub]:
+    makers: dict[str, Callable[[], PubSub]] = {
+        "memory": MemoryPubSub,
+        "sqlite": lambda: SQLitePubSub(SQLiteStore(make_path()), interval=timedelta(milliseconds=10)),
+        "postgres": lambda: _make_postgres_pubsub(request),
+        "example": EXAMPLE["ExamplePubSub"],
+    }
+    return makers[kind]
+
+
+def _make_postgres_store(request: pytest.FixtureRequest) -> Store:
+    from prebuilds.adapters.postgres import Timeouts
+
+    database: Database = request.getfixturevalue("database")
+    timeouts = Timeouts(connection=2 * TIMEOUT, lock=TIMEOUT)
+    return database.make_new_store(max_connections=3, timeouts=timeouts)
+
+
+def _make_postgres_pubsub(request: pytest.FixtureRequest) -> PubSub:
+    from prebuilds.adapters.postgres import PostgresPubSub
+
+    return PostgresPubSub(request.getfixturevalue("database").make_new_store())
+
+
+@pytest.mark.parametrize("check", STORE_CHECKS)
+def test_stores_keep_the_contract(check: StoreCheck, kind: str, make_store: Callable[[], Store]) -> None:
+    """Each rule, one after another; the example has no outbox, and its messages are heard instead."""
+    check(make_store, pubsub_of=(lambda store: store.pubsub) if kind == "example" else None)
+
+
+@pytest.mark.parametrize("check", list_pubsub_checks())
+def test_pubsubs_keep_the_contract(check: PubSubCheck, make_pubsub: Callable[[], PubSub]) -> None:
+    """Each rule, one after another."""
+    check(make_pubsub)
+
+
+def test_a_store_that_is_also_heard_keeps_the_contract() -> None:
+    """Messages of an outbox may be taken from the pubsub that they are relayed to, as a host would."""
+    check_store(lambda: MemoryStore(timeout=TIMEOUT), pubsub_of=lambda _: MemoryPubSub())
+
+
+def test_the_report_lists_every_rule() -> None:
+    """In the order in which they were checked, with their names."""
+    reports = [
+        check_store(lambda: MemoryStore(timeout=TIMEOUT)),
+        check_claims(lambda: MemoryStore(timeout=TIMEOUT)),
+        check_pubsub(MemoryPubSub),
+    ]
+    assert tuple(check for report in reports for check in report.checks) == CHECKS
+    assert "a_subscription_ends: Returns what ends it." in str(reports[2]).splitlines()
+
+
+def test_what_is_made_is_closed() -> None:
+    """Whoever has a `close` is closed once, as often as one was made."""
+    log: list[str] = []
+
+    class Closing(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__(timeout=TIMEOUT)
+            log.append("made")
+
+        def close(self) -> None:
+            log.append("closed")
+
+    check_claims(Closing)
+    assert log == ["made", "closed"] * len(list_claim_checks())
+
+
+def test_the_names_are_unique() -> None:
+    """So that a test of one rule can be asked for."""
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    assert all(check.__name__ == check.name for check in CHECKS)
+
+
+def squeeze(text: str) -> str:
+    """The text with every run of white space as one space."""
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_rule_is_quoted_from_the_ports(check: Check) -> None:
+    """An error shows the words that an adapter's author finds in the code, of the thing that it names."""
+    assert check.rule in squeeze(inspect.getsource(ports) + inspect.getsource(models))
+    owner, _, member = check.port.partition(".")
+    owned = ports if owner == "ports" else getattr(ports, owner, None) or getattr(models, owner)
+    assert hasattr(owned, member or "__doc__")
+
+
+def list_sentences() -> Iterator[str]:
+    """Every sentence of the docstrings of what a store or a pubsub implements."""
+    skipped = ("WorkspaceBuilder", "Clock", "Isolation")
+    for node in ast.parse(inspect.getsource(ports)).body:
+        if isinstance(node, ast.ClassDef) and node.name not in skipped:
+            for part in (node, *(child for child in node.body if isinstance(child, ast.FunctionDef))):
+                text = squeeze(ast.get_docstring(part) or "")
+                yield from (f"{sentence}." for sentence in text.removesuffix(".").split(". "))
+
+
+def test_every_sentence_of_the_ports_is_checked() -> None:
+    """A rule holds a sentence or a part of one; what needs no check is named above, with no more than that."""
+    quoted = [check.rule.removesuffix(".") for check in CHECKS]
+    bare = {text for text in list_sentences() if not any(rule in text or text[:-1] in rule for rule in quoted)}
+    assert bare == UNCHECKED
