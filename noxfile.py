@@ -80,3 +80,10 @@ def bench(session: nox.Session) -> None:
     session.install("-q", ".[cli]")
     session.run("python", "tests/bench.py", *session.posargs)
     session.run("python", "tests/bench_claims.py")
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """More than 10,000 ways in which PostgreSQL's sessions and our processes can end while something is under way."""
+    session.install("-q", "-e", ".[dev]")
+    session.run("python", "tests/crash_postgres.py", *session.posargs)
