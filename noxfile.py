@@ -24,7 +24,8 @@ def install_group(session: nox.Session, group: str) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests on each Python that is present, with the wheel installed as a user would."""
-    session.install("-q", ".[cli,testing]")
+    install_group(session, "flake8")
+    session.install("-q", ".[cli,metrics,testing]")
     session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
 
 
@@ -33,7 +34,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest versions of everything that the project says it works with."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["cli"], *extras["testing"]]
+    needed = [*project["dependencies"], *extras["cli"], *extras["metrics"], *extras["testing"]]
     session.install("-q", ".", *(requirement.replace(">=", "==") for requirement in needed))
     session.run("pytest", "-q", *session.posargs)
 
@@ -42,7 +43,8 @@ def minimums(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Coverage of branches; it must be whole for `decision`."""
     install_group(session, "coverage")
-    session.install("-q", "-e", ".[cli,testing]")
+    install_group(session, "flake8")
+    session.install("-q", "-e", ".[cli,metrics,testing]")
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "report")
     session.run("coverage", "report", "--include=prebuilds/decision/*", "--fail-under=100")
@@ -60,7 +62,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy and pyright, for the package and for a typed example of its use."""
     install_group(session, "typing")
-    session.install("-q", "-e", ".[cli,testing]")
+    session.install("-q", "-e", ".[cli,metrics,testing]")
     session.run("mypy")
     session.run("pyright")
 
@@ -69,7 +71,7 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation as HTML; warnings are errors."""
     install_group(session, "docs")
-    session.install("-q", "-e", ".[cli,testing]")
+    session.install("-q", "-e", ".[cli,metrics,testing]")
     shutil.rmtree(Path("docs/_build"), ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 

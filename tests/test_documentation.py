@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN_LANGUAGES = ("text", "toml")
 SPHINX_DIRECTIVES = ("{eval-rst}", "{toctree}")
-RUN_COMMAND = "python -m prebuilds "
+RUN_COMMANDS = ("python -m prebuilds ", "python -m prebuilds.lint ")
 SHOWN_COMMANDS = ("pip install ", "python3 -m venv .venv && ", "nox -s ")  # shown without output, and not run
 
 _BLOCK = re.compile(r"^```(?P<language>\S*)[^\n]*\n(?P<code>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -139,19 +139,19 @@ def run_commands(block: Block) -> None:
 
 
 def run_command(place: str, command: str, expected: str) -> None:
-    if command.startswith(RUN_COMMAND):
-        assert run_prebuilds(command.removeprefix(RUN_COMMAND)) == expected, f"{place}: `{command}`"
+    if command.startswith(RUN_COMMANDS):
+        assert run_python(command.removeprefix("python ")) == expected, f"{place}: `{command}`"
     else:
         assert command.startswith(SHOWN_COMMANDS), f"{place}: `{command}` is neither run nor among those shown"
         assert expected == "", f"{place}: `{command}` is not run, so its output cannot be checked"
 
 
-def run_prebuilds(arguments: str) -> str:
+def run_python(arguments: str) -> str:
     """What the command writes, errors included, where no terminal and no wish for colours changes it."""
     settings = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
     environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
     done = subprocess.run(
-        [sys.executable, "-m", "prebuilds", *shlex.split(arguments)],
+        [sys.executable, *shlex.split(arguments)],
         cwd=ROOT,
         env=environment | settings,
         stdin=subprocess.DEVNULL,

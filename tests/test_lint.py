@@ -156,6 +156,13 @@ SNIPPETS = {
             class Body(make(pubsub.publish(message)), meta=pubsub.publish(message)):  # found  # found
                 field = pubsub.publish(message)  # found
         """,
+    "a class body is run by whoever defines the class": """
+        def define():
+            class Body:
+                field = pubsub.publish(message)
+        with store.transaction():
+            define()  # found
+        """,
     "a transaction within what is not called": """
         with store.transaction():
             def work():
@@ -494,13 +501,15 @@ def test_what_cannot_be_checked_is_named(tmp_path: Path, capsys: pytest.CaptureF
         "d.py": b"x = 1\x00\n",
         "e.py": b"x = (\n",
         "f.py": b"(" * 100_000,
+        "g.py": b"-" * 100_000 + b"1",
     }.items():
         (tmp_path / name).write_bytes(content)
     assert main([str(tmp_path), str(tmp_path / "none.py")]) == 2
     output = capsys.readouterr()
     assert output.out == f"{tmp_path / 'loud.py'}:2:5: {TEXT}\n"
     problems = [line.removeprefix(f"{tmp_path}/").partition(": ") for line in output.err.splitlines()]
-    assert [name for name, _, _ in problems] == ["a.py", "b.py", "c.py", "d.py", "e.py", "f.py", "none.py"]
+    assert f"{tmp_path / 'e.py'}: not Python: line 1: '(' was never closed" in output.err
+    assert [name for name, _, _ in problems] == ["a.py", "b.py", "c.py", "d.py", "e.py", "f.py", "g.py", "none.py"]
     assert all(problem.startswith(("not Python: ", "nested too deep", "No such file")) for _, _, problem in problems)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import ast
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from prometheus_client import CollectorRegistry, generate_latest
 from typing_extensions import assert_type
 
 from prebuilds import (
@@ -44,6 +46,8 @@ from prebuilds import (
     parse_window,
     plan,
 )
+from prebuilds.lint import Finding, find_publishing
+from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, PubSub, Store, Transaction
 
 
 def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSnapshot:
@@ -113,3 +117,29 @@ def inspect(before: Plan, after: Plan) -> None:
     assert_type(is_overlapping(window, window), bool)
     assert_type(find_shared_hour(window, window), SharedHour | None)
     assert_type(check_schedules([], None), tuple[ScheduleProblem, ...])
+
+
+def tell(store: Store, clock: Clock) -> None:
+    """Metrics, and how long passes took."""
+    collector = MetricsCollector(store, clock=clock, prefix="pool_", interval=timedelta(seconds=30), policy=Policy())
+    registry = CollectorRegistry()
+    registry.register(collector)
+    collector.start()
+    collector.observe_duration(timedelta(seconds=1))
+    assert_type(generate_latest(registry), bytes)
+    collector.close()
+
+
+def relay(store: Store, pubsub: PubSub) -> int:
+    """Messages after commit."""
+    with store.transaction() as tx:
+        assert_type(tx, Transaction)
+        tx.publish_on_commit(Message(topic="t", body="b"))
+    return OutboxRelay(store, pubsub).flush()
+
+
+def find(source: str) -> list[str]:
+    """What the linter finds."""
+    findings = find_publishing(ast.parse(source), source.splitlines())
+    assert_type(findings, Sequence[Finding])
+    return [f"{line}:{column}: {text}" for line, column, text in findings]

@@ -43,10 +43,10 @@ def check_file(path: Path) -> Sequence[Finding]:
     """
     try:
         lines = _read_lines(path.read_bytes())
-        silenced = find_silenced(lines, CODE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what else may be wrong with the file is for others to tell
             tree = ast.parse("".join(lines))
+        silenced = find_silenced(lines, CODE)
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(_describe(error)) from error
     return [finding for finding in find_publishing(tree, lines) if finding.line not in silenced]

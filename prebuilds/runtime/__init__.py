@@ -19,6 +19,7 @@ from prebuilds.runtime.effects import (
     list_effects,
 )
 from prebuilds.runtime.fleet import Fleet, read_fleet
+from prebuilds.runtime.metrics import MetricsCollector
 from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
     BuildRequest,
@@ -71,6 +72,7 @@ __all__ = [
     "Lease",
     "Message",
     "MessageQueue",
+    "MetricsCollector",
     "MissReason",
     "OutboxEntry",
     "OutboxRelay",

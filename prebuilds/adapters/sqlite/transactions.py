@@ -19,7 +19,24 @@ class SQLiteTransaction:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self._add_fleet(statements)
+        self._add_workspaces(statements)
+        self._add_settings(statements)
+        self._add_outbox(statements)
 
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self._statements.run("SAVEPOINT nested")  # the name means the innermost that is open
+        try:
+            yield
+        except BaseException:
+            if self._statements.is_open:
+                self._statements.run("ROLLBACK TO nested")
+                self._statements.run("RELEASE nested")
+            raise
+        self._statements.run("RELEASE nested")
+
+    def _add_fleet(self, statements: Statements) -> None:
         fleet = FleetRows(statements)
         self.list_presets = fleet.list_presets
         self.list_prebuilds = fleet.list_prebuilds
@@ -28,6 +45,7 @@ class SQLiteTransaction:
         self.list_memberships = fleet.list_memberships
         self.is_paused = fleet.is_paused
 
+    def _add_workspaces(self, statements: Statements) -> None:
         workspaces = WorkspaceRows(statements)
         self.get_workspace = workspaces.get_workspace
         self.insert_prebuild = workspaces.insert_prebuild
@@ -45,6 +63,7 @@ class SQLiteTransaction:
         self.find_claim = claims.find_claim
         self.take_prebuild = claims.take_prebuild
 
+    def _add_settings(self, statements: Statements) -> None:
         settings = SettingsRows(statements)
         self.set_paused = settings.set_paused
         self.set_prebuild_status = settings.set_prebuild_status
@@ -61,19 +80,8 @@ class SQLiteTransaction:
         self.take_lease = leases.take_lease
         self.release_lease = leases.release_lease
 
+    def _add_outbox(self, statements: Statements) -> None:
         outbox = OutboxRows(statements)
         self.publish_on_commit = outbox.publish_on_commit
         self.list_messages = outbox.list_messages
         self.delete_messages = outbox.delete_messages
-
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        self._statements.run("SAVEPOINT nested")  # the name means the innermost that is open
-        try:
-            yield
-        except BaseException:
-            if self._statements.is_open:
-                self._statements.run("ROLLBACK TO nested")
-                self._statements.run("RELEASE nested")
-            raise
-        self._statements.run("RELEASE nested")
