@@ -3,6 +3,8 @@
 Both have 64 sessions and as many clients, begin when all are ready, and commit to the disk. A claim is a transaction of
 seven statements, made by Python; pgbench's simple update has five, made by C. Exits with 1 when a prebuild is claimed
 twice or not at all.
+
+Then a pass with nothing to do, over ever more presets with one prebuild each: the time to read them, to plan, and all.
 """
 
 from __future__ import annotations
@@ -26,11 +28,15 @@ from adapters.claimers import Got, fill, run_threads
 from rich.console import Console
 from rich.table import Table
 
+from prebuilds import Policy, plan
 from prebuilds.adapters.postgres import PostgresStore, Timeouts
+from prebuilds.adapters.rows import PRESET_COLUMNS
+from prebuilds.runtime import SYSTEM_CLOCK, Isolation, Reconciler, read_fleet
 
 PREBUILDS = 10_000
 PROCESSES, THREADS = 8, 8
 SECONDS = 10
+SIZES = (1_000, 10_000, 100_000)
 SCHEMA = "prebuilds_bench"
 _PATIENT = Timeouts(connection=timedelta(minutes=1), lock=timedelta(minutes=1), statement=timedelta(minutes=2))
 
@@ -98,11 +104,62 @@ def main() -> int:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
         elapsed, got = measure_claims(dsn)
+        passes = [(presets, measure_pass(dsn, presets)) for presets in SIZES]
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
             for table in ("accounts", "branches", "history", "tellers"):
                 connection.execute(f"DROP TABLE IF EXISTS pgbench_{table}")
+    show_passes(console, passes)
     return show(console, elapsed, got, theirs)
+
+
+def fill_pools(dsn: str, presets: int) -> None:
+    """So many presets at their target of one prebuild, in a schema without any."""
+    with psycopg.connect(dsn, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute("TRUNCATE presets, workspaces, builds, claims, counters, outbox")
+        with PostgresStore(dsn, schema=SCHEMA) as store:
+            fill(store, 0)
+        columns = ", ".join(PRESET_COLUMNS[3:])
+        connection.execute(
+            f"INSERT INTO presets (id, name, desired_instances, {columns})"
+            f" SELECT 'preset ' || n, 'name', 1, {columns} FROM presets, generate_series(1, {presets}) AS n"
+        )
+        connection.execute(
+            "INSERT INTO workspaces (id, name, owner_id, preset_id, template_id, created_at, ready,"
+            " build_id, build_transition, build_status, build_version_id, build_created_at, build_finished_at)"
+            " SELECT 'w' || id, 'n', 'prebuilds', id, '', now(), true, 'b' || id, 'start', 'succeeded', '', now(),"
+            " now() FROM presets WHERE id LIKE 'preset %'"
+        )
+        connection.execute("VACUUM ANALYZE")
+
+
+def measure_pass(dsn: str, presets: int) -> tuple[float, float, float]:
+    """Seconds to read the fleet, to plan, and for a pass of a reconciler with nothing to do."""
+    fill_pools(dsn, presets)
+    with PostgresStore(dsn, schema=SCHEMA, timeouts=_PATIENT) as store:
+        now, began = SYSTEM_CLOCK.now(), perf_counter()
+        with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+            fleet = read_fleet(tx, now=now, policy=Policy())
+        read = perf_counter()
+        plan(fleet.snapshot, now=now)
+        planned = perf_counter()
+        assert Reconciler(store, _NoBuilder()).reconcile_all().presets == ()
+        return read - began, planned - read, perf_counter() - planned
+
+
+class _NoBuilder:
+    def submit(self, *_: object, timeout: timedelta) -> None:
+        raise NotImplementedError
+
+
+def show_passes(console: Console, times: Sequence[tuple[int, tuple[float, float, float]]]) -> None:
+    table = Table(title="A pass with nothing to do on PostgreSQL")
+    for header in ("presets", "read", "plan", "pass", "us/preset"):
+        table.add_column(header, justify="right")
+    for presets, seconds in times:
+        cells = [f"{second:.2f} s" for second in seconds]
+        table.add_row(f"{presets:,}", *cells, f"{seconds[-1] / presets * 1e6:.0f}")
+    console.print(table)
 
 
 def show(console: Console, elapsed: float, got: Sequence[Got], theirs: float | None) -> int:

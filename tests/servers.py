@@ -62,6 +62,7 @@ class Database:
         self._server = dsn
         self._schemas: list[str] = []
         self._stores: list[PostgresStore] = []
+        self._has_database = False
 
     def make_store(self, **options: Any) -> PostgresStore:
         """A store, in the same schema as all others unless another is given."""
@@ -83,6 +84,16 @@ class Database:
 
         return psycopg.connect(self._server, autocommit=True, **parameters)
 
+    def make_dsn(self) -> str:
+        """The DSN of a new database, for who uses the schema that is the default."""
+        from psycopg import sql
+        from psycopg.conninfo import make_conninfo
+
+        with self.connect() as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
+        self._has_database = True
+        return make_conninfo(self.dsn, dbname=self.name)
+
     def terminate(self, **where: str) -> int:
         """End the sessions of this test, as an administrator would; how many they were."""
         with self.connect() as admin:
@@ -102,3 +113,5 @@ class Database:
         with self.connect() as admin:
             for schema in self._schemas:
                 admin.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            if self._has_database:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))

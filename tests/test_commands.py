@@ -138,8 +138,12 @@ def test_a_wrong_fleet_file_is_told_with_all_its_problems(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["status", "--store", "mysql:x"], "argument --store: 'mysql:x' is not sqlite:FILE"),
-        (["status", "--store", "sqlite:"], "argument --store: 'sqlite:' is not sqlite:FILE"),
+        (["status", "--store", "mysql:x"], "argument --store: 'mysql:x' is not sqlite:FILE or postgresql://..."),
+        (["status", "--store", "sqlite:"], "argument --store: 'sqlite:' is not sqlite:FILE or postgresql://..."),
+        (
+            ["status", "--store", "postgres:secret"],
+            "argument --store: postgres:... is not sqlite:FILE or postgresql://...",
+        ),
         (["status"], "the following arguments are required: --store"),
         (["run", "--store", "sqlite:x", "--interval", "0"], "argument --interval: '0' is not a number of seconds from"),
         (["run", "--store", "sqlite:x", "--lease", "x"], "argument --lease: 'x' is not a number of seconds from"),

@@ -52,9 +52,13 @@ class Block(NamedTuple):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_block_does_what_it_shows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_does_what_it_shows(
+    path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Code runs, sessions and commands print what stands below them, and JSON parses."""
     monkeypatch.chdir(ROOT)
+    if "DATABASE_URL" in path.read_text(encoding="utf-8"):
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("database").make_dsn())
     namespace: Namespace = {"__name__": "__main__"}
     for block in list_blocks(path):
         check_block(block, namespace)

@@ -1,6 +1,6 @@
 """What the runtime asks of its host, as small protocols, one for each role.
 
-- A host implements them over tables of its own. `prebuilds.adapters` has two complete implementations, and
+- A host implements them over tables of its own. `prebuilds.adapters` has three complete implementations, and
   `prebuilds.testing` checks any other.
 - Whatever is read or written belongs to a transaction. A `Store` begins them; a `Transaction` has every role.
 - Every wait is bounded. `TimeoutError` from any method means that nothing was written and that it may be tried again;
@@ -265,6 +265,8 @@ class Store(Protocol):
         With a `lease`, raises `LeaseLostError` unless its token is still the last one given out, and keeps it so until
         the transaction has ended: whoever would take the lease waits. Raises `PoolExhaustedError` if no connection
         becomes free in time and `NestedTransactionError` inside another transaction of this store.
+
+        A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.
         """
         ...
 

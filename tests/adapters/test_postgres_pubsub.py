@@ -254,7 +254,7 @@ def test_publishing_inside_a_transaction_is_refused(database: Database) -> None:
     with opened(database) as pubsub, database.make_store().transaction():
         for publish in (lambda: pubsub.publish(Message(topic="t")), lambda: pubsub.publish_all([])):
             with pytest.raises(PublishInTransactionError):
-                publish()
+                publish()  # noqa: PRB001 - it is refused
 
 
 def test_what_cannot_be_published_raises(database: Database) -> None:

@@ -37,6 +37,7 @@ TIMEOUT = timedelta(milliseconds=200)
 
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
+    "A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.",
     "A preset belongs to one template version for good.",
     "A `PubSub` that can send several messages at the price of one.",
     "Begins transactions.",
