@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ class Database:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
         self._has_database = True
         return make_conninfo(self.dsn, dbname=self.name)
+
+    def make_url(self) -> str:
+        """The same as a URL."""
+        from psycopg.conninfo import conninfo_to_dict
+
+        return f"postgresql://?{urlencode(conninfo_to_dict(self.make_dsn()))}"
 
     def terminate(self, **where: str) -> int:
         """End the sessions of this test, as an administrator would; how many they were."""
