@@ -92,3 +92,18 @@ def crash(session: nox.Session) -> None:
     """More than 10,000 ways in which PostgreSQL's sessions and our processes can end while something is under way."""
     session.install("-q", "-e", ".[dev]")
     session.run("python", "tests/crash_postgres.py", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Known bugs, each put into a copy of the package: which is caught by what. One that survives is an error."""
+    session.install("-q", "-e", ".[dev]")
+    with session.chdir("tests"):
+        session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session
+def seeds(session: nox.Session) -> None:
+    """Ten thousand large worlds with faults over the package as it is, which must raise no alarm."""
+    session.install("-q", "-e", ".[testing]")
+    session.run("python", "tests/mutants/seeds.py", *session.posargs)

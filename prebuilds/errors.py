@@ -301,3 +301,17 @@ class AlreadyRunningError(PrebuildsError, RuntimeError):
 
     def __str__(self) -> str:
         return "the reconciler runs already"
+
+
+class BrokenInvariantError(PrebuildsError, AssertionError):
+    """A run with faults broke what must always hold: which invariant, how, and the line that runs it again."""
+
+    def __init__(self, invariant: str, rule: str, seen: str, replay: str) -> None:
+        super().__init__(invariant, rule, seen, replay)
+        self.invariant = invariant
+        self.rule = rule
+        self.seen = seen
+        self.replay = replay
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.rule}\n  seen: {self.seen}\n  replay: {self.replay}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -48,6 +48,19 @@ from prebuilds import (
 )
 from prebuilds.lint import Finding, find_publishing
 from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, PubSub, Store, Transaction
+from prebuilds.testing import (
+    Check,
+    ContractReport,
+    ManualClock,
+    PubSubCheck,
+    StoreCheck,
+    check_claims,
+    check_pubsub,
+    check_store,
+    list_claim_checks,
+    list_pubsub_checks,
+    list_store_checks,
+)
 
 
 def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSnapshot:
@@ -143,3 +156,16 @@ def find(source: str) -> list[str]:
     findings = find_publishing(ast.parse(source), source.splitlines())
     assert_type(findings, Sequence[Finding])
     return [f"{line}:{column}: {text}" for line, column, text in findings]
+
+
+def check_adapter(make_store: Callable[[], Store], make_pubsub: Callable[[], PubSub]) -> Clock:
+    """Checks of an adapter, all at once and one by one, and a clock for tests."""
+    assert_type(check_store(make_store), ContractReport)
+    assert_type(check_claims(make_store).checks, tuple[Check, ...])
+    assert_type(check_pubsub(make_pubsub), ContractReport)
+    assert_type(list_claim_checks(), tuple[StoreCheck, ...])
+    assert_type(list_pubsub_checks(), tuple[PubSubCheck, ...])
+    for check in list_store_checks():
+        check(make_store, pubsub_of=lambda _: make_pubsub())
+        assert_type(check.name, str)
+    return ManualClock(datetime.now(timezone.utc))

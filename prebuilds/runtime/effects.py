@@ -152,5 +152,5 @@ def _delete(preset_id: str, workspace_id: str, new_id: NewId) -> DeletePrebuild:
 
 def _delete_leftovers(fleet: Fleet, decision: Decision, now: datetime, new_id: NewId) -> Iterator[Effect]:
     for workspace in fleet.list_leftovers(decision.preset_id):
-        if calculate_retry_at(workspace, decision.policy) <= now:
+        if calculate_retry_at(workspace, decision.policy, now) <= now:
             yield _delete(decision.preset_id, workspace.id, new_id)

@@ -92,19 +92,22 @@ def is_unsubmitted(workspace: Workspace) -> bool:
     return workspace.last_build.status is BuildStatus.PENDING and not workspace.last_build.submitted
 
 
-def calculate_retry_at(workspace: Workspace, policy: Policy) -> datetime:
+def calculate_retry_at(workspace: Workspace, policy: Policy, now: datetime) -> datetime:
     """When a leftover is to be deleted: as soon as it is one, or when a wait has passed since its last failed delete.
 
     The wait is the backoff interval for each failure, as after failed starts (R8). It is never longer than the
-    look-back, so that what failed is not kept for ever.
+    look-back, so that what failed is not kept for ever. A failure that is yet to come was noted by a clock that was
+    wrong, and is not waited for.
     """
     ended = workspace.last_build.finished_at or workspace.last_build.created_at
+    if ended > now:
+        return now
     return ended + min(workspace.failed_deletes * policy.backoff_interval, policy.backoff_lookback)
 
 
 def find_next_retry_at(fleet: Fleet, policy: Policy, now: datetime) -> datetime | None:
     """The first instant after `now` at which a leftover is to be deleted."""
-    waits = (calculate_retry_at(workspace, policy) for workspace in fleet.leftovers)
+    waits = (calculate_retry_at(workspace, policy, now) for workspace in fleet.leftovers)
     return min((at for at in waits if at > now), default=None)
 
 

@@ -1,6 +1,7 @@
 """For the tests of those who use this library; needs the extra `testing`.
 
 - `check_store`, `check_claims` and `check_pubsub` hold an implementation of the ports to every rule of them.
+- `check_reconciler` runs the loop over a store with faults at every boundary, and `replay_reconciler` one run again.
 - `prebuilds.testing.strategies` makes models for Hypothesis, so that a host can test its own decisions by property.
 - `ManualClock` is a clock that moves only when told to.
 """
@@ -27,17 +28,69 @@ from prebuilds.testing.contracts import (
     list_pubsub_checks,
     list_store_checks,
 )
+from prebuilds.testing.faults import (
+    AnswerLostError,
+    Boundary,
+    CrashedError,
+    Delivery,
+    Explored,
+    Fault,
+    FaultMode,
+    FaultReport,
+    FaultyBuilder,
+    FaultyPubSub,
+    FaultyStore,
+    Feature,
+    InjectedTimeoutError,
+    Injector,
+    Invariant,
+    JumpingClock,
+    Scenario,
+    Scheduler,
+    Script,
+    ScriptedBuilder,
+    StaleStore,
+    UnreliablePubSub,
+    check_reconciler,
+    replay_reconciler,
+    scenarios,
+)
 
 __all__ = [
+    "AnswerLostError",
+    "Boundary",
     "Check",
     "ContractReport",
+    "CrashedError",
+    "Delivery",
+    "Explored",
+    "Fault",
+    "FaultMode",
+    "FaultReport",
+    "FaultyBuilder",
+    "FaultyPubSub",
+    "FaultyStore",
+    "Feature",
+    "InjectedTimeoutError",
+    "Injector",
+    "Invariant",
+    "JumpingClock",
     "ManualClock",
     "PubSubCheck",
+    "Scenario",
+    "Scheduler",
+    "Script",
+    "ScriptedBuilder",
+    "StaleStore",
     "StoreCheck",
+    "UnreliablePubSub",
     "check_claims",
     "check_pubsub",
+    "check_reconciler",
     "check_store",
     "list_claim_checks",
     "list_pubsub_checks",
     "list_store_checks",
+    "replay_reconciler",
+    "scenarios",
 ]

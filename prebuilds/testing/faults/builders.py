@@ -1,0 +1,96 @@
+"""A scripted builder: it takes builds at once and does them when it is told to, as its script says.
+
+- A build is taken once, however often it is submitted.
+- `resources` is what really exists, by the id of its workspace. What a store says of it can be compared with that.
+- Builds of one workspace are done one after the other, in the order in which they were taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum
+
+from prebuilds.decision.models import Transition
+from prebuilds.runtime.building import BuildReports
+from prebuilds.runtime.models import BuildRequest
+from prebuilds.runtime.ports import Clock, Store
+
+
+class Script(Enum):
+    """What becomes of a build."""
+
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    """It is taken, and fails."""
+    REFUSE = "refuse"
+    """It is not taken: `submit` raises."""
+    HANG = "hang"
+    """Nobody knows whether it is taken: `submit` raises `TimeoutError`."""
+
+
+OnSubmit = Callable[[BuildRequest, str], None]
+
+
+class ScriptedBuilder:
+    """A `WorkspaceBuilder` for tests. `script` says what becomes of a build, and `on_submit` is told of each submit."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        script: Callable[[BuildRequest], Script] = lambda _: Script.SUCCEED,
+        on_submit: OnSubmit = lambda _request, _version: None,
+    ) -> None:
+        self._reports = BuildReports(store, clock=clock)
+        self._script = script
+        self._on_submit = on_submit
+        self._queue: list[BuildRequest] = []
+        self._taken: dict[str, str] = {}
+        self._begun: set[str] = set()
+        self.failed: list[BuildRequest] = []
+        self.resources: dict[str, str] = {}
+        """The template version that each resource was made with, by the id of its workspace."""
+
+    def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
+        self._on_submit(request, template_version_id)
+        script = self._script(request)
+        if script is Script.HANG:
+            raise TimeoutError(f"not within {timeout.total_seconds():g} s")
+        if script is Script.REFUSE:
+            raise ConnectionRefusedError(f"the builder takes nothing of {request.preset_id or request.workspace_id}")
+        if request.build_id not in self._taken:
+            self._taken[request.build_id] = template_version_id
+            self._queue.append(request)
+
+    def step(self) -> bool:
+        """One step of the build that was taken first: it begins, or it ends. Returns whether there was one."""
+        if not self._queue:
+            return False
+        request = self._queue[0]
+        if request.build_id in self._begun:
+            self._finish(request)
+            self._queue.pop(0)
+        elif self._reports.begin(request.build_id):
+            self._begun.add(request.build_id)
+        else:
+            self._queue.pop(0)  # it was canceled
+        return True
+
+    def work(self) -> None:
+        """Do everything that was taken."""
+        while self.step():
+            pass
+
+    def _finish(self, request: BuildRequest) -> None:
+        if self._script(request) is Script.FAIL:
+            self.failed.append(request)
+            self._reports.fail(request.build_id)
+        elif request.transition is Transition.START:
+            self.resources[request.workspace_id] = self._taken[request.build_id]
+            self._reports.succeed(request.build_id)
+            self._reports.make_ready(request.workspace_id)
+        else:
+            self.resources.pop(request.workspace_id, None)
+            self._reports.succeed(request.build_id)

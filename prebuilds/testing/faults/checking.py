@@ -1,0 +1,56 @@
+"""Checking a reconciler over a host's own store: small worlds whole, larger ones by chance, lasting trouble by hours.
+
+Everything that is decided by chance follows from `seed`: the same call does the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from prebuilds.errors import InvalidValueError
+from prebuilds.testing.faults.exploring import explore, list_worlds
+from prebuilds.testing.faults.lasting import LAWS, list_laws, run_law
+from prebuilds.testing.faults.reports import FaultReport, Tally
+from prebuilds.testing.faults.running import MakeStore, run_scenario
+from prebuilds.testing.faults.scenarios import Scenario
+from prebuilds.testing.faults.searching import search
+from prebuilds.testing.faults.situations import Feature
+
+
+def check_reconciler(
+    make_store: MakeStore,
+    *,
+    without: Collection[Feature] = (),
+    examples: int = 100,
+    most_runs: int | None = None,
+    seed: int = 0,
+) -> FaultReport:
+    """Hold the loop over this store to what must hold of it, whatever goes wrong.
+
+    `make_store` gives a new, empty store each time; one that has a `close` is closed. Every point of a round is tried
+    with every fault mode, or `most_runs` of these if that is less, then `examples` larger scenarios. Features in
+    `without` are those that the host leaves out. Raises `BrokenInvariantError`, which has the line to run the smallest
+    failure again. For a test:
+
+        def test_our_store() -> None:
+            print(check_reconciler(OurStore, without=[Feature.HISTORY]))
+    """
+    left_out = [feature for feature in Feature if feature in set(without)]
+    if len(left_out) < len(set(without)):
+        raise InvalidValueError("check_reconciler", "without", without, "a collection of Feature")
+    tally = Tally()
+    explored = explore(make_store, list_worlds(left_out), tally.add, most_runs=most_runs)
+    laws = list_laws(left_out)
+    for law in laws:
+        run_law(make_store, law)
+    before = tally.runs
+    search(make_store, tally.add, without=left_out, examples=examples, first_seed=seed)
+    return FaultReport.make(explored, tally.runs - before, [law.name for law in laws], tally, left_out)
+
+
+def replay_reconciler(make_store: MakeStore, text: str) -> None:
+    """Run one scenario again: the line that a failure of `check_reconciler` ends with. Raises as that does."""
+    if text in LAWS:
+        run_law(make_store, LAWS[text])
+    else:
+        run_scenario(make_store, Scenario.parse(text))

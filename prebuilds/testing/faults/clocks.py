@@ -1,0 +1,40 @@
+"""A clock that jumps: its wall clock is set forward or back, while what it measures waits by goes on evenly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from prebuilds.runtime.ports import Clock
+
+
+class JumpingClock:
+    """A `Clock` over another one, from whose wall clock it is `offset` away.
+
+    With `rest`, its waits are decided by that function, which is given what `Clock.wait` is given.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        offset: timedelta = timedelta(),
+        rest: Callable[[threading.Event, timedelta], bool] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._rest = rest or clock.wait
+        self.offset = offset
+
+    def jump(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back with less than nothing."""
+        self.offset += by
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.offset
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def wait(self, event: threading.Event, timeout: timedelta) -> bool:
+        return self._rest(event, timeout)

@@ -1,0 +1,77 @@
+"""Exploring small worlds: every point of one round, times every way in which it can fail.
+
+- A round is run once without a fault, which tells its points; then once for each point and mode.
+- Worlds come from small to large, so that the first failure is the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import attrs
+
+from prebuilds.testing.faults.modes import Fault, FaultMode
+from prebuilds.testing.faults.running import MakeStore, Run, run_scenario
+from prebuilds.testing.faults.scenarios import Scenario
+from prebuilds.testing.faults.situations import CURABLE, HOPELESS, SITUATIONS, Feature
+
+OnRun = Callable[[Run], None]
+_DAY = 86_400
+
+
+@attrs.frozen(kw_only=True)
+class Explored:
+    """How much of the small worlds was looked at: each of `points` in every mode is `total` runs, `done` were made."""
+
+    worlds: int
+    points: int
+    total: int
+    done: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.done / self.total if self.total else 1.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.points} points of a round in {self.worlds} small worlds x {len(FaultMode)} fault modes: "
+            f"{self.done} of {self.total} runs ({self.share:.0%})"
+        )
+
+
+def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
+    """The small worlds for a host, from small to large.
+
+    Each situation alone, all of them while paused, one with presets that nothing can be done for, one with a clock
+    that jumps forward and one with a clock that jumps back, and all situations at once.
+    """
+    names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
+    paused = [] if Feature.PAUSE in without else [Scenario(situations=names, is_paused=True)]
+    jumps = [Scenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
+    starving = [Scenario(situations=[*HOPELESS, "grow"])]
+    return [*(Scenario(situations=[name]) for name in names), *jumps, *paused, *starving, Scenario(situations=names)]
+
+
+def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *, most_runs: int | None) -> Explored:
+    """Run each world with every fault that its rounds have room for, or `most_runs` of these, evenly chosen.
+
+    Raises `BrokenInvariantError` at the first failure.
+    """
+    plain = [run_scenario(make_store, world) for world in worlds]
+    faulty = [attrs.evolve(run.scenario, faults=(fault,)) for run in plain for fault in _list_faults(run)]
+    step = len(faulty) / most_runs if most_runs and most_runs < len(faulty) else 1.0
+    chosen = [faulty[int(number * step)] for number in range(int(len(faulty) / step))]
+    for run in plain:
+        on_run(run)
+    for scenario in chosen:
+        on_run(run_scenario(make_store, scenario))
+    points = sum(len(crossed) for run in plain for crossed in run.points.values())
+    return Explored(worlds=len(worlds), points=points, total=len(faulty), done=len(chosen))
+
+
+def _list_faults(plain: Run) -> Iterator[Fault]:
+    for process, crossed in plain.points.items():
+        for point, _ in crossed:
+            for mode in FaultMode:
+                yield Fault(process=process, point=point, mode=mode)

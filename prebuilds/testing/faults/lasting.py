@@ -1,0 +1,125 @@
+"""Lasting trouble: what goes on failing for an hour, and what that may cost; and messages, which save waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+
+import attrs
+
+from prebuilds.decision.models import Policy, Transition
+from prebuilds.runtime.claims import Claims
+from prebuilds.runtime.models import BuildRequest
+from prebuilds.runtime.publishing import OutboxRelay
+from prebuilds.testing.faults.builders import Script
+from prebuilds.testing.faults.invariants import Invariant, Violated
+from prebuilds.testing.faults.processes import INTERVAL, ReconcilerProcess
+from prebuilds.testing.faults.running import MakeStore, close, explained, quiet
+from prebuilds.testing.faults.scenarios import Scenario
+from prebuilds.testing.faults.situations import Feature
+from prebuilds.testing.faults.worlds import World
+
+_HOUR = timedelta(hours=1)
+_UNLIMITED = Policy(failure_hard_limit=0)
+
+
+@attrs.frozen(kw_only=True)
+class Law:
+    """Something that must hold of a world of one preset, what it needs of the host, and how it is found out."""
+
+    name: str
+    preset: str
+    check: Callable[[World], None]
+    policy: Policy = attrs.field(factory=Policy)
+    failing: Transition | None = None
+    needs: frozenset[Feature] = frozenset()
+
+    def script(self, request: BuildRequest) -> Script:
+        """What becomes of a build."""
+        return Script.FAIL if request.transition is self.failing else Script.SUCCEED
+
+
+def run_law(make_store: MakeStore, law: Law) -> None:
+    """Hold a store to a law. Raises `BrokenInvariantError`."""
+    store = make_store()
+    try:
+        with explained(f'replay_reconciler(make_store, "{law.name}")'), quiet():
+            scenario = Scenario(situations=[law.preset])
+            law.check(World(store, scenario, policy=law.policy, script=law.script))
+    finally:
+        close(store)
+
+
+def list_laws(without: Collection[Feature]) -> Sequence[Law]:
+    """Those that a host can be held to that leaves these features out."""
+    return [law for law in LAWS.values() if not law.needs & set(without)]
+
+
+def _back_off(world: World) -> None:
+    """Each failure makes the wait longer by an interval, so that the waits of an hour are few."""
+    at_once = max(preset.desired_instances for preset in world.watch.read().presets.values())
+    tries, waited = at_once, timedelta()
+    while waited <= _HOUR:
+        waited += tries * world.policy.backoff_interval
+        tries += at_once
+    _check_tries(world, tries)
+
+
+def _come_to_an_end(world: World) -> None:
+    """Once so many have failed in a row, no more is tried; those of one pass are under way together."""
+    _check_tries(world, world.policy.failure_hard_limit + 1)
+
+
+def _check_tries(world: World, most: int) -> None:
+    process = ReconcilerProcess(world, world.inject("r0"))
+    for _ in range(_HOUR // INTERVAL):
+        process.run()
+        world.builder.work()
+        world.clock.advance(INTERVAL)
+    tries = len(world.builder.failed)
+    if not 1 < tries <= most:
+        raise Violated(Invariant.BOUNDED, f"{tries} builds failed within an hour, where 2 to {most} would do")
+
+
+def _wake(world: World) -> None:
+    """A claim is told to the loop, which makes up for it before its interval is over."""
+    claims = Claims(world.store, clock=world.clock)
+
+    def claim_once() -> None:
+        if not world.watch.read().workspaces.keys() - {row.id for row in world.watch.read().list_prebuilds("steady")}:
+            claims.claim("steady", owner="u", name="mine")
+            OutboxRelay(world.store, world.pubsub).flush()
+
+    ReconcilerProcess(world, world.inject("r0"), on_rest=claim_once).run(2)
+    if len(world.watch.read().list_prebuilds("steady")) < 2 or world.clock.monotonic() > 0:
+        raise Violated(Invariant.WAKES, "a claim was told to the loop, which waited for its interval all the same")
+
+
+LAWS = {
+    law.name: law
+    for law in (
+        Law(
+            name="failed_starts_back_off",
+            preset="grow",
+            check=_back_off,
+            policy=_UNLIMITED,
+            failing=Transition.START,
+            needs=frozenset({Feature.HISTORY}),
+        ),
+        Law(
+            name="failed_starts_come_to_an_end",
+            preset="grow",
+            check=_come_to_an_end,
+            failing=Transition.START,
+            needs=frozenset({Feature.HISTORY}),
+        ),
+        Law(name="failed_deletes_back_off", preset="shrink", check=_back_off, failing=Transition.DELETE),
+        Law(
+            name="messages_wake",
+            preset="steady",
+            check=_wake,
+            needs=frozenset({Feature.CLAIMS, Feature.OUTBOX}),
+        ),
+    )
+}
+"""By their names."""

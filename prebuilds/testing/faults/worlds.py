@@ -1,0 +1,197 @@
+"""Worlds: a store with a few presets, and the processes of a scenario around it. Running one is one run of a scenario.
+
+- First everybody acts, and things go wrong. Then faults stop, and one reconciler must put everything in order.
+- What is decided by chance is decided by the scenario's seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+
+from prebuilds.decision.models import Policy, PrebuildStatus
+from prebuilds.runtime.controls import Controls
+from prebuilds.runtime.models import BuildRequest
+from prebuilds.runtime.options import ReconcilerOptions
+from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
+from prebuilds.testing.clocks import ManualClock
+from prebuilds.testing.faults.acts import ACTS, Act
+from prebuilds.testing.faults.builders import Script, ScriptedBuilder
+from prebuilds.testing.faults.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
+from prebuilds.testing.faults.invariants import Invariant, Violated, Watch
+from prebuilds.testing.faults.messages import UnreliablePubSub
+from prebuilds.testing.faults.processes import INTERVAL, ClaimantProcess, PersonProcess, ReconcilerProcess
+from prebuilds.testing.faults.scenarios import Scenario
+from prebuilds.testing.faults.scheduling import Scheduler
+from prebuilds.testing.faults.situations import BROKEN, SITUATIONS, START, Scene, Situation
+from prebuilds.testing.faults.stale import StaleStore
+
+_SECOND = timedelta(seconds=1)
+_EVER = timedelta(days=3_650)
+_SOON = timedelta(minutes=10)  # a wait that is one for a backoff, and for nothing else
+_DEFAULT_POLICY = Policy()
+GetScript = Callable[[BuildRequest], Script]
+
+
+class World:
+    """One run of a scenario, over a store that is new and empty."""
+
+    def __init__(
+        self, store: Store, scenario: Scenario, *, policy: Policy = _DEFAULT_POLICY, script: GetScript | None = None
+    ) -> None:
+        self.scenario = scenario
+        self.policy = policy
+        self.clock = ManualClock(START)
+        self.situations = {name: SITUATIONS[name] for name in scenario.situations}
+        self._hopeless = frozenset(name for name, found in self.situations.items() if found.is_hopeless)
+        self.store = store
+        self._scheduler = Scheduler(scenario.seed)
+        self._stale = StaleStore(store, lag=scenario.lag, hides={scenario.hides})
+        self._is_stale = bool(scenario.lag or scenario.hides)
+        self.watch = Watch(store, scenario, self.clock.now)
+        self._builder_way = self.inject("builder")
+        self.builder = ScriptedBuilder(
+            self.connect(self._builder_way), self.clock, script=script or self._script, on_submit=self.watch.submit
+        )
+        self.pubsub = UnreliablePubSub(*scenario.messages, seed=scenario.seed)
+        self.reconcilers = [self._make_reconciler(number) for number in range(scenario.reconcilers)]
+        self.claimants = [
+            ClaimantProcess(self, self.inject(f"c{number}"), scenario.situations)
+            for number in range(scenario.claimants)
+        ]
+        self.person = PersonProcess(self, self.inject("p"), tuple(self._list_acts()))
+        self._set_up()
+
+    def connect(self, injector: Injector) -> Store:
+        store = self._stale if self._is_stale else self.store
+        return FaultyStore(store, injector, on_commit=self._look, on_rollback=self.watch.check_unchanged)
+
+    def reach_builder(self, injector: Injector) -> WorkspaceBuilder:
+        return FaultyBuilder(self.builder, injector)
+
+    def reach_pubsub(self, injector: Injector) -> PubSub:
+        return FaultyPubSub(self.pubsub, injector)
+
+    def act(self) -> None:
+        """Everybody acts, and things go wrong."""
+        rounds = self.scenario.rounds
+        actors: dict[str, Callable[[], None]] = {
+            **{process.injector.process: partial(process.run, rounds) for process in self.reconcilers},
+            **{process.injector.process: partial(process.run, rounds) for process in self.claimants},
+            "p": self.person.run,
+            "builder": self.builder.work,
+        }
+        self._scheduler.run(actors)
+        self._raise_violation()
+
+    def calm(self) -> ReconcilerProcess:
+        """Faults stop, clocks are right, and no lease is held. Returns who reconciles from here on."""
+        self._is_stale = False
+        self.pubsub.flush()
+        self._free_lease()
+        Controls(self.store, clock=self.clock).resume()
+        return ReconcilerProcess(self, self.inject("calm"))
+
+    def settle(self, process: ReconcilerProcess, rounds: int) -> int:
+        """Reconcile until a pass finds everything in order and writes nothing. Returns how many it took before that.
+
+        Raises `Violated` after too many.
+        """
+        unsettled: Sequence[tuple[Invariant, str]] = ()
+        written: Sequence[str] = ()
+        for number in range(rounds + 1):
+            written = self._pass(process)
+            unsettled = self.list_unsettled()
+            if not unsettled and (not written or self._hopeless):
+                return number
+            self._pass_time(process)
+        invariant, seen = unsettled[0] if unsettled else (Invariant.QUIET, f"everything in order, it wrote {written}")
+        invariant = Invariant.NO_STARVATION if self._hopeless else invariant
+        raise Violated(invariant, f"{seen}, after {rounds} rounds without a fault")
+
+    def _pass(self, process: ReconcilerProcess) -> Sequence[str]:
+        """One pass, and all builds that follow from it. Returns what it wrote, but for messages that it sent."""
+        count = len(process.injector.written)
+        process.run()
+        self.builder.work()
+        self._raise_violation()
+        return _list_changes(process.injector.written[count:])
+
+    def list_unsettled(self) -> Sequence[tuple[Invariant, str]]:
+        """What is not yet in order."""
+        return self.watch.list_unsettled(self.builder.resources, self._hopeless)
+
+    def count_rows(self) -> int:
+        """How many workspaces there were ever."""
+        return len(self.watch.read().workspaces)
+
+    @property
+    def injectors(self) -> Sequence[Injector]:
+        reconcilers = [process.injector for process in self.reconcilers]
+        claimants = [process.injector for process in self.claimants]
+        return [*reconcilers, *claimants, self.person.injector, self._builder_way]
+
+    def inject(self, process: str) -> Injector:
+        """A way out into this world for one more process."""
+        return Injector(process, self.scenario.faults, turns=self._scheduler, broken_preset=BROKEN)
+
+    def _make_reconciler(self, number: int) -> ReconcilerProcess:
+        skew, jump = timedelta(seconds=number * self.scenario.skew), timedelta(seconds=self.scenario.jump)
+        return ReconcilerProcess(self, self.inject(f"r{number}"), skew=skew, jump=jump)
+
+    def _free_lease(self) -> None:
+        """As a person would after a clock was wrong: the lease of whoever was ahead lasts longer than it should."""
+        name, latest = ReconcilerOptions().lease_name, self.clock.now() + _EVER
+        with self.store.transaction() as tx:
+            lease = tx.take_lease(name, "p", now=latest, expires_at=latest + _SECOND)
+            if lease:
+                tx.release_lease(lease)
+
+    def _set_up(self) -> None:
+        with self.store.transaction() as tx:
+            for situation in self.situations.values():
+                tx.put_preset(situation.preset)
+                situation.set_up(Scene(tx, self.builder.resources), situation.preset)
+            tx.set_paused(paused=self.scenario.is_paused)
+        self._stale.note()
+        self.watch.begin()
+
+    def _look(self) -> None:
+        if self.scenario.lag or self.scenario.hides:
+            self._stale.note()
+        self.watch.look()
+
+    def _list_acts(self) -> Iterator[Act]:
+        preset_id = self.scenario.situations[0]
+        for event in self.scenario.events:
+            yield partial(ACTS[event], preset_id)
+
+    def _raise_violation(self) -> None:
+        if self.watch.violation:
+            raise self.watch.violation
+        for injector in self.injectors:
+            if injector.crossed_inside:
+                raise Violated(Invariant.OUTSIDE, f"{injector.process} called: {injector.crossed_inside[0].value}")
+            written = _list_changes(injector.written)
+            if self.scenario.is_paused and injector.process.startswith("r") and written:
+                raise Violated(Invariant.PAUSED, f"{injector.process} wrote {written}")
+
+    def _script(self, request: BuildRequest) -> Script:
+        situation: Situation | None = self.situations.get(request.preset_id or "")
+        return situation.script if situation else Script.SUCCEED
+
+    def _pass_time(self, process: ReconcilerProcess) -> None:
+        """Sleep as the loop would; what has been given up on after failures is taken up again by a person."""
+        for preset in self.watch.read().presets.values():
+            if preset.prebuild_status is PrebuildStatus.HARD_LIMITED:
+                Controls(self.store, clock=self.clock).reset(preset.id)
+        result = process.results[-1] if process.results else None
+        at = result.next_change_at if result else None
+        wait = at - self.clock.now() if at else INTERVAL
+        self.clock.advance(wait if timedelta() < wait <= _SOON else INTERVAL)
+
+
+def _list_changes(written: Sequence[str]) -> Sequence[str]:
+    """The writes, but for the removal of messages that were sent."""
+    return [name for name in written if name != "delete_messages"]

@@ -1,0 +1,31 @@
+"""Leftovers: prebuilds whose last build failed, and when they are deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from prebuilds import Transition
+from runtime.world import HOUR, MINUTE, World, make_preset
+
+
+@pytest.mark.parametrize("transition", [Transition.START, Transition.DELETE])
+def test_a_failure_noted_by_a_clock_that_was_ahead_is_not_waited_for(transition: Transition) -> None:
+    """Set right again, the clock would take a day to come to the instant of the failure; the pool is cleaned up now."""
+    world = World(make_preset(desired_instances=0))
+    world.put(make_preset(desired_instances=1))
+    world.reconcile()
+    if transition is Transition.DELETE:
+        world.builder.finish()
+        world.put(make_preset(desired_instances=0))
+        world.reconcile()
+    world.clock.advance(24 * HOUR)
+    world.builder.finish(succeed=False)
+    world.put(make_preset(desired_instances=0))
+
+    right = World(make_preset(desired_instances=0), store=world.store, holder="another", new_id=lambda: "again")
+    right.clock.advance(HOUR)
+    result = right.reconcile()
+    assert [outcome.effect.request.transition for outcome in result.done] == [Transition.DELETE]
+    right.builder.finish()
+    right.clock.advance(MINUTE)
+    assert (right.list_prebuilds(), right.reconcile().presets) == ([], ())

@@ -1,0 +1,86 @@
+"""`check_reconciler` passes what is sound, finds what is not, and prints the line that runs it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from prebuilds import InvalidValueError
+from prebuilds.adapters.memory import MemoryStore
+from prebuilds.adapters.sqlite import SQLiteStore
+from prebuilds.errors import BrokenInvariantError
+from prebuilds.testing.faults import FaultMode, Feature, Invariant, check_reconciler, replay_reconciler
+from testing.faults import broken
+
+
+def test_every_fault_at_every_point_of_a_round_is_tried_in_memory() -> None:
+    """The whole of the small worlds is covered, every effect, and every method that a reconciler or a claim calls."""
+    report = check_reconciler(MemoryStore, examples=60)
+    assert (report.explored.share, report.explored.done) == (1.0, report.explored.points * len(FaultMode))
+    assert (report.not_done, report.not_called) == ((), ("list_counters", "nested"))
+    assert report.most_rounds <= 3
+    assert min(times for _, times in report.struck) >= report.explored.points
+    assert report.held == tuple(Invariant)
+    assert report.searched >= 60
+
+
+def test_sqlite_passes_a_part_that_is_evenly_chosen(tmp_path: Path) -> None:
+    """With as many runs as there is time for; the report tells the share."""
+    numbers = count()
+    report = check_reconciler(lambda: SQLiteStore(tmp_path / f"{next(numbers)}.db"), examples=5, most_runs=40)
+    assert report.explored.done == 40
+    assert 0 < report.explored.share < 1
+
+
+@pytest.mark.parametrize("feature", Feature)
+def test_what_a_host_leaves_out_is_not_asked_of_it(feature: Feature) -> None:
+    """And the report says that it was not covered."""
+    report = check_reconciler(MemoryStore, without=[feature], examples=5, most_runs=20)
+    assert report.left_out == (feature,)
+    assert f"Left out by the host: {feature.value}." in str(report)
+
+
+def test_a_feature_that_nobody_knows_is_refused() -> None:
+    """Rather than left out in silence."""
+    with pytest.raises(InvalidValueError, match=r"check_reconciler.without: .* must be a collection of Feature"):
+        check_reconciler(MemoryStore, without=["claims"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("make_store", "invariants"),
+    [
+        (broken.StoreWithoutFencing, {"within_target", "quiet", "keeps_needed"}),
+        (broken.StoreWithoutRollback, {"atomic"}),
+        (broken.StoreThatDeletesClaimed, {"keeps_claimed"}),
+        (broken.StoreThatForgetsRequests, {"answers"}),
+        (broken.StoreThatGivesExpired, {"eligible"}),
+        (broken.StoreThatHidesFailed, {"no_leak"}),
+    ],
+)
+def test_a_store_with_one_thing_wrong_is_found_out(make_store: Callable[[], MemoryStore], invariants: set[str]) -> None:
+    """By an invariant that fits, and the line that it prints fails in the same way, while a sound store passes it."""
+    with pytest.raises(BrokenInvariantError) as raised:
+        check_reconciler(make_store, examples=1_000, most_runs=150)
+    assert raised.value.invariant in invariants
+    replay = str(raised.value).splitlines()[-1]
+    match = re.fullmatch(r'  replay: replay_reconciler\(make_store, "([^"]+)"\)', replay)
+    assert match
+    with pytest.raises(BrokenInvariantError) as again:
+        replay_reconciler(make_store, match[1])
+    assert str(again.value) == str(raised.value)
+    replay_reconciler(MemoryStore, match[1])
+
+
+def test_a_store_that_raises_is_told_with_the_line_to_run_it_again() -> None:
+    """An error of the host's own is no invariant's, and is the cause of what is raised."""
+
+    class Store(MemoryStore):
+        def transaction(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            raise OSError("no disk")
+
+    with pytest.raises(BrokenInvariantError, match=r"answers: no process ends by an error\n  seen: OSError: no disk"):
+        check_reconciler(Store)
