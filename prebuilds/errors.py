@@ -271,6 +271,31 @@ class StoreBusyError(PrebuildsError, TimeoutError):
         return f"the store was held by other writers for {self.seconds:g} s"
 
 
+class StoreUnavailableError(PrebuildsError, TimeoutError):
+    """The store's server could not be reached, or has ended the transaction.
+
+    Nothing was written, and trying again is safe.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the store's server cannot be used: {self.problem}"
+
+
+class CommitUnknownError(PrebuildsError, ConnectionError):
+    """The connection was lost while a transaction was being committed: nobody knows whether it was."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the connection was lost during a commit, which may have been done: {self.problem}"
+
+
 class CallTimedOutError(PrebuildsError, TimeoutError):
     """A call to the host did not return in time. It may still have its effect."""
 

@@ -27,6 +27,14 @@ def store(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path / 'pool.db'}"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_store(request: pytest.FixtureRequest, store: str) -> str:
+    """A new store of each kind."""
+    if request.param == "sqlite":
+        return store
+    return str(request.getfixturevalue("database").make_url())
+
+
 @pytest.fixture
 def fleet(tmp_path: Path) -> Path:
     """A fleet file whose builds take no time."""
@@ -57,9 +65,10 @@ def read_rows(text: str) -> dict[str, list[int]]:
 
 
 def test_a_fleet_comes_up_a_claim_is_served_and_the_pool_refills(
-    store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
+    any_store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What README shows first, step by step."""
+    store = any_store
     status, out, err = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
     assert (status, err) == (0, "")
     assert out.splitlines()[:2] == ["gpu: create 1", "web: create 2"]
@@ -138,8 +147,12 @@ def test_a_wrong_fleet_file_is_told_with_all_its_problems(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["status", "--store", "mysql:x"], "argument --store: 'mysql:x' is not sqlite:FILE"),
-        (["status", "--store", "sqlite:"], "argument --store: 'sqlite:' is not sqlite:FILE"),
+        (["status", "--store", "mysql:x"], "argument --store: 'mysql:x' is not sqlite:FILE or postgresql://..."),
+        (["status", "--store", "sqlite:"], "argument --store: 'sqlite:' is not sqlite:FILE or postgresql://..."),
+        (
+            ["status", "--store", "postgres:secret"],
+            "argument --store: postgres:... is not sqlite:FILE or postgresql://...",
+        ),
         (["status"], "the following arguments are required: --store"),
         (["run", "--store", "sqlite:x", "--interval", "0"], "argument --interval: '0' is not a number of seconds from"),
         (["run", "--store", "sqlite:x", "--lease", "x"], "argument --lease: 'x' is not a number of seconds from"),

@@ -53,8 +53,12 @@ class Block(NamedTuple):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_block_does_what_it_shows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_does_what_it_shows(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Code runs, sessions and commands print what stands below them, and JSON parses."""
+    if "DATABASE_URL" in path.read_text(encoding="utf-8"):
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("database").make_dsn())
     for entry in ROOT.iterdir():
         (tmp_path / entry.name).symlink_to(entry)
     monkeypatch.chdir(tmp_path)  # which looks like the top of the repository, and keeps what the examples leave behind
@@ -83,6 +87,7 @@ def test_every_test_that_the_departures_name_exists() -> None:
 PUBLIC = (
     "prebuilds",
     "prebuilds.adapters.memory",
+    "prebuilds.adapters.postgres",
     "prebuilds.adapters.sqlite",
     "prebuilds.runtime",
     "prebuilds.testing",

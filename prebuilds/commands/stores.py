@@ -13,7 +13,8 @@ from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import PubSub, Store
 from prebuilds.runtime.publishing import OutboxRelay
 
-_ALLOWED = "sqlite:FILE"
+_ALLOWED = "sqlite:FILE or postgresql://..."
+_POSTGRES = ("postgresql", "postgres")  # as libpq itself takes them
 
 
 @attrs.frozen(kw_only=True)
@@ -28,20 +29,40 @@ class OpenStore:
 def add_store(command: argparse.ArgumentParser) -> None:
     """The option that every command on a store has."""
     command.add_argument(
-        "--store", required=True, type=_read_path, metavar="URL", help=f"where the workspaces are kept: {_ALLOWED}"
+        "--store", required=True, type=_read_url, metavar="URL", help=f"where the workspaces are kept: {_ALLOWED}"
     )
 
 
-def _read_path(url: str) -> str:
-    kind, _, path = url.partition(":")
-    if kind != "sqlite" or not path:
-        raise argparse.ArgumentTypeError(f"{show(url)} is not {_ALLOWED}")
-    return path
+def _read_url(url: str) -> str:
+    kind, _, rest = url.partition(":")
+    if (kind == "sqlite" and rest) or (kind in _POSTGRES and rest.startswith("//")):
+        return url
+    shown = f"{kind}:..." if kind in _POSTGRES else show(url)  # as there may be a password in it
+    raise argparse.ArgumentTypeError(f"{shown} is not {_ALLOWED}")
 
 
 @contextmanager
-def open_store(path: str) -> Iterator[OpenStore]:
+def open_store(url: str) -> Iterator[OpenStore]:
     """The store that the option names, closed when the block ends. Raises what the store raises."""
+    kind, _, path = url.partition(":")
+    with _open_sqlite(path) if kind == "sqlite" else _open_postgres(url) as opened:
+        yield opened
+
+
+@contextmanager
+def _open_postgres(url: str) -> Iterator[OpenStore]:
+    from prebuilds.adapters.postgres import PostgresPubSub, PostgresStore
+
+    with PostgresStore(url) as store:
+        pubsub = PostgresPubSub(store)
+        try:
+            yield OpenStore(store=store, pubsub=pubsub, relay=OutboxRelay(store, pubsub))
+        finally:
+            pubsub.close()
+
+
+@contextmanager
+def _open_sqlite(path: str) -> Iterator[OpenStore]:
     from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 
     with SQLiteStore(path) as store:

@@ -34,7 +34,7 @@ from prebuilds.runtime.models import (
     WorkspaceBuild,
 )
 from prebuilds.runtime.options import ReconcilerOptions
-from prebuilds.runtime.ports import Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
 from prebuilds.runtime.publishing import (
     HeldMessages,
     MessageQueue,
@@ -45,12 +45,14 @@ from prebuilds.runtime.publishing import (
 )
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.shards import Shard
 
 __all__ = [
     "PREBUILDS_CHANGED",
     "PREBUILDS_USER_ID",
     "SYSTEM_CLOCK",
     "AddMembership",
+    "BatchPubSub",
     "BuildReports",
     "BuildRequest",
     "CancelPending",
@@ -83,6 +85,7 @@ __all__ = [
     "ReconcilerOptions",
     "ReconciliationResult",
     "SetPrebuildStatus",
+    "Shard",
     "Store",
     "SubmitBuild",
     "Take",

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus
-from prebuilds.errors import LeaseLostError
+from prebuilds.errors import CommitUnknownError, LeaseLostError
 from prebuilds.runtime.building import finish_build
 from prebuilds.runtime.calls import LimitedCalls
 from prebuilds.runtime.effects import (
@@ -105,8 +105,8 @@ class Executor:
     def _create_prebuild(self, effect: CreatePrebuild) -> None:
         try:
             is_inserted = self._insert(effect)
-        except (LeaseLostError, TimeoutError):
-            raise  # nothing was written, and the fault is not the preset's
+        except (LeaseLostError, TimeoutError, CommitUnknownError):
+            raise  # the fault is not the preset's: nothing was written, or what was is handed over by the next pass
         except Exception:
             self._note_failure(effect)
             raise

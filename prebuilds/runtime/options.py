@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import attrs
 
-from prebuilds.decision.fields import ID, check, instance_of
+from prebuilds.decision.fields import ID, check, instance_of, optional
 from prebuilds.decision.models import Policy
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.effects import NewId
 from prebuilds.runtime.ports import Clock
+from prebuilds.runtime.shards import Shard
 
 _DAY = timedelta(days=1)
 _WAIT = check(
@@ -39,7 +40,8 @@ class ReconcilerOptions:
 
     `interval` is the longest time between two passes over all presets. `lease_duration` is how long others wait for a
     reconciler that has died; a living one renews its lease in time. `submit_timeout` is how long a call to the host's
-    builder may take. `clock` and `new_id` are for tests.
+    builder may take. With a `shard` it looks after the presets of that alone, under a lease of the shard's own, so that
+    reconcilers of all shards work at the same time. `clock` and `new_id` are for tests.
     """
 
     policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
@@ -48,5 +50,15 @@ class ReconcilerOptions:
     lease_duration: timedelta = attrs.field(default=timedelta(seconds=60), validator=_WAIT)
     submit_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_WAIT)
     holder: str = attrs.field(factory=make_holder, validator=ID)
+    shard: Shard | None = attrs.field(default=None, validator=optional(instance_of(Shard)))
     clock: Clock = attrs.field(default=SYSTEM_CLOCK)
     new_id: NewId = attrs.field(default=make_id, validator=_FUNCTION)
+
+    @property
+    def lease_of_shard(self) -> str:
+        """The name of the lease that the reconciler works under."""
+        return f"{self.lease_name}:{self.shard.index}/{self.shard.count}" if self.shard else self.lease_name
+
+    def has_preset(self, preset_id: str) -> bool:
+        """Whether the reconciler looks after a preset with this id."""
+        return self.shard is None or self.shard.has(preset_id)

@@ -25,6 +25,7 @@ from prebuilds.runtime.leasing import HeldLease, take_lease
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.shards import ShardReads
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Passes:
 
     def _take_lease(self) -> HeldLease | None:
         options = self._options
-        lease = take_lease(self._store, options.lease_name, options.holder, options.clock, options.lease_duration)
+        lease = take_lease(self._store, options.lease_of_shard, options.holder, options.clock, options.lease_duration)
         self._held = (
             HeldLease(self._store, lease, clock=options.clock, duration=options.lease_duration) if lease else None
         )
@@ -82,7 +83,8 @@ class Passes:
 
     def _read_fleet(self, now: datetime, preset_id: str | None) -> Fleet:
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-            fleet = read_fleet(tx, now=now, policy=self._options.policy, preset_id=preset_id)
+            reads = ShardReads(tx, self._options.shard) if self._options.shard else tx
+            fleet = read_fleet(reads, now=now, policy=self._options.policy, preset_id=preset_id)
         if preset_id is not None and not fleet.snapshot.presets:
             raise UnknownPresetError(preset_id)
         return fleet

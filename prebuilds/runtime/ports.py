@@ -1,6 +1,6 @@
 """What the runtime asks of its host, as small protocols, one for each role.
 
-- A host implements them over tables of its own. `prebuilds.adapters` has two complete implementations, and
+- A host implements them over tables of its own. `prebuilds.adapters` has three complete implementations, and
   `prebuilds.testing` checks any other.
 - Whatever is read or written belongs to a transaction. A `Store` begins them; a `Transaction` has every role.
 - Every wait is bounded. `TimeoutError` from any method means that nothing was written and that it may be tried again;
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset
 from prebuilds.runtime.models import BuildRequest, Counter, CounterValue, Lease, Message, OutboxEntry, Take, Workspace
@@ -265,6 +265,8 @@ class Store(Protocol):
         With a `lease`, raises `LeaseLostError` unless its token is still the last one given out, and keeps it so until
         the transaction has ended: whoever would take the lease waits. Raises `PoolExhaustedError` if no connection
         becomes free in time and `NestedTransactionError` inside another transaction of this store.
+
+        A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.
         """
         ...
 
@@ -282,6 +284,15 @@ class PubSub(Protocol):
         Messages of one publisher come in their order, on any thread, at least once. What a listener raises is logged
         and stops nobody.
         """
+        ...
+
+
+@runtime_checkable
+class BatchPubSub(PubSub, Protocol):
+    """A `PubSub` that can send several messages at the price of one. Whoever has many looks for it."""
+
+    def publish_all(self, messages: Sequence[Message]) -> None:
+        """Send messages in their order: all of them, or none if it raises. Raises what `publish` does."""
         ...
 
 

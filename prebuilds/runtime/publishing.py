@@ -22,8 +22,8 @@ from types import FrameType
 from typing import Protocol
 
 from prebuilds.errors import InvalidValueError, NestedTransactionError, PublishInTransactionError
-from prebuilds.runtime.models import Message
-from prebuilds.runtime.ports import PubSub, Store
+from prebuilds.runtime.models import Message, OutboxEntry
+from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
 
 _log = logging.getLogger(__name__)
 
@@ -244,11 +244,18 @@ class OutboxRelay:
             entries = tx.list_messages(_BATCH)
         sent: list[int] = []
         try:
-            for entry in entries:
-                self._pubsub.publish(entry.message)
-                sent.append(entry.id)
+            self._publish(entries, sent)
         finally:
             if sent:
                 with self._store.transaction() as tx:
                     tx.delete_messages(sent)
         return len(sent)
+
+    def _publish(self, entries: Sequence[OutboxEntry], sent: list[int]) -> None:
+        if isinstance(self._pubsub, BatchPubSub) and entries:
+            self._pubsub.publish_all([entry.message for entry in entries])
+            sent.extend(entry.id for entry in entries)
+            return
+        for entry in entries:
+            self._pubsub.publish(entry.message)
+            sent.append(entry.id)

@@ -109,6 +109,8 @@ class Reconciler:
                 self._attempt(end)
 
     def _notice(self, message: Message) -> None:
+        if message.body != _EVERYTHING and not self._options.has_preset(message.body):
+            return
         with self._noticing:
             self._events.add(message.body)
         self._wake.set()

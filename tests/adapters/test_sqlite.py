@@ -474,10 +474,10 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
             raw.execute(statement)
         places = ", ".join("?" for _ in rows.PRESET_COLUMNS.split(","))
         raw.execute(
-            f"INSERT INTO presets ({rows.PRESET_COLUMNS}) VALUES ({places})",  # noqa: S608
+            f"INSERT INTO presets ({rows.PRESET_COLUMNS}) VALUES ({places})",
             rows.write_preset(given_preset),
         )
-        (row,) = raw.execute(f"SELECT {rows.PRESET_COLUMNS} FROM presets")  # noqa: S608
+        (row,) = raw.execute(f"SELECT {rows.PRESET_COLUMNS} FROM presets")
     kept = rows.read_preset(row)
     assert kept == given_preset
     assert kept.is_active is given_preset.is_active

@@ -377,8 +377,8 @@ RUNTIME = (
     Mutant(
         "messages are removed before they are sent",
         "runtime/publishing.py",
-        "                self._pubsub.publish(entry.message)\n                sent.append(entry.id)\n",
-        "                sent.append(entry.id)\n                self._pubsub.publish(entry.message)\n",
+        "            self._pubsub.publish(entry.message)\n            sent.append(entry.id)\n",
+        "            sent.append(entry.id)\n            self._pubsub.publish(entry.message)\n",
     ),
     Mutant(
         "publishing within a transaction is let through",

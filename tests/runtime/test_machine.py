@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+from servers import Database
 
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.adapters.sqlite import SQLiteStore
@@ -34,3 +36,15 @@ TestMemory = MemoryMachine.TestCase
 TestMemory.settings = settings(max_examples=100, stateful_step_count=30)
 TestSQLite = SQLiteMachine.TestCase
 TestSQLite.settings = settings(max_examples=40, stateful_step_count=30)
+
+
+def test_postgres(database: Database) -> None:
+    """On PostgreSQL, with a schema of its own for each example."""
+
+    class PostgresMachine(PoolMachine):
+        def make_store(self) -> Store:
+            store = database.make_new_store(max_connections=2)
+            self.resources.callback(store.close)
+            return store
+
+    run_state_machine_as_test(PostgresMachine, settings=settings(max_examples=15, stateful_step_count=30))  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ from prebuilds import (
     WithheldReason,
 )
 from prebuilds.adapters.memory import MemoryStore
+from prebuilds.errors import CommitUnknownError
 from prebuilds.runtime import (
     AddMembership,
     BuildRequest,
@@ -243,15 +244,16 @@ def test_what_the_store_refuses_is_a_failed_build_without_a_workspace() -> None:
     """An error while creating leaves a trace, so that the backoff sees it. One that may pass by itself does not."""
     store = RefusingStore()
     world = World(make_preset(desired_instances=2), store=store)
-    store.error = TimeoutError("busy")
-    outcomes = list_outcomes(world.reconcile())
-    assert [outcome.status for outcome in outcomes[1:]] == [OutcomeStatus.FAILED, OutcomeStatus.SKIPPED]
-    assert world.list_builds() == []
+    for error in (TimeoutError("busy"), CommitUnknownError("it was cut off")):
+        store.error = error
+        outcomes = list_outcomes(world.reconcile())
+        assert [outcome.status for outcome in outcomes[-2:]] == [OutcomeStatus.FAILED, OutcomeStatus.SKIPPED]
+        assert world.list_builds() == []
     store.error = ValueError("no such region")
     first, second = list_outcomes(world.reconcile())
     assert (first.status, first.reason) == (OutcomeStatus.FAILED, "ValueError: no such region")
     assert second.status is OutcomeStatus.SKIPPED
-    assert [(build.id, build.status) for build in world.list_builds()] == [("0005", BuildStatus.FAILED)]
+    assert [(build.id, build.status) for build in world.list_builds()] == [("0009", BuildStatus.FAILED)]
     assert world.list_counters() == {("p", Counter.FAILED): 1}
     assert world.list_prebuilds() == []
 

@@ -385,6 +385,44 @@ def test_an_error_keeps_the_rest_and_not_what_was_sent() -> None:
     assert pipe.bodies == ["1", "2", "3"]
 
 
+class BatchPipe(Pipe):
+    """A pipe that takes several messages at once, and notes how many those were each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.error: Exception | None = None
+
+    def publish_all(self, messages: Sequence[Message]) -> None:
+        refuse_in_transaction()
+        if self.error:
+            raise self.error
+        self.sizes.append(len(messages))
+        self.published += messages
+
+
+def test_a_pubsub_that_takes_batches_is_given_them() -> None:
+    """What is read from the outbox at once is sent at once, in its order; nothing waiting is nothing sent."""
+    store, pipe = MemoryStore(), BatchPipe()
+    hand_over(store, *range(250))
+    assert OutboxRelay(store, pipe).flush() == 250
+    assert pipe.bodies == [str(number) for number in range(250)]
+    assert (sum(pipe.sizes), len(pipe.sizes), count_waiting(store)) == (250, 3, 0)
+
+
+def test_a_batch_that_was_not_sent_stays() -> None:
+    """All of it, and the next flush sends it."""
+    store, pipe = MemoryStore(), BatchPipe()
+    hand_over(store, 1, 2)
+    pipe.error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        OutboxRelay(store, pipe).flush()
+    assert (pipe.bodies, count_waiting(store)) == ([], 2)
+    pipe.error = None
+    assert OutboxRelay(store, pipe).flush() == 2
+    assert pipe.bodies == ["1", "2"]
+
+
 def test_a_crash_before_the_removal_sends_twice() -> None:
     """At least once, in order: what was sent and is still in the outbox is sent again."""
     store, pipe = MemoryStore(), Pipe()

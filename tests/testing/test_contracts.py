@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import Database
 
 from prebuilds import testing as testing_kit
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
@@ -38,7 +39,9 @@ TIMEOUT = timedelta(milliseconds=200)
 
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
+    "A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.",
     "A preset belongs to one template version for good.",
+    "A `PubSub` that can send several messages at the price of one.",
     "Begins transactions.",
     "Carries messages to whoever listens, within a process or between several.",
     "Creating and deleting prebuilds.",
@@ -55,6 +58,7 @@ UNCHECKED = {
     "What metrics count, in the same transaction as what is counted.",
     "What people set, and what the reconciler notes for them.",
     "Whether reconciliation is paused.",
+    "Whoever has many looks for it.",
 }
 
 
@@ -64,30 +68,53 @@ def make_path(tmp_path: Path) -> Callable[[], Path]:
     return lambda: tmp_path / f"{next(numbers)}.db"
 
 
-@pytest.fixture(params=["memory", "sqlite", "example"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "example"])
 def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture
-def make_store(kind: str, make_path: Callable[[], Path]) -> Callable[[], Store]:
+def make_store(kind: str, make_path: Callable[[], Path], request: pytest.FixtureRequest) -> Callable[[], Store]:
     makers: dict[str, Callable[[], Store]] = {
         "memory": lambda: MemoryStore(max_connections=3, timeout=TIMEOUT),
         "sqlite": lambda: SQLiteStore(make_path(), max_connections=3, timeout=TIMEOUT),
+        "postgres": lambda: _make_postgres_store(request),
         "example": lambda: EXAMPLE["ExampleStore"](EXAMPLE["ExamplePubSub"](), timeout=TIMEOUT.total_seconds()),
     }
     return makers[kind]
 
 
 @pytest.fixture
-def make_pubsub(kind: str, make_path: Callable[[], Path]) -> Iterator[Callable[[], PubSub]]:
+def make_pubsub(
+    kind: str, make_path: Callable[[], Path], request: pytest.FixtureRequest
+) -> Iterator[Callable[[], PubSub]]:
     with ExitStack() as stack:
 
         def make_sqlite() -> PubSub:
             store = stack.enter_context(closing(SQLiteStore(make_path())))
             return SQLitePubSub(store, interval=timedelta(milliseconds=10))
 
-        yield {"memory": MemoryPubSub, "sqlite": make_sqlite, "example": EXAMPLE["ExamplePubSub"]}[kind]
+        makers: dict[str, Callable[[], PubSub]] = {
+            "memory": MemoryPubSub,
+            "sqlite": make_sqlite,
+            "postgres": lambda: _make_postgres_pubsub(request),
+            "example": EXAMPLE["ExamplePubSub"],
+        }
+        yield makers[kind]
+
+
+def _make_postgres_store(request: pytest.FixtureRequest) -> Store:
+    from prebuilds.adapters.postgres import Timeouts
+
+    database: Database = request.getfixturevalue("database")
+    timeouts = Timeouts(connection=2 * TIMEOUT, lock=TIMEOUT)
+    return database.make_new_store(max_connections=3, timeouts=timeouts)
+
+
+def _make_postgres_pubsub(request: pytest.FixtureRequest) -> PubSub:
+    from prebuilds.adapters.postgres import PostgresPubSub
+
+    return PostgresPubSub(request.getfixturevalue("database").make_new_store())
 
 
 @pytest.mark.parametrize("check", STORE_CHECKS)

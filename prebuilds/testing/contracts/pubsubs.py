@@ -14,7 +14,7 @@ from threading import Event
 
 from prebuilds.errors import PublishInTransactionError
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.ports import PubSub
+from prebuilds.runtime.ports import BatchPubSub, PubSub
 from prebuilds.runtime.publishing import open_transaction
 from prebuilds.testing.contracts.checking import PubSubCheck, pubsub_check
 from prebuilds.testing.contracts.describing import Mismatch, describe, expect, expect_raises
@@ -173,6 +173,30 @@ def publishing_within_any_transaction_is_refused(pubsub: PubSub) -> None:
     expect(bool(error.place.strip()), True, "whether the error names where the transaction began")
     pubsub.publish(_make("end"))
     expect(ear.listen_until(_make("end")), [], "the messages heard that were refused")
+
+
+@pubsub_check(CHECKS, "Send messages in their order: all of them")
+def a_batch_is_heard_in_its_order(pubsub: PubSub) -> None:
+    if not isinstance(pubsub, BatchPubSub):
+        return
+    ear = Ear(pubsub)
+    bodies = [_make(str(number)) for number in range(50)]
+    pubsub.publish_all(bodies)
+    pubsub.publish_all([])
+    pubsub.publish_all([_make("end")])
+    expect(ear.listen_until(_make("end")), bodies, "the messages of a batch that were heard")
+
+
+@pubsub_check(CHECKS, "or none if it raises. Raises what `publish` does.")
+def a_batch_within_any_transaction_is_refused(pubsub: PubSub) -> None:
+    if not isinstance(pubsub, BatchPubSub):
+        return
+    ear = Ear(pubsub)
+    with open_transaction(object()):
+        what = "a batch was published in a transaction (does `publish_all` call `refuse_in_transaction`?)"
+        expect_raises(PublishInTransactionError, lambda: pubsub.publish_all([_make("refused")]), what)
+    pubsub.publish(_make("end"))
+    expect(ear.listen_until(_make("end")), [], "the messages heard of a batch that was refused")
 
 
 @pubsub_check(CHECKS, "Send a message.")

@@ -1,0 +1,21 @@
+"""A store and a pubsub on PostgreSQL, for several machines; needs the extra `postgres`.
+
+Any number of processes share a database. PgBouncer in transaction mode may stand between: nothing here is kept in a
+session, and `PostgresPubSub(listen=False)` does without the one thing that needs one.
+"""
+
+from prebuilds.errors import MissingExtraError
+
+try:
+    import psycopg as _psycopg
+    import psycopg_pool as _psycopg_pool
+except ImportError as error:
+    raise MissingExtraError("psycopg with its pool", "postgres") from error
+else:
+    del _psycopg, _psycopg_pool
+
+from prebuilds.adapters.postgres.pubsub import PostgresPubSub
+from prebuilds.adapters.postgres.store import PostgresStore
+from prebuilds.adapters.postgres.timeouts import Timeouts
+
+__all__ = ["PostgresPubSub", "PostgresStore", "Timeouts"]

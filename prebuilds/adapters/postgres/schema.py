@@ -1,0 +1,116 @@
+"""The tables, version by version.
+
+- What stands here has been released: a change is a new version at the end, never an edit.
+- A workspace's row has its last build too, so that whoever writes to either has locked both. `builds` has every build
+  that has ended, and is only ever added to.
+- Ids compare by their bytes, which is by their code points: `created_at, id` is the order of the decision (R10).
+- Counters are spread over slots, as one row for each would make all claims of a preset wait for each other's commit.
+- `is_active` says what `Preset.is_active` says, so that a statement can ask for it.
+"""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE presets (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    desired_instances integer NOT NULL,
+    ttl interval,
+    timezone text,
+    schedules jsonb NOT NULL,
+    last_invalidated_at timestamptz,
+    prebuild_status text NOT NULL,
+    parameters jsonb NOT NULL,
+    template_version_id text NOT NULL,
+    template_version_name text NOT NULL,
+    template_version_active boolean NOT NULL,
+    template_id text NOT NULL,
+    template_name text NOT NULL,
+    organization_id text NOT NULL,
+    organization_name text NOT NULL,
+    template_deleted boolean NOT NULL,
+    template_deprecated boolean NOT NULL,
+    is_active boolean NOT NULL
+        GENERATED ALWAYS AS (template_version_active AND NOT template_deleted AND NOT template_deprecated) STORED,
+    reset_at timestamptz
+);
+
+CREATE TABLE workspaces (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    owner_id text NOT NULL,
+    preset_id text COLLATE "C" NOT NULL,
+    template_id text NOT NULL,
+    created_at timestamptz NOT NULL,
+    ready boolean NOT NULL DEFAULT false,
+    deleted boolean NOT NULL DEFAULT false,
+    failed_deletes integer NOT NULL DEFAULT 0,
+    build_id text COLLATE "C" NOT NULL CONSTRAINT last_builds UNIQUE,
+    build_number integer NOT NULL DEFAULT 1,
+    build_transition text NOT NULL,
+    build_status text NOT NULL DEFAULT 'pending',
+    build_version_id text NOT NULL,
+    build_created_at timestamptz NOT NULL,
+    build_finished_at timestamptz,
+    build_submitted boolean NOT NULL DEFAULT false,
+    CHECK ((build_finished_at IS NULL) = (build_status IN ('pending', 'running')))
+) WITH (fillfactor = 80);
+
+-- What plans and claims look at: however many workspaces were claimed or deleted before, they are not in here.
+CREATE INDEX prebuilds ON workspaces (preset_id, ready, created_at, id) WHERE owner_id = 'prebuilds' AND NOT deleted;
+CREATE UNIQUE INDEX names ON workspaces (owner_id, name) WHERE owner_id <> 'prebuilds' AND NOT deleted;
+
+CREATE TABLE builds (
+    id text COLLATE "C" PRIMARY KEY,
+    workspace_id text COLLATE "C", -- none if the build failed before there was a workspace
+    number integer NOT NULL,
+    preset_id text COLLATE "C" NOT NULL,
+    transition text NOT NULL,
+    status text NOT NULL,
+    template_version_id text NOT NULL,
+    created_at timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL
+);
+CREATE INDEX outcomes ON builds (preset_id, finished_at)
+WHERE transition = 'start' AND status IN ('succeeded', 'failed');
+
+CREATE TABLE claims (
+    request_id text COLLATE "C" CONSTRAINT requests PRIMARY KEY,
+    preset_id text NOT NULL,
+    created_since timestamptz,
+    claim_order text NOT NULL,
+    owner_id text NOT NULL,
+    name text NOT NULL,
+    claimed_at timestamptz NOT NULL,
+    workspace_id text COLLATE "C" NOT NULL UNIQUE
+);
+
+CREATE TABLE settings (name text PRIMARY KEY, value boolean NOT NULL);
+CREATE TABLE memberships (organization_id text COLLATE "C" PRIMARY KEY);
+CREATE TABLE counters (
+    preset_id text COLLATE "C" NOT NULL,
+    counter text NOT NULL,
+    slot integer NOT NULL,
+    value bigint NOT NULL,
+    PRIMARY KEY (preset_id, counter, slot)
+) WITH (fillfactor = 50);
+
+CREATE TABLE leases (
+    name text COLLATE "C" PRIMARY KEY,
+    holder text, -- none once it has been released
+    token bigint NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, topic text NOT NULL, body text NOT NULL);
+CREATE TABLE notices (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    body text NOT NULL,
+    published_at timestamptz NOT NULL
+);
+CREATE INDEX notices_by_age ON notices (published_at);
+"""
+
+VERSIONS: tuple[str, ...] = (_FIRST,)
+"""The statements that lead to each version from the one before it."""

@@ -1,0 +1,106 @@
+"""The store: PostgreSQL's own transactions, over as many connections as it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import TracebackType
+
+from typing_extensions import Self
+
+from prebuilds.adapters.postgres.connecting import make_parameters
+from prebuilds.adapters.postgres.migrations import migrate
+from prebuilds.adapters.postgres.pool import Pool
+from prebuilds.adapters.postgres.settings import hold_lease
+from prebuilds.adapters.postgres.statements import Statements
+from prebuilds.adapters.postgres.timeouts import Timeouts
+from prebuilds.adapters.postgres.transactions import PostgresTransaction
+from prebuilds.decision.fields import is_id
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.models import Lease
+from prebuilds.runtime.ports import Isolation, Transaction
+from prebuilds.runtime.publishing import open_transaction
+
+_DEFAULT_TIMEOUTS = Timeouts()
+_MAX_NAME = 63  # bytes of a name in PostgreSQL, which cuts longer ones off
+
+
+class PostgresStore:
+    """A `Store` in a schema of its own of the database at `dsn`, which is made if it is not there.
+
+    The DSN is libpq's, as a URI or as `key=value` pairs: host, user, password and TLS are given in it and nowhere else.
+    `max_connections` is how many transactions can be open at once.
+
+    Raises `UnsupportedStoreError` for a schema of a later version or of something else, and `StoreUnavailableError`
+    if the server cannot be reached. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "prebuilds",
+        max_connections: int = 8,
+        timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+    ) -> None:
+        if type(max_connections) is not int or max_connections < 1:
+            raise InvalidValueError("PostgresStore", "max_connections", max_connections, "a whole number of 1 or more")
+        if not is_id(schema) or len(schema.encode()) > _MAX_NAME:
+            raise InvalidValueError("PostgresStore", "schema", schema, f"a name of 1 to {_MAX_NAME} bytes in UTF-8")
+        self.parameters = make_parameters(dsn, timeouts)
+        self.schema = schema
+        self._max_connections = max_connections
+        migrate(self.parameters, schema, timeouts)
+        self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
+
+    @property
+    def max_connections(self) -> int:
+        return self._max_connections
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        lease: Lease | None = None,
+    ) -> Iterator[Transaction]:
+        with open_transaction(self), self.session(isolation=isolation, read_only=read_only, lease=lease) as statements:
+            yield PostgresTransaction(statements)
+
+    @contextmanager
+    def session(
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        lease: Lease | None = None,
+    ) -> Iterator[Statements]:
+        """The statements of a transaction: committed when the block ends, rolled back when an error leaves it.
+
+        For what belongs to this adapter.
+        """
+        began = monotonic()
+        # To the server, holding a lease is a write; whoever asked to read is kept from writing here.
+        with self._pool.lend(isolation=isolation, read_only=read_only and lease is None) as connection:
+            statements = Statements(connection, read_only=read_only, began=began)
+            try:
+                if lease:
+                    hold_lease(statements, lease)
+                yield statements
+                statements.commit()
+            finally:
+                statements.end()
+
+    def close(self) -> None:
+        """Close all connections, those in use when their transactions end. None begins after that."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,21 @@
+"""A transaction: every role of the ports, over the same connection."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from prebuilds.adapters.postgres.builds import BuildRows
+from prebuilds.adapters.postgres.claims import ClaimRows
+from prebuilds.adapters.postgres.fleet import FleetRows
+from prebuilds.adapters.postgres.outbox import OutboxRows
+from prebuilds.adapters.postgres.settings import CounterRows, LeaseRows, SettingsRows
+from prebuilds.adapters.postgres.workspaces import WorkspaceRows
+
+
+class PostgresTransaction(
+    FleetRows, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
+):
+    """All of the roles together."""
+
+    def nested(self) -> AbstractContextManager[None]:
+        return self._statements.nested()

@@ -1,0 +1,155 @@
+"""What rows of tables and models have in common, for every adapter that keeps them in SQL.
+
+- A row is a tuple of values as Python has them: datetimes in UTC, timedeltas, True and False, JSON already parsed.
+- The columns of each kind of row are named here, in the order in which their values come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prebuilds.decision.models import (
+    Build,
+    BuildStatus,
+    PrebuildStatus,
+    Preset,
+    Schedule,
+    Template,
+    TemplateVersion,
+    Transition,
+)
+from prebuilds.runtime.models import ClaimOrder, Take, Workspace, WorkspaceBuild
+
+Row = tuple[Any, ...]
+
+PRESET_COLUMNS = (
+    "id",
+    "name",
+    "desired_instances",
+    "ttl",
+    "timezone",
+    "schedules",  # JSON: [{"cron": "* 8-18 * * 1-5", "instances": 5}]
+    "last_invalidated_at",
+    "prebuild_status",
+    "parameters",  # JSON: {"name": "value"}
+    "template_version_id",
+    "template_version_name",
+    "template_version_active",
+    "template_id",
+    "template_name",
+    "organization_id",
+    "organization_name",
+    "template_deleted",
+    "template_deprecated",
+)
+TAKE_COLUMNS = ("preset_id", "created_since", "claim_order", "owner_id", "name", "request_id", "claimed_at")
+
+
+def flatten_preset(preset: Preset) -> Row:
+    """The values of `PRESET_COLUMNS`."""
+    version, template = preset.template_version, preset.template_version.template
+    return (
+        preset.id,
+        preset.name,
+        preset.desired_instances,
+        preset.ttl,
+        preset.timezone,
+        [{"cron": schedule.cron, "instances": schedule.instances} for schedule in preset.schedules],
+        preset.last_invalidated_at,
+        preset.prebuild_status.value,
+        dict(preset.parameters),
+        version.id,
+        version.name,
+        version.is_active,
+        template.id,
+        template.name,
+        template.organization_id,
+        template.organization_name,
+        template.deleted,
+        template.deprecated,
+    )
+
+
+def make_preset(row: Row) -> Preset:
+    """The preset in the values of `PRESET_COLUMNS`."""
+    return Preset(
+        id=row[0],
+        name=row[1],
+        desired_instances=row[2],
+        ttl=row[3],
+        timezone=row[4],
+        schedules=[Schedule(**schedule) for schedule in row[5]],
+        last_invalidated_at=row[6],
+        prebuild_status=PrebuildStatus(row[7]),
+        parameters=row[8],
+        template_version=_make_version(*row[9:]),
+    )
+
+
+def _make_version(*values: Any) -> TemplateVersion:
+    id_, name, is_active, template_id, template_name, organization_id, organization_name, deleted, deprecated = values
+    template = Template(
+        id=template_id,
+        name=template_name,
+        organization_id=organization_id,
+        organization_name=organization_name,
+        deleted=deleted,
+        deprecated=deprecated,
+    )
+    return TemplateVersion(id=id_, name=name, is_active=is_active, template=template)
+
+
+def make_workspace(row: Row) -> Workspace:
+    """The workspace in a row of its own values, then those of its last build, each in the order that is seen here."""
+    return Workspace(
+        id=row[0],
+        name=row[1],
+        owner_id=row[2],
+        preset_id=row[3],
+        template_id=row[4],
+        created_at=row[5],
+        ready=row[6],
+        deleted=row[7],
+        failed_deletes=row[8],
+        last_build=WorkspaceBuild(
+            id=row[9],
+            number=row[10],
+            transition=Transition(row[11]),
+            status=BuildStatus(row[12]),
+            template_version_id=row[13],
+            created_at=row[14],
+            finished_at=row[15],
+            submitted=row[16],
+        ),
+    )
+
+
+def make_outcome(row: Row) -> Build:
+    """The build in a row of (id, preset_id, status, created_at, finished_at); it is a start."""
+    return Build(id=row[0], preset_id=row[1], status=BuildStatus(row[2]), created_at=row[3], finished_at=row[4])
+
+
+def flatten_take(take: Take) -> Row:
+    """The values of `TAKE_COLUMNS`."""
+    return (
+        take.preset_id,
+        take.created_since,
+        take.order.value,
+        take.owner_id,
+        take.name,
+        take.request_id,
+        take.claimed_at,
+    )
+
+
+def make_take(row: Row) -> Take:
+    """The take in the values of `TAKE_COLUMNS`."""
+    return Take(
+        preset_id=row[0],
+        created_since=row[1],
+        order=ClaimOrder(row[2]),
+        owner_id=row[3],
+        name=row[4],
+        request_id=row[5],
+        claimed_at=row[6],
+    )
