@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -48,6 +48,7 @@ from prebuilds import (
 )
 from prebuilds.lint import Finding, find_publishing
 from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, PubSub, Store, Transaction
+from prebuilds.testing import FaultReport, Feature, check_reconciler, replay_reconciler
 
 
 def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSnapshot:
@@ -143,3 +144,13 @@ def find(source: str) -> list[str]:
     findings = find_publishing(ast.parse(source), source.splitlines())
     assert_type(findings, Sequence[Finding])
     return [f"{line}:{column}: {text}" for line, column, text in findings]
+
+
+def prove(make_store: Callable[[], Store]) -> bool:
+    """The loop over a host's store, with faults."""
+    report = check_reconciler(make_store, without=[Feature.HISTORY], examples=10, most_runs=50, seed=1)
+    assert_type(report, FaultReport)
+    assert_type(report.left_out, tuple[Feature, ...])
+    assert_type(report.explored.share, float)
+    replay_reconciler(make_store, "grow faults=r0@3:after")
+    return report.not_done == ()
