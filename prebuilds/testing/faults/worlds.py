@@ -173,6 +173,10 @@ class World:
         for injector in self.injectors:
             if injector.crossed_inside:
                 raise Violated(Invariant.OUTSIDE, f"{injector.process} called: {injector.crossed_inside[0].value}")
+            if injector.begun_inside:
+                raise Violated(Invariant.ONE_CONNECTION, f"{injector.process} had two transactions open at once")
+            if injector.loose_reads:
+                raise Violated(Invariant.ONE_MOMENT, f"{injector.process} read without REPEATABLE_READ")
             written = _list_changes(injector.written)
             if self.scenario.is_paused and injector.process.startswith("r") and written:
                 raise Violated(Invariant.PAUSED, f"{injector.process} wrote {written}")
