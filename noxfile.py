@@ -81,6 +81,7 @@ def bench(session: nox.Session) -> None:
     """How long planning and importing take, as ratios within one run, and claims under contention."""
     session.install("-q", ".[cli]")
     session.run("python", "tests/bench.py", *session.posargs)
+    session.run("python", "tests/bench_rounds.py")
     session.run("python", "tests/bench_claims.py")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import product
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -14,6 +15,7 @@ from prebuilds import (
     ActionType,
     Backoff,
     Build,
+    BuildStatus,
     Decision,
     GlobalSnapshot,
     InProgress,
@@ -23,10 +25,12 @@ from prebuilds import (
     TargetSource,
     Template,
     TemplateVersion,
+    Transition,
     WithheldReason,
     parse_window,
     plan,
 )
+from prebuilds.runtime import BuildRequest, CounterValue, Lease, Message, OutboxEntry, Take, Workspace, WorkspaceBuild
 from prebuilds.testing import strategies
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
@@ -43,6 +47,14 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
         (strategies.pending(), Pending),
         (strategies.backoffs(now=NOW), Backoff),
         (strategies.builds(now=NOW), Build),
+        (strategies.build_requests(), BuildRequest),
+        (strategies.workspace_builds(now=NOW), WorkspaceBuild),
+        (strategies.workspaces(now=NOW), Workspace),
+        (strategies.takes(now=NOW), Take),
+        (strategies.messages(), Message),
+        (strategies.outbox_entries(), OutboxEntry),
+        (strategies.leases(now=NOW), Lease),
+        (strategies.counter_values(), CounterValue),
     ],
 )
 @given(data=st.data())
@@ -62,6 +74,33 @@ def test_crons_can_be_read(cron: str) -> None:
 def test_orphans_can_be_left_out(snapshot: GlobalSnapshot) -> None:
     """Every row names a preset then."""
     assert snapshot.orphaned == ()
+
+
+@given(strategies.workspaces(now=NOW))
+def test_workspaces_agree_with_their_builds(workspace: Workspace) -> None:
+    """Nobody owns, or could work in, what never ran; what is gone was deleted or canceled by its last build."""
+    build = workspace.last_build
+    never_ran = build.number == 1 and build.status is not BuildStatus.SUCCEEDED
+    assert not (never_ran and (workspace.ready or not workspace.is_prebuild))
+    assert workspace.created_at <= build.created_at <= NOW
+    assert not workspace.deleted or build.status in (BuildStatus.SUCCEEDED, BuildStatus.CANCELED)
+    assert not workspace.failed_deletes or build.transition is Transition.DELETE
+
+
+def test_workspaces_are_made_at_every_stage() -> None:
+    """Of each transition and status, ready and not, claimed and deleted."""
+    seen: set[object] = set()
+
+    @given(strategies.workspaces(now=NOW))
+    @settings(max_examples=500, database=None, derandomize=True, phases=[Phase.generate])
+    def look(workspace: Workspace) -> None:
+        kind = "deleted" if workspace.deleted else "prebuild" if workspace.is_prebuild else "claimed"
+        build = workspace.last_build
+        seen.update({(build.transition, build.status), kind, workspace.ready, workspace.is_running and "running"})
+
+    look()
+    stages = set(product(Transition, BuildStatus))
+    assert seen == {*stages, "deleted", "prebuild", "claimed", "running", True, False}
 
 
 def test_everything_that_decisions_turn_on_is_reached() -> None:
@@ -105,6 +144,10 @@ def test_bounds_must_be_aware_and_in_order(low: datetime, high: datetime) -> Non
         strategies.backoffs,
         strategies.builds,
         strategies.global_snapshots,
+        strategies.workspace_builds,
+        strategies.workspaces,
+        strategies.takes,
+        strategies.leases,
     ],
 )
 def test_now_must_be_aware_and_sensible(make: Callable[..., st.SearchStrategy[object]], now: datetime) -> None:

@@ -48,7 +48,23 @@ from prebuilds import (
 )
 from prebuilds.lint import Finding, find_publishing
 from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, PubSub, Store, Transaction
-from prebuilds.testing import FaultReport, Feature, check_reconciler, replay_reconciler
+from prebuilds.testing import (
+    Check,
+    ContractReport,
+    FaultReport,
+    Feature,
+    ManualClock,
+    PubSubCheck,
+    StoreCheck,
+    check_claims,
+    check_pubsub,
+    check_reconciler,
+    check_store,
+    list_claim_checks,
+    list_pubsub_checks,
+    list_store_checks,
+    replay_reconciler,
+)
 
 
 def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSnapshot:
@@ -154,3 +170,16 @@ def prove(make_store: Callable[[], Store]) -> bool:
     assert_type(report.explored.share, float)
     replay_reconciler(make_store, "grow faults=r0@3:after")
     return report.not_done == ()
+
+
+def check_adapter(make_store: Callable[[], Store], make_pubsub: Callable[[], PubSub]) -> Clock:
+    """Checks of an adapter, all at once and one by one, and a clock for tests."""
+    assert_type(check_store(make_store), ContractReport)
+    assert_type(check_claims(make_store).checks, tuple[Check, ...])
+    assert_type(check_pubsub(make_pubsub), ContractReport)
+    assert_type(list_claim_checks(), tuple[StoreCheck, ...])
+    assert_type(list_pubsub_checks(), tuple[PubSubCheck, ...])
+    for check in list_store_checks():
+        check(make_store, pubsub_of=lambda _: make_pubsub())
+        assert_type(check.name, str)
+    return ManualClock(datetime.now(timezone.utc))

@@ -46,10 +46,11 @@ def check_file(path: Path) -> Sequence[Finding]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what else may be wrong with the file is for others to tell
             tree = ast.parse("".join(lines))
-        silenced = find_silenced(lines, CODE)
+        findings = find_publishing(tree, lines)
+        silenced = find_silenced(lines, CODE) if findings else ()  # which takes longer than all the rest
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(_describe(error)) from error
-    return [finding for finding in find_publishing(tree, lines) if finding.line not in silenced]
+    return [finding for finding in findings if finding.line not in silenced]
 
 
 def _read_lines(source: bytes) -> Sequence[str]:

@@ -33,7 +33,7 @@ def build_requests(
     draw: st.DrawFn, *, workspace_id: str | None = None, transition: Transition | None = None
 ) -> BuildRequest:
     """Requests: starts, which name their preset, version and parameters, and stops and deletes, which do not."""
-    kind = transition or draw(sampled(Transition.START, *Transition))
+    kind = draw(_transitions()) if transition is None else transition
     is_start = kind is Transition.START
     return BuildRequest(
         build_id=draw(ids()),
@@ -54,7 +54,7 @@ def workspace_builds(draw: st.DrawFn, *, now: datetime) -> WorkspaceBuild:
     return WorkspaceBuild(
         id=draw(ids()),
         number=number,
-        transition=Transition.START if number == 1 else draw(sampled(Transition.DELETE, *Transition)),
+        transition=Transition.START if number == 1 else draw(_transitions()),
         status=status,
         template_version_id=draw(few("v")),
         created_at=now - age,
@@ -76,7 +76,7 @@ def workspaces(
     build = draw(workspace_builds(now=now))
     is_start, is_done = build.transition is Transition.START, build.status is BuildStatus.SUCCEEDED
     has_run = build.number > 1 or (is_start and is_done)
-    is_claimed = has_run and draw(sampled(False, False, True))
+    is_claimed = has_run and draw(st.booleans())
     is_delete, is_canceled = build.transition is Transition.DELETE, build.status is BuildStatus.CANCELED
     return Workspace(
         id=draw(ids()) if id is None else id,
@@ -136,6 +136,11 @@ def counter_values(draw: st.DrawFn, *, preset_id: str | None = None) -> CounterV
     """What has been counted for a preset."""
     name = draw(ids()) if preset_id is None else preset_id
     return CounterValue(preset_id=name, counter=draw(sampled(*Counter)), value=draw(st.integers(0, 2**40)))
+
+
+@cache
+def _transitions() -> st.SearchStrategy[Transition]:
+    return st.sampled_from([Transition.START, Transition.DELETE, *Transition])
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, current_thread, main_thread
 from typing import Any
 
 import attrs
@@ -190,13 +190,13 @@ class UnlockedStore(BrokenStore):
     def transaction(self, **options: Any) -> Iterator[Any]:
         with super().transaction(**options) as tx:
             yield tx
-            if not options.get("read_only"):
+            if not options.get("read_only") and current_thread() is not main_thread():
                 self._meet()
 
     def _meet(self) -> None:
-        """Wait a little for another who is about to commit, so that both do."""
+        """Wait for another who is about to commit, so that both do; for a while only, as there may be none."""
         try:
-            self._meeting.wait(0.02)
+            self._meeting.wait(0.5)
         except BrokenBarrierError:
             self._meeting.reset()
 

@@ -42,14 +42,11 @@ def find_broken(checks: Sequence[StoreCheck], make_store: Callable[[], Store]) -
     [
         (broken.ForgetfulStore, "a_block_that_ends_is_committed"),
         (broken.CommittingStore, "an_error_rolls_everything_back"),
-        (broken.DirtyStore, "what_is_not_committed_is_not_seen"),
-        (broken.UnsteadyStore, "repeatable_reads_see_one_moment"),
         (broken.UnwrappedStore, "a_transaction_within_another_is_refused"),
         (broken.NarrowStore, "as_many_can_be_open_as_there_are_connections"),
         (broken.BoundlessStore, "one_more_than_there_are_connections_is_refused"),
         (broken.WritableStore, "a_reader_cannot_write"),
         (broken.LeaselessStore, "a_deposed_holder_is_refused"),
-        (broken.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
     ],
 )
 def test_a_broken_store_is_found(make_store: Callable[[], Store], found_by: str) -> None:
@@ -173,6 +170,24 @@ def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
     """By every check that lets several write at once."""
     with pytest.raises(BrokenContractError):
         CHECKS[name](broken.UnlockedStore)
+
+
+@pytest.mark.parametrize(
+    ("make_store", "found_by"),
+    [
+        (broken.DirtyStore, "what_is_not_committed_is_not_seen"),
+        (broken.UnsteadyStore, "repeatable_reads_see_one_moment"),
+        (broken.UnsteadyStore, "the_moment_is_the_same_for_every_table"),
+        (broken.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
+    ],
+)
+def test_a_store_that_does_not_wait_is_found(
+    make_store: Callable[[], Store], found_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes through while another transaction is open is seen to, however slow the machine is."""
+    monkeypatch.setattr("prebuilds.testing.contracts.threads._GRACE", 30.0)
+    with pytest.raises(BrokenContractError):
+        CHECKS[found_by](make_store)
 
 
 def test_publishing_before_the_commit_is_found() -> None:

@@ -7,6 +7,7 @@ import inspect
 import re
 import runpy
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from prebuilds import testing as testing_kit
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 from prebuilds.runtime import PubSub, Store, models, ports
@@ -78,13 +80,14 @@ def make_store(kind: str, make_path: Callable[[], Path]) -> Callable[[], Store]:
 
 
 @pytest.fixture
-def make_pubsub(kind: str, make_path: Callable[[], Path]) -> Callable[[], PubSub]:
-    makers: dict[str, Callable[[], PubSub]] = {
-        "memory": MemoryPubSub,
-        "sqlite": lambda: SQLitePubSub(SQLiteStore(make_path()), interval=timedelta(milliseconds=10)),
-        "example": EXAMPLE["ExamplePubSub"],
-    }
-    return makers[kind]
+def make_pubsub(kind: str, make_path: Callable[[], Path]) -> Iterator[Callable[[], PubSub]]:
+    with ExitStack() as stack:
+
+        def make_sqlite() -> PubSub:
+            store = stack.enter_context(closing(SQLiteStore(make_path())))
+            return SQLitePubSub(store, interval=timedelta(milliseconds=10))
+
+        yield {"memory": MemoryPubSub, "sqlite": make_sqlite, "example": EXAMPLE["ExamplePubSub"]}[kind]
 
 
 @pytest.mark.parametrize("check", STORE_CHECKS)
@@ -135,6 +138,13 @@ def test_the_names_are_unique() -> None:
     """So that a test of one rule can be asked for."""
     assert len({check.name for check in CHECKS}) == len(CHECKS)
     assert all(check.__name__ == check.name for check in CHECKS)
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    """The page documents what `prebuilds.testing` exports, each name once, sorted in `__all__`."""
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\.\. auto\w+:: prebuilds\.testing\.(\w+)$", page, re.MULTILINE)
+    assert sorted(set(named) - {"strategies"}) == testing_kit.__all__ == sorted(testing_kit.__all__)
 
 
 def squeeze(text: str) -> str:

@@ -23,7 +23,7 @@ def for_each(strategy: st.SearchStrategy[_T], check: Callable[[int, _T], None]) 
         derandomize=True,
         phases=[Phase.generate, Phase.shrink],
         report_multiple_bugs=False,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.nested_given],
+        suppress_health_check=[HealthCheck.too_slow],
     )
     @given(strategy)
     def hold(value: _T) -> None:

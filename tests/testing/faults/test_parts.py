@@ -136,7 +136,7 @@ def test_a_call_within_a_transaction_is_noted() -> None:
     injector = Injector("us")
     pubsub = FaultyPubSub(UnreliablePubSub(), injector)
     with FaultyStore(MemoryStore(), injector).transaction(), pytest.raises(Exception, match="inside a transaction"):
-        pubsub.publish(MESSAGE)
+        pubsub.publish(MESSAGE)  # noqa: PRB001 - it is refused
     assert [boundary.value for boundary in injector.crossed_inside] == ["publish"]
 
 
