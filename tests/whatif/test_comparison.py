@@ -57,7 +57,7 @@ def test_changes_are_taken_seed_by_seed() -> None:
 
 def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
     """Of two thousand intervals of five values each, 95 in 100 hold the mean that the values come from."""
-    random = Random(1)  # noqa: S311
+    random = Random(1)
     intervals = [estimate_mean([random.gauss(3, 2) for _ in range(5)]) for _ in range(2_000)]
     held = sum(interval.low <= 3 <= interval.high for interval in intervals)
     assert 0.94 < held / len(intervals) < 0.96

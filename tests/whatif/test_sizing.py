@@ -81,7 +81,7 @@ def is_close(one: Outcome, other: Outcome) -> bool:
 
 def draw_leads(lead_time: LeadTime, count: int) -> list[timedelta]:
     """One for each claim, in order, by the seed: what the documentation says that `sweep` does."""
-    random = Random(7)  # noqa: S311
+    random = Random(7)
     return [lead_time.draw(random) for _ in range(count)]
 
 
