@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
-TESTED = ("cli", "metrics", "postgres", "testing")
+TESTED = ("cli", "metrics", "notebook", "postgres", "testing")
 SOURCES = ("prebuilds", "tests", "docs/conf.py", "noxfile.py")
 
 
