@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import simpy
 from rich.console import Console
@@ -26,6 +26,7 @@ from prebuilds.whatif.traces import count_ticks, to_ticks
 
 BEGIN = datetime(2026, 11, 16, tzinfo=timezone.utc)
 WEEK = timedelta(days=7)
+MONTH = timedelta(days=28)
 MINUTE = timedelta(minutes=1)
 CLAIMS = 100_000
 SIZE = 60
@@ -33,7 +34,7 @@ LEAD_TIME = 5 * MINUTE
 MIN_SIMULATE_RATIO = 1.0
 SWEPT = 1_000_000
 MIN_SWEEP_RATIO = 15.0
-MAX_ANSWER = 1.0  # seconds, as the README says, with room for a slow machine
+MAX_ANSWER = 1.0  # seconds of processor time, which others on the machine do not take from
 
 
 def measure(*tasks: Callable[[], object], turns: int = 5) -> list[float]:
@@ -49,10 +50,10 @@ def measure(*tasks: Callable[[], object], turns: int = 5) -> list[float]:
     return best
 
 
-def make_week() -> Trace:
-    """Just so many claims, by chance over one week."""
-    end = BEGIN + WEEK
-    trace = generate_poisson(1.1 * CLAIMS / (WEEK / timedelta(hours=1)), begin=BEGIN, end=end, seed=1)
+def make_claims(span: timedelta) -> Trace:
+    """Just so many claims, by chance over a span."""
+    end = BEGIN + span
+    trace = generate_poisson(1.1 * CLAIMS / (span / timedelta(hours=1)), begin=BEGIN, end=end, seed=1)
     kept = sorted(trace.ticks[place * len(trace) // CLAIMS] for place in range(CLAIMS))
     return Trace(ticks=kept, begin=BEGIN, end=end)
 
@@ -95,7 +96,7 @@ class SimPyPool:
 
 def measure_simulate(console: Console) -> bool:
     """Whether a week of production decisions is simulated at least as fast as SimPy runs the pool."""
-    trace = make_week()
+    trace = make_claims(WEEK)
     scenario = Scenario(fleet=Preset(id="web", desired_instances=SIZE), lead_time=LEAD_TIME, interval=MINUTE)
     result = simulate(scenario, trace)
     assert (len(trace), result.rounds, result.hits) == (CLAIMS, 10_081, SimPyPool(trace).run())
@@ -155,13 +156,17 @@ def measure_sweep(console: Console) -> bool:
 
 
 def measure_answer(console: Console) -> bool:
-    """Whether the question of the README is answered in a second, on 100,000 claims in a CSV file."""
+    """Whether the question of the README is answered in a second, from a file of four weeks' claims."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "claims.csv"
-        path.write_text("\n".join(["claimed_at", *(claim.isoformat() for claim in make_week())]), encoding="utf-8")
-        (seconds,) = measure(lambda: sweep(Trace.from_csv(path), LEAD_TIME).smallest(hit_rate=0.99).size)
+        claims = (claim.isoformat() for claim in make_claims(MONTH))
+        path.write_text("\n".join(["claimed_at", *claims]), encoding="utf-8")
+        begin = process_time()
+        size = sweep(Trace.from_csv(path), LEAD_TIME).smallest(hit_rate=0.99).size
+        seconds = process_time() - begin
     console.print(
-        f"how many to keep for {CLAIMS:,} claims in a file: {seconds:.2f} s (limit {MAX_ANSWER:g})", highlight=False
+        f"keep {size}: answered for {CLAIMS:,} claims in a file in {seconds:.2f} s (limit {MAX_ANSWER:g})",
+        highlight=False,
     )
     return seconds <= MAX_ANSWER
 
