@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
-TESTED = ("cli", "metrics", "postgres", "testing")
+TESTED = ("cli", "metrics", "notebook", "postgres", "testing")
 SOURCES = ("prebuilds", "tests", "docs/conf.py", "noxfile.py")
 
 
@@ -80,11 +80,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long planning and importing take, as ratios within one run, claims under contention, and PostgreSQL."""
+    """How long planning, importing, foreseeing and claiming take, as ratios within one run."""
+    install_group(session, "bench")
     session.install("-q", ".[dev]")
-    session.run("python", "tests/bench.py", *session.posargs)
-    session.run("python", "tests/bench_claims.py")
-    session.run("python", "tests/bench_postgres.py")
+    for name in ("bench", "bench_whatif", "bench_rounds", "bench_claims", "bench_postgres"):
+        session.run("python", f"tests/{name}.py", *session.posargs)
 
 
 @nox.session

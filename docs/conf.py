@@ -21,10 +21,11 @@ project = "prebuilds"
 author = "The prebuilds maintainers"
 version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 default_role = "code"  # docstrings have code between single backticks
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # the tests run the notebooks, which keep what they show
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -39,6 +40,9 @@ _MEANINGS = {
     "_DEFAULT_POLICY": "Policy()",
     "_NO_RESETS": "{}",
     "Source": "str | PathLike | IO | Mapping",
+    "Traces": "Trace | Mapping[str, Trace]",
+    "Edit": "Mapping[str, Mapping[str, Any]] | Callable[[GlobalSnapshot], GlobalSnapshot]",
+    "LeadTimes": "Mapping[str, LeadTime]",
     "Actions": "tuple[ReconciliationActions, ...]",
     "Parameters": "Mapping[str, str]",
 }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import claim, controls, plan, run, status
+from prebuilds.commands import claim, controls, plan, run, simulate, size, status
 
-_COMMANDS = (plan, run, status, claim, controls)
+_COMMANDS = (plan, run, status, claim, controls, simulate, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

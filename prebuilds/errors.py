@@ -69,6 +69,18 @@ class UnknownPresetError(PrebuildsError, LookupError):
         return f"there is no preset with the id {show(self.preset_id)}"
 
 
+class UnknownMissError(PrebuildsError, IndexError):
+    """The result of a simulation has no miss with this number."""
+
+    def __init__(self, index: int, misses: int) -> None:
+        super().__init__(index, misses)
+        self.index = index
+        self.misses = misses
+
+    def __str__(self) -> str:
+        return f"there is no miss {show(self.index)}: the result has {self.misses}, numbered from 0"
+
+
 class InvalidSnapshotError(PrebuildsError, ValueError):
     """A snapshot or its document is wrong.
 
@@ -85,6 +97,42 @@ class InvalidSnapshotError(PrebuildsError, ValueError):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class InvalidTraceError(PrebuildsError, ValueError):
+    """Claims cannot be read as a trace: `problems` has a line for every bad row, led by its place."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        more = len(self.problems) - MAX_PROBLEMS
+        left_out = (f"and {more} more, all of them in `problems`",) if more > 0 else ()
+        return "\n".join(self.problems[:MAX_PROBLEMS] + left_out)
+
+
+class InsufficientHistoryError(PrebuildsError, ValueError):
+    """The past is too short to tell the future from; `reason` says how much there is and how much is needed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class UnreachableGoalError(PrebuildsError, LookupError):
+    """No pool size among those that were tried reaches the hit rate asked for; `best` is the highest of theirs."""
+
+    def __init__(self, hit_rate: float, best: float) -> None:
+        super().__init__(hit_rate, best)
+        self.hit_rate = hit_rate
+        self.best = best
+
+    def __str__(self) -> str:
+        return f"no size that was tried has a hit rate of {self.hit_rate:g}; the best of them has {self.best:.6g}"
 
 
 class MissingExtraError(PrebuildsError, ImportError):

@@ -187,8 +187,10 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
+        output = cast("IO[str]", process.stdout)
         try:
-            yield process, cast("IO[str]", process.stdout)
+            assert output.readline() == "At work; Ctrl-C ends it.\n"
+            yield process, output
         finally:
             process.kill()
 
@@ -230,7 +232,7 @@ def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path)
             assert other.readline() == "Another `run` works on this store; this one waits to take over.\n"
             first.send_signal(signal.SIGINT)
             assert first.wait(timeout=LONG) == 0
-            assert other.readline() == "At work.\n"
+            assert other.readline() == "At work again.\n"
 
 
 def test_run_once_says_when_another_run_is_at_work(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 def start(path: Path, fleet: Path) -> subprocess.Popen[bytes]:
     """A `run` that looks at everything all the time, and takes over soon from one that was killed."""
     command = [sys.executable, "-m", "prebuilds", "run", "--store", f"sqlite:{path}", "--fleet", str(fleet)]
-    return subprocess.Popen([*command, "--interval", "0.02", "--lease", "0.2"], stdout=subprocess.DEVNULL)
+    return subprocess.Popen([*command, "--interval", "0.02", "--lease", "0.2"], stdout=subprocess.PIPE)
 
 
 def list_prebuilds(store: Store) -> list[Workspace]:
@@ -55,9 +55,12 @@ def test_a_loop_that_is_killed_at_any_instant_goes_on_where_it_was(tmp_path: Pat
 def live_through(store: Store, random: Random, path: Path, fleet: Path) -> dict[str, str]:
     """Start, claim for a while and kill, many times; what was claimed, by workspace."""
     claims, claimed, names = Claims(store, clock=SYSTEM_CLOCK), {}, count()
-    for _ in range(KILLS):
+    for number in range(KILLS):
         with start(path, fleet) as process:
-            end = monotonic() + random.uniform(0.1, 0.9)  # while it starts, or at any instant of its work
+            if number % 5:  # else it is killed while it starts
+                assert process.stdout
+                process.stdout.readline()
+            end = monotonic() + random.uniform(0, 0.5)
             while monotonic() < end:
                 claim = claims.claim(random.choice(list(DESIRED)), owner="ann", name=f"dev-{next(names)}")
                 if claim.workspace:

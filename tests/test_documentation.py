@@ -91,6 +91,7 @@ PUBLIC = (
     "prebuilds.adapters.sqlite",
     "prebuilds.runtime",
     "prebuilds.testing",
+    "prebuilds.whatif",
 )
 
 

@@ -20,7 +20,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "runtime": ({"decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
     "adapters": ({"adapters", "decision", "errors", "runtime"}, {"attrs", "typing_extensions"}),
     "testing": ({"decision", "errors", "runtime", "testing"}, {"attrs", "hypothesis", "typing_extensions"}),
-    "commands": ({"adapters", "commands", "decision", "errors", "runtime"}, {"attrs", "prometheus_client", "rich"}),
+    "whatif": ({"decision", "errors", "whatif"}, {"altair", "attrs", "pandas", "rich"}),
+    "commands": (
+        {"adapters", "commands", "decision", "errors", "runtime", "whatif"},
+        {"attrs", "prometheus_client", "rich", "vl_convert"},
+    ),
     "lint": ({"commands", "lint"}, set()),
     "cli": ({"commands"}, set()),
     "errors": (set(), set()),
@@ -91,7 +95,9 @@ def test_importing_the_library_loads_no_extra() -> None:
     others = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
     assert others <= {"attr", "attrs", "prebuilds", "typing_extensions"}
     assert not {
-        name for name in loaded if name.startswith(("prebuilds.testing", "prebuilds.cli", "prebuilds.decision.wire"))
+        name
+        for name in loaded
+        if name.startswith(("prebuilds.testing", "prebuilds.cli", "prebuilds.decision.wire", "prebuilds.whatif"))
     }
 
 

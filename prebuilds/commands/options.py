@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import datetime, timedelta
 
 from prebuilds.decision.models import Policy
@@ -11,6 +12,7 @@ from prebuilds.errors import show
 
 _DAY = timedelta(days=1)
 _LAST_PORT = 65_535
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?", re.ASCII)
 
 
 def read_instant(text: str) -> datetime:
@@ -49,3 +51,23 @@ def read_port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
         raise argparse.ArgumentTypeError(f"{show(text)} is not a port from 0 to {_LAST_PORT}")
     return int(text)
+
+
+def read_duration(text: str) -> timedelta:
+    """A duration such as 5m, 90s or 1h30m."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a duration such as 5m, 90s, 1h30m or 2d")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def read_share(text: str) -> float:
+    """A share, from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a number from 0 to 1")
+    return share

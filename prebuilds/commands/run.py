@@ -102,6 +102,7 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
     )
     if options.once:
         return _fill(reconciler, builder, opened)
+    print("At work; Ctrl-C ends it.", flush=True)
     with _building(builder), _stopping_at_signals(reconciler):
         reconciler.run()
     print("Stopped.")
@@ -176,7 +177,7 @@ class _Teller:
         self.on_elapsed(result.elapsed)
         if result.status is not self._status:
             self._status = result.status
-            print(_STATES.get(result.status, "At work."), flush=True)
+            print(_STATES.get(result.status, "At work again."), flush=True)
         for preset in result:
             for line in _describe(preset):
                 print(line, flush=True)

@@ -219,12 +219,13 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     return Plan(
         now=now,
         paused=paused,
-        decisions=tuple([_decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)]),
+        decisions=tuple([decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)]),
         orphaned=snapshot.orphaned,
     )
 
 
-def _decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool) -> Decision:
+def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:
+    """The decision for one preset, as a plan has it."""
     actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused=paused)
     return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
 

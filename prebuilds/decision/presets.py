@@ -63,7 +63,32 @@ class PresetSnapshot:
         object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 
-make_preset_snapshot = Maker(PresetSnapshot)
+_make_preset_snapshot = Maker(PresetSnapshot)
+
+
+def take_preset_snapshot(
+    preset: Preset,
+    now: datetime,
+    prebuilds: tuple[Prebuild, ...],
+    *,
+    in_progress: tuple[InProgress, ...],
+    pending: int,
+    backoff: Backoff | None,
+    is_hard_limited: bool,
+) -> PresetSnapshot:
+    """A preset at an instant that has been checked already, with its own rows, the prebuilds oldest first (R2, R10)."""
+    split = count_expired(preset, prebuilds, now)
+    return _make_preset_snapshot(
+        preset,
+        now,
+        prebuilds[split:],
+        prebuilds[:split],
+        in_progress,
+        pending,
+        backoff,
+        is_hard_limited,
+        find_target(preset, now),
+    )
 
 
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:

@@ -30,8 +30,7 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
-from prebuilds.decision.presets import PresetSnapshot, count_expired, make_preset_snapshot, rank_by_age
-from prebuilds.decision.targets import find_target
+from prebuilds.decision.presets import PresetSnapshot, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
 
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
@@ -149,18 +148,14 @@ class _Index(NamedTuple):
         )
 
     def make_preset_snapshot(self, preset: Preset, now: datetime) -> PresetSnapshot:
-        prebuilds = self.running.get(preset.id, ())
-        split = count_expired(preset, prebuilds, now)
-        return make_preset_snapshot(
+        return take_preset_snapshot(
             preset,
             now,
-            prebuilds[split:],
-            prebuilds[:split],
-            self.in_progress.get(preset.id, ()),
-            self.pending.get(preset.id, 0),
-            self.backoffs.get(preset.id),
-            preset.id in self.hard_limited,
-            find_target(preset, now),
+            self.running.get(preset.id, ()),
+            in_progress=self.in_progress.get(preset.id, ()),
+            pending=self.pending.get(preset.id, 0),
+            backoff=self.backoffs.get(preset.id),
+            is_hard_limited=preset.id in self.hard_limited,
         )
 
 

@@ -43,7 +43,7 @@ class MetricsCollector:
     Raises `InvalidValueError` and `MissingExtraError`.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument for each thing that can be tuned
+    def __init__(
         self,
         store: Store,
         *,

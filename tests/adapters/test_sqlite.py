@@ -450,7 +450,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl
     desired=st.integers(0, MAX_COUNT),
     invalidated=st.none() | INSTANTS,
 )
-def test_presets_are_kept_whole(  # noqa: PLR0913, PLR0917 - the edges of several fields
+def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
     preset: Preset,
     texts: tuple[str, str],
     parameters: dict[str, str],

@@ -1,0 +1,27 @@
+"""Charts in files: a page for a browser, or a picture, as the name of the file ends."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from prebuilds.errors import MissingExtraError, show
+
+_ENDINGS = (".html", ".svg")
+
+
+def read_chart_file(text: str) -> str:
+    """The name of a file that a chart can be written to."""
+    if not text.endswith(_ENDINGS):
+        raise argparse.ArgumentTypeError(f"{show(text)} does not end in {' or '.join(_ENDINGS)}")
+    return text
+
+
+def write_chart(chart: Any, file: str) -> None:
+    """Write an altair chart. Raises `OSError`, and `MissingExtraError` for a picture without the extra `notebook`."""
+    if file.endswith(".svg"):
+        try:
+            import vl_convert  # noqa: F401 - altair says in many words which version of it is missing
+        except ImportError as error:
+            raise MissingExtraError("vl-convert-python", "notebook") from error
+    chart.save(file)

@@ -1,0 +1,111 @@
+"""`size`: how many prebuilds to keep for past claims, and when."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from prebuilds.commands.charts import read_chart_file, write_chart
+from prebuilds.commands.options import read_duration, read_share
+from prebuilds.commands.streams import fail, write
+from prebuilds.commands.tables import print_table
+from prebuilds.errors import InvalidTraceError, PrebuildsError
+from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, read_traces, recommend, sweep
+from prebuilds.whatif.views import Rows, list_texts
+
+_BY = "preset_id"
+_AROUND = 3  # rows of the table on either side of the size that is asked for
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "size",
+        help="show how many prebuilds to keep for past claims",
+        description="Show what each pool size would have had with past claims, and which is enough.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("--trace", required=True, metavar="FILE", help="a CSV file of claims, .gz too")
+    command.add_argument("--column", default="claimed_at", help="the column of the instants (default: %(default)s)")
+    command.add_argument("--preset", metavar="ID", help=f"only the claims with this id in the column {_BY}")
+    command.add_argument(
+        "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes: 5m"
+    )
+    command.add_argument("--hit-rate", type=read_share, default=0.99, metavar="P", help="default: %(default)s")
+    command.add_argument(
+        "--on-miss",
+        choices=[mode.value for mode in OnMiss],
+        default=OnMiss.COLD_START.value,
+        help="default: %(default)s",
+    )
+    command.add_argument("--wake-delay", type=read_duration, default=timedelta(), metavar="D", help="default: 0s")
+    command.add_argument("--windows", type=int, metavar="K", help="recommend a base count and at most K schedules")
+    command.add_argument("--timezone", default="UTC", metavar="Z", help="of the schedules (default: %(default)s)")
+    command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the chart as .html or .svg")
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        show, chart = _answer(_read_trace(options), options)
+        if options.chart:
+            write_chart(chart(), options.chart)
+    except InvalidTraceError as error:
+        return fail(*(f"{options.trace}: {problem}" for problem in error.problems))
+    except OSError as error:
+        return fail(f"{error.filename}: {error.strerror or error}")
+    except PrebuildsError as error:
+        return fail(str(error))
+    return write(show)
+
+
+def _read_trace(options: argparse.Namespace) -> Trace:
+    if options.preset is None:
+        return Trace.from_csv(options.trace, column=options.column)
+    traces = read_traces(options.trace, column=options.column, by=_BY)
+    if options.preset not in traces:
+        raise InvalidTraceError([f"no claims of the preset {options.preset}"])
+    return traces[options.preset]
+
+
+def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], Any]]:
+    """What shows the answer, and what draws it."""
+    given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
+    is_json = options.format == "json"
+    if options.windows is None:
+        curve = sweep(trace, options.lead_time, **given)
+        chosen = curve.smallest(hit_rate=options.hit_rate)
+        return lambda: _show_curve(curve, chosen, is_json=is_json), lambda: curve.chart(hit_rate=options.hit_rate)
+    wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone}
+    made = recommend(trace, options.lead_time, **wanted, **given)
+    return lambda: _show_recommendation(made, is_json=is_json), made.chart
+
+
+def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
+    if is_json:
+        print(json.dumps({"size": chosen.size, "sizes": _list_json(curve)}, indent=2))
+        return
+    rows = [row for row in curve.to_dicts() if abs(row["size"] - chosen.size) <= _AROUND]
+    shares = [{**row, "hit_rate": f"{100 * row['hit_rate']:.2f} %"} for row in rows]
+    shown = [(list_texts(row), "bold" if row["size"] == chosen.size else "") for row in shares]
+    headers = [name.replace("_", " ") for name in rows[0]]
+    print_table(headers, shown, numbers=headers, notes=[f"Keep {chosen.size}.", *curve.notes])
+
+
+def _show_recommendation(made: Recommendation, *, is_json: bool) -> None:
+    if is_json:
+        schedules = [{"cron": schedule.cron, "instances": schedule.instances} for schedule in made.schedules]
+        settings = {"desired_instances": made.desired_instances, "timezone": made.timezone, "schedules": schedules}
+        print(json.dumps({**settings, "notes": list(made.notes)}, indent=2))
+        return
+    rows = [(list_texts(row), "") for row in made.to_dicts()]
+    print_table(("window", "instances"), rows, numbers=("instances",), notes=made.notes)
+
+
+def _list_json(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in row.items()}
+        for row in rows.to_dicts()
+    ]

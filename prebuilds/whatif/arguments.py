@@ -1,0 +1,73 @@
+"""What the functions of this package take as arguments; a wrong one raises `InvalidValueError`, naming the function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from math import isfinite
+from typing import Any
+
+from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
+from prebuilds.errors import InvalidValueError
+from prebuilds.whatif.lead_times import LeadTime, to_lead_time
+from prebuilds.whatif.misses import OnMiss, to_on_miss
+from prebuilds.whatif.traces import Trace, count_ticks
+
+
+def require_trace(place: str, value: Any) -> Trace:
+    if not isinstance(value, Trace):
+        raise InvalidValueError(place, "trace", value, "a Trace")
+    return value
+
+
+def require_lead_time(place: str, value: Any) -> LeadTime:
+    """A lead time; a timedelta is one that is fixed."""
+    lead_time = to_lead_time(value)
+    if not isinstance(lead_time, LeadTime):
+        allowed = f"a timedelta from 0 to {MAX_DURATION.days} days, or a lead time such as LognormalLeadTime"
+        raise InvalidValueError(place, "lead_time", value, allowed)
+    return lead_time
+
+
+def require_on_miss(place: str, value: Any) -> OnMiss:
+    """A member of `OnMiss`, or its value."""
+    on_miss = to_on_miss(value)
+    if not isinstance(on_miss, OnMiss):
+        raise InvalidValueError(place, "on_miss", value, " or ".join(repr(member.value) for member in OnMiss))
+    return on_miss
+
+
+def require_ticks(place: str, name: str, value: Any) -> int:
+    """A duration, in microseconds."""
+    if not isinstance(value, timedelta) or not timedelta() <= value <= MAX_DURATION:
+        raise InvalidValueError(place, name, value, f"a timedelta from 0 to {MAX_DURATION.days} days")
+    return count_ticks(value)
+
+
+def require_sizes(place: str, value: Iterable[int]) -> tuple[int, ...]:
+    """Pool sizes, in order and each once."""
+    sizes = tuple(value)
+    for index, size in enumerate(sizes):
+        if type(size) is not int or not 0 <= size <= MAX_COUNT:
+            raise InvalidValueError(place, f"sizes[{index}]", size, f"a whole number from 0 to {MAX_COUNT}")
+    if not sizes:
+        raise InvalidValueError(place, "sizes", value, "one size or more")
+    return tuple(sorted(set(sizes)))
+
+
+def require_share(place: str, name: str, value: Any) -> float:
+    """A hit rate: above 0 and up to 1."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise InvalidValueError(place, name, value, "a number above 0, up to 1")
+    return float(value)
+
+
+def require_amount(place: str, name: str, value: Any) -> float:
+    """A rate or a cost: a number of 0 or more."""
+    if not is_number(value) or value < 0:
+        raise InvalidValueError(place, name, value, "a number of 0 or more")
+    return float(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)

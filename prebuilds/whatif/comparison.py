@@ -1,0 +1,180 @@
+"""Comparison: the same claims and the same luck for several scenarios, and what differs between them.
+
+- The seeds are common: with one seed the n-th build takes as long in every scenario, so that a difference comes from
+  what the scenarios suppose. Differences are taken seed by seed, which narrows their intervals.
+- An interval says how much the seeds leave open, and no more. To vary the claims too, give a function of the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from prebuilds.decision.diffing import PlanDiff, diff
+from prebuilds.decision.fields import to_tuple
+from prebuilds.decision.models import Policy
+from prebuilds.decision.planning import plan
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.errors import InvalidValueError
+from prebuilds.whatif.intervals import Interval, estimate_mean
+from prebuilds.whatif.measures import Measures
+from prebuilds.whatif.progress import show_progress
+from prebuilds.whatif.scenarios import Edit, Scenario, edit_snapshot
+from prebuilds.whatif.simulation import Traces, simulate
+from prebuilds.whatif.views import Rows, load_altair, make_data
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_DEFAULT_POLICY = Policy()
+_COMPARED: dict[str, Callable[[Measures], float]] = {
+    "hit_rate": lambda measures: measures.hit_rate,
+    "mean_wait_seconds": lambda measures: measures.mean_wait.total_seconds(),
+    "idle_hours": lambda measures: measures.idle_hours,
+    "build_hours": lambda measures: measures.build_hours,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What one scenario came to: its measures for each seed, in the seeds' order."""
+
+    name: str
+    runs: tuple[Measures, ...] = attrs.field(repr=False)
+
+    def estimate(self, measure: str) -> Interval:
+        """The mean over the seeds of a measure: hit_rate, mean_wait_seconds, idle_hours or build_hours."""
+        return estimate_mean(self._list_values(measure))
+
+    def estimate_change(self, measure: str, base: Outcome) -> Interval:
+        """The mean over the seeds of what is added to a base's measure."""
+        pairs = zip(self._list_values(measure), base._list_values(measure), strict=True)
+        return estimate_mean([value - before for value, before in pairs])
+
+    def _list_values(self, measure: str) -> list[float]:
+        if measure not in _COMPARED:
+            raise InvalidValueError("Outcome.estimate", "measure", measure, f"one of {', '.join(_COMPARED)}")
+        return [_COMPARED[measure](run) for run in self.runs]
+
+
+@attrs.frozen(kw_only=True)
+class Comparison(Rows):
+    """Scenarios side by side, each compared with the first. Iterating gives the outcomes."""
+
+    seeds: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def for_scenario(self, name: str) -> Outcome:
+        """The outcome of the scenario with this name. Raises `InvalidValueError` if there is none."""
+        names = [outcome.name for outcome in self.outcomes]
+        if name not in names:
+            raise InvalidValueError("Comparison.for_scenario", "name", name, f"one of {', '.join(names)}")
+        return self.outcomes[names.index(name)]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A row for each scenario and measure: its mean and the change from the first, each with its bounds."""
+        return [_make_row(outcome, self.outcomes[0], measure) for outcome in self for measure in _COMPARED]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        first = self.outcomes[0].name
+        told = f"Over {len(self.seeds)} seeds, with intervals of 95 %; changes are from {first}, seed by seed."
+        is_certain = all(run == outcome.runs[0] for outcome in self for run in outcome.runs)
+        return (told, "Every seed gave the same: these scenarios leave nothing to chance.") if is_certain else (told,)
+
+    def chart(self) -> alt.HConcatChart:
+        """The hit rate and the idle hours of each scenario, with their intervals, as an altair chart.
+
+        Raises `MissingExtraError` without the extra `notebook`.
+        """
+        altair = load_altair()
+        whole: alt.HConcatChart = altair.hconcat(
+            _chart_measure(self, "hit_rate", "hit rate, %", 100), _chart_measure(self, "idle_hours", "idle hours", 1)
+        )
+        return whole
+
+
+def compare(
+    scenarios: Mapping[str, Scenario],
+    trace: Traces | Callable[[int], Traces],
+    *,
+    seeds: Iterable[int] = range(10),
+    progress: bool = False,
+) -> Comparison:
+    """Simulate every scenario with every seed, two at least; the first scenario is what the others are compared with.
+
+    `trace` is as for `simulate`, or a function that gives it for a seed. `progress` shows a bar, which needs the extra
+    `cli`.
+    """
+    chosen = _require_seeds(seeds)
+    if not isinstance(scenarios, Mapping) or not scenarios:
+        raise InvalidValueError("compare", "scenarios", scenarios, "a mapping of names to Scenarios, with one at least")
+    with show_progress("comparing", len(chosen) * len(scenarios), is_shown=progress) as report:
+        runs: dict[str, list[Measures]] = {name: [] for name in scenarios}
+        for place, seed in enumerate(chosen):
+            claims = trace(seed) if callable(trace) else trace
+            for index, (name, scenario) in enumerate(scenarios.items()):
+                runs[name].append(simulate(scenario, claims, seed=seed).measures)
+                report(place * len(scenarios) + index + 1)
+    return Comparison(seeds=chosen, outcomes=tuple(Outcome(name=name, runs=tuple(own)) for name, own in runs.items()))
+
+
+def what_would_change(
+    snapshot: GlobalSnapshot, edit: Edit, *, now: datetime, policy: Policy = _DEFAULT_POLICY
+) -> PlanDiff:
+    """Which decisions at `now` would be others if the snapshot were edited, and how.
+
+    `edit` has the changed fields of presets by their ids, such as `{"web": {"desired_instances": 5}}`, or is a function
+    that gives the edited snapshot. Raises `UnknownPresetError` and `InvalidValueError` for an edit that cannot be made.
+    """
+    before, after = plan(snapshot, now=now, policy=policy), plan(edit_snapshot(snapshot, edit), now=now, policy=policy)
+    return diff(before, after)
+
+
+def _require_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    chosen = to_tuple(seeds)
+    is_seeds = type(chosen) is tuple and all(type(seed) is int for seed in chosen)
+    if not is_seeds or len(set(chosen)) < len(chosen) or len(chosen) < 2:
+        raise InvalidValueError("compare", "seeds", seeds, "two whole numbers or more, each another")
+    return tuple(chosen)
+
+
+def _make_row(outcome: Outcome, base: Outcome, measure: str) -> dict[str, Any]:
+    own, change = outcome.estimate(measure), outcome.estimate_change(measure, base)
+    return {
+        "scenario": outcome.name,
+        "measure": measure,
+        "mean": own.mean,
+        "low": own.low,
+        "high": own.high,
+        "change": change.mean,
+        "change_low": change.low,
+        "change_high": change.high,
+    }
+
+
+def _chart_measure(comparison: Comparison, measure: str, title: str, factor: float) -> Any:
+    altair = load_altair()
+    rows = [
+        {"scenario": outcome.name, **{name: factor * value for name, value in attrs.asdict(interval).items()}}
+        for outcome, interval in ((outcome, outcome.estimate(measure)) for outcome in comparison)
+    ]
+    names = [outcome.name for outcome in comparison]
+    base = altair.Chart(make_data(rows), width=300, height=40 * len(rows)).encode(
+        y=altair.Y("scenario:N", sort=names, title=None)
+    )
+    scale = altair.Scale(zero=False, nice=True)
+    bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", scale=scale, title=title), x2="high:Q")
+    return bars + base.mark_point(filled=True, size=70).encode(
+        x=altair.X("mean:Q", scale=scale, title=title),
+        tooltip=["scenario:N", "mean:Q", "low:Q", "high:Q"],
+    )

@@ -1,0 +1,31 @@
+"""A progress bar for long work, on standard error and only where it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prebuilds.errors import MissingExtraError
+
+Report = Callable[[float], None]
+"""Tells how much is done, on the scale of the total."""
+
+
+@contextmanager
+def show_progress(label: str, total: float, *, is_shown: bool) -> Iterator[Report]:
+    """A bar while the work in the block lasts. Raises `MissingExtraError` without the extra `cli`."""
+    if not is_shown:
+        yield _ignore
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("rich", "cli") from error
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _ignore(done: float) -> None:
+    """Nobody watches."""

@@ -1,0 +1,93 @@
+"""`simulate` on the command line: its tables, its JSON, its charts, and how it takes bad input."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from prebuilds import load_snapshot
+from prebuilds.cli import main
+from prebuilds.whatif import Scenario, read_traces, simulate
+
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
+FLEET, CLAIMS = str(EXAMPLES / "fleet.json"), str(EXAMPLES / "claims.csv.gz")
+BASE = ["simulate", FLEET, "--lead-time", "6m", "--interval", "1h"]
+
+
+def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """The lines on standard error of a call that fails as bad input does."""
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    output = capsys.readouterr()
+    assert (status, output.out) == (2, "")
+    return output.err.splitlines()
+
+
+def test_json_has_the_numbers_of_the_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+    """Durations in seconds, and the misses explained that were asked for."""
+    assert main([*BASE, "--trace", CLAIMS, "--format", "json", "--explain", "2", "--seed", "4"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    scenario = Scenario(fleet=load_snapshot(FLEET).presets, lead_time=timedelta(minutes=6), interval=timedelta(hours=1))
+    result = simulate(scenario, read_traces(CLAIMS), seed=4)
+    rows = [
+        {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in row.items()}
+        for row in result.to_dicts()
+    ]
+    assert printed["presets"] == rows
+    assert printed["explanations"] == [result.explain_miss(0), result.explain_miss(1)]
+    assert (printed["seed"], printed["begin"]) == (4, "2026-10-26T02:49:32Z")
+
+
+def test_a_table_has_a_line_for_each_preset_and_one_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*BASE, "--trace", CLAIMS]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "preset",
+        *(preset.id for preset in load_snapshot(FLEET).presets),
+        "all",
+    ]
+
+
+def test_claims_without_a_preset_are_of_the_one_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file with instants alone needs `--preset`, where the fleet has several."""
+    file = tmp_path / "claims.csv"
+    file.write_text("at\n2026-11-09T09:00:00Z\n2026-11-09T10:00:00Z\n")
+    assert main([*BASE, "--trace", str(file), "--column", "at", "--preset", "docs"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["docs", "2"]
+    (problem,) = fail(capsys, *BASE, "--trace", str(file), "--column", "at")
+    assert "a mapping of preset ids, such as 'backend-large', to Traces" in problem
+
+
+@pytest.mark.parametrize(("name", "beginning"), [("chart.svg", "<svg"), ("chart.html", "<!DOCTYPE html>")])
+def test_the_chart_is_written(tmp_path: Path, name: str, beginning: str) -> None:
+    pytest.importorskip("vl_convert")
+    file = tmp_path / name
+    assert main([*BASE, "--trace", CLAIMS, "--preset", "data-gpu", "--chart", str(file)]) == 0
+    assert file.read_text(encoding="utf-8").lstrip().startswith(beginning)
+
+
+def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every bad row with its line, files that are not there, and options that cannot be."""
+    bad = tmp_path / "bad.csv"
+    bad.write_text("claimed_at,preset_id\nnoon,web\n2026-11-09T09:00:00Z,\n2026-11-09,web\n")
+    problems = fail(capsys, *BASE, "--trace", str(bad))
+    assert [problem.partition(": ")[2][:7] for problem in problems] == ["line 3:", "line 2:", "line 4:"]
+    assert fail(capsys, *BASE, "--trace", str(tmp_path / "none.csv")) == [
+        f"{tmp_path}/none.csv: No such file or directory"
+    ]
+    assert "no claims of the preset web" in fail(capsys, *BASE, "--trace", CLAIMS, "--preset", "web")[0]
+    assert "'nobody'" in fail(capsys, *BASE, "--trace", CLAIMS, "--preset", "nobody")[0]
+    for option, value, told in (
+        ("--lead-time", "5", "'5' is not a duration such as 5m, 90s, 1h30m or 2d"),
+        ("--failure-rate", "2", "'2' is not a number from 0 to 1"),
+        ("--chart", "chart.png", "'chart.png' does not end in .html or .svg"),
+    ):
+        assert told in fail(capsys, *BASE, "--trace", CLAIMS, option, value)[-1]
+    assert "it must be a timedelta from 1 second" in fail(capsys, *BASE, "--trace", CLAIMS, "--interval", "0s")[0]

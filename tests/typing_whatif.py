@@ -1,0 +1,73 @@
+"""A typed notebook, read by mypy and pyright and run by nobody: the calls of `prebuilds.whatif`, with their types."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from typing_extensions import assert_type
+
+from prebuilds import Decision, GlobalSnapshot, PlanDiff, Preset
+from prebuilds.whatif import (
+    Comparison,
+    Interval,
+    Invalidation,
+    LognormalLeadTime,
+    Measures,
+    Miss,
+    Moment,
+    Promotion,
+    Scenario,
+    SimulationResult,
+    Timeline,
+    Trace,
+    compare,
+    edit_snapshot,
+    generate_poisson,
+    read_traces,
+    simulate,
+    what_would_change,
+)
+
+
+def make_scenario(fleet: GlobalSnapshot, at: datetime) -> Scenario:
+    """A fleet of any kind, and lead times of any kind."""
+    preset = Preset(id="p", desired_instances=1)
+    Scenario(fleet=preset, lead_time=timedelta(minutes=5))
+    Scenario(fleet=[preset], lead_time={"p": timedelta(minutes=5)}, on_miss="wait")
+    return Scenario(
+        fleet=edit_snapshot(fleet, {"p": {"desired_instances": 2}}),
+        lead_time=LognormalLeadTime(median=timedelta(minutes=5), p95=timedelta(minutes=9)),
+        interval=timedelta(minutes=1),
+        promotions=[Promotion(at=at)],
+        invalidations=[Invalidation(at=at, preset_id="p")],
+    )
+
+
+def look_at(result: SimulationResult) -> None:
+    """What a result tells."""
+    assert_type(result.hits, int)
+    assert_type(result.hit_rate, float)
+    assert_type(result.mean_wait, timedelta)
+    assert_type(result.measures, Measures)
+    assert_type(result.timeline, Timeline)
+    assert_type(list(result.timeline), list[Moment])
+    assert_type(result.log, tuple[Decision, ...])
+    assert_type(result.find_miss(0), Miss)
+    assert_type(result.explain_miss(0), str)
+    assert_type(result.to_dicts(), list[dict[str, Any]])
+    assert_type(result.to_pandas(), pd.DataFrame)
+
+
+def weigh(scenario: Scenario, fleet: GlobalSnapshot, begin: datetime, end: datetime) -> Comparison:
+    """Simulations and comparisons of claims that are read and claims that are made."""
+    look_at(simulate(scenario, read_traces("claims.csv"), seed=1, progress=True))
+
+    def make_claims(seed: int) -> Trace:
+        return generate_poisson(10, begin=begin, end=end, seed=seed)
+
+    assert_type(what_would_change(fleet, {"p": {"ttl": None}}, now=begin), PlanDiff)
+    comparison = compare({"today": scenario}, make_claims, seeds=range(3))
+    assert_type(comparison.for_scenario("today").estimate("hit_rate"), Interval)
+    return comparison

@@ -1,0 +1,99 @@
+"""Scenarios for the tests of the simulation: small, and crowded around what turns a decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from prebuilds import Policy, Preset, Schedule
+from prebuilds.whatif import (
+    FixedLeadTime,
+    Invalidation,
+    LognormalLeadTime,
+    MeasuredLeadTime,
+    OnMiss,
+    Promotion,
+    Scenario,
+    Trace,
+)
+
+BEGIN = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)  # a Monday
+END = BEGIN + timedelta(hours=2)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+WINDOW = Schedule(cron="* 9 * * *", instances=4)
+
+
+class Case(NamedTuple):
+    """What a simulation is called with."""
+
+    scenario: Scenario
+    trace: Trace
+    seed: int
+
+
+def make_preset(**changes: Any) -> Preset:
+    return Preset(**{"id": "web", "desired_instances": 3, "timezone": "UTC", **changes})
+
+
+def make_scenario(**changes: Any) -> Scenario:
+    return Scenario(**{"fleet": make_preset(), "lead_time": 6 * MINUTE, **changes})
+
+
+def make_trace(*offsets: timedelta, begin: datetime = BEGIN, end: datetime = END) -> Trace:
+    """Claims so long after the begin."""
+    return Trace.from_claims([begin + offset for offset in offsets], begin=begin, end=end)
+
+
+def instants() -> st.SearchStrategy[datetime]:
+    """Whole seconds of the span, many of them whole minutes, so that things happen at one instant."""
+    seconds = st.one_of(st.integers(0, 120).map(lambda minutes: 60 * minutes), st.integers(0, 7_200))
+    return seconds.map(lambda count: BEGIN + count * SECOND)
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    return Trace.from_claims(draw(st.lists(instants(), max_size=40)), begin=BEGIN, end=END)
+
+
+@st.composite
+def presets(draw: st.DrawFn, preset_id: str = "web") -> Preset:
+    return make_preset(
+        id=preset_id,
+        desired_instances=draw(st.integers(0, 4)),
+        ttl=draw(st.sampled_from((None, None, 10 * MINUTE, 45 * MINUTE))),
+        last_invalidated_at=draw(
+            st.sampled_from((None, None, BEGIN - MINUTE, BEGIN, BEGIN + 33 * MINUTE, END + MINUTE))
+        ),
+        schedules=draw(st.sampled_from(((), (WINDOW,), (Schedule(cron="* 9 * * *", instances=0),)))),
+    )
+
+
+def lead_times() -> st.SearchStrategy[Any]:
+    measured = MeasuredLeadTime(samples=[timedelta(), 90 * SECOND, 20 * MINUTE])
+    varied = LognormalLeadTime(median=5 * MINUTE, p95=15 * MINUTE)
+    fixed = [FixedLeadTime(duration=duration) for duration in (SECOND, 4 * MINUTE, 6 * MINUTE)]
+    return st.sampled_from((*fixed, measured, varied))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """One preset, with all that a scenario can have."""
+    policy = Policy(
+        backoff_interval=draw(st.sampled_from((MINUTE, 10 * MINUTE))),
+        backoff_lookback=30 * MINUTE,
+        failure_hard_limit=draw(st.sampled_from((0, 2))),
+    )
+    scenario = Scenario(
+        fleet=draw(presets()),
+        lead_time=draw(lead_times()),
+        failure_rate=draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))),
+        interval=draw(st.sampled_from((None, MINUTE, 7 * MINUTE, 45 * MINUTE))),
+        on_miss=draw(st.sampled_from(OnMiss)),
+        promotions=[Promotion(at=at) for at in draw(st.lists(instants(), max_size=2))],
+        invalidations=[Invalidation(at=at, preset_id="web") for at in draw(st.lists(instants(), max_size=2))],
+        policy=policy,
+    )
+    return Case(scenario, draw(traces()), draw(st.integers(0, 3)))

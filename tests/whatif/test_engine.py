@@ -1,0 +1,174 @@
+"""The engine decides as production does: at every round, on the same snapshots, and with the same outcome."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prebuilds import ActionType, Decision, GlobalSnapshot, PresetSnapshot, calculate_actions, plan
+from prebuilds.whatif import LognormalLeadTime, OnMiss, Trace, generate_poisson, simulate, sweep
+from prebuilds.whatif.engine import Engine
+from prebuilds.whatif.traces import to_ticks
+
+from .reference import Reference
+from .scenarios import BEGIN, END, MINUTE, Case, cases, make_preset, make_scenario, traces
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_the_engine_does_what_a_plain_simulation_does(case: Case) -> None:
+    """Every hit and wait, and every decision with something to do, is that of `plan` on a whole checked snapshot."""
+    result = simulate(case.scenario, case.trace, seed=case.seed)
+    plain = Reference(case).run()
+    (pool,) = result.pools
+    missed = set(pool.missed)
+    assert [place not in missed for place in range(result.claims)] == plain.hits
+    assert [timedelta(microseconds=wait) for wait in pool.waits] == plain.waits
+    assert [
+        (decision.snapshot.now, decision.preset_id, decision.actions, decision.withheld)
+        for decision in result.log
+        if decision.actions or decision.withheld
+    ] == plain.decided
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_the_log_is_what_the_decision_gives_for_the_same_snapshots(case: Case) -> None:
+    """Each snapshot is one that could be made and checked by hand; what was decided for it is decided again."""
+    for decision in simulate(case.scenario, case.trace, seed=case.seed).log:
+        snapshot = attrs.evolve(decision.snapshot)
+        assert snapshot == decision.snapshot
+        assert snapshot.target == decision.snapshot.target
+        actions = calculate_actions(snapshot, case.scenario.policy)
+        withheld = [one for one in actions if one.type is ActionType.CREATE and snapshot.is_hard_limited]
+        assert [entry.action for entry in decision.withheld] == withheld
+        assert list(decision.actions) == [one for one in actions if one not in withheld]
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_a_log_has_every_round_of_an_interval(case: Case) -> None:
+    """The log leaves no round out in which the preset was there, whether or not there was anything to do."""
+    scenario = attrs.evolve(case.scenario, interval=7 * MINUTE, promotions=())
+    result = simulate(scenario, case.trace, seed=case.seed)
+    rounds = [case.trace.begin + number * 7 * MINUTE for number in range(result.rounds)]
+    assert [decision.snapshot.now for decision in result.log] == rounds
+    assert rounds[-1] <= case.trace.end < rounds[-1] + 7 * MINUTE
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_leaving_quiet_rounds_out_changes_nothing(case: Case) -> None:
+    """What happens is the same, to the microsecond, when every round is run; those left out had nothing to do."""
+    begin, end = to_ticks(case.trace.begin), to_ticks(case.trace.end)
+    records, decided = [], []
+    for every_round in (True, False):
+        (preset,) = case.scenario.fleet.presets
+        engine = Engine(case.scenario, preset, case.trace.ticks, begin=begin, end=end, seed=case.seed)
+        run = engine.run(every_round=every_round and case.scenario.interval is not None)
+        decided.append([decision for decision in run if decision.actions or decision.withheld])
+        records.append(engine.make_record())
+    assert records[0] == records[1]
+    assert decided[0] == decided[1]
+
+
+@settings(max_examples=200)
+@given(trace=traces(), size=st.integers(0, 5), seconds=st.sampled_from((1, 90, 600)), on_miss=st.sampled_from(OnMiss))
+def test_at_once_and_without_failures_it_is_what_a_sweep_says(
+    trace: Trace, size: int, seconds: int, on_miss: OnMiss
+) -> None:
+    """Hits exactly and hours to 1e-9: the two ways to the same answer agree."""
+    lead_time = timedelta(seconds=seconds)
+    scenario = make_scenario(fleet=make_preset(desired_instances=size), lead_time=lead_time, on_miss=on_miss)
+    if on_miss is OnMiss.WAIT and size == 0:
+        return  # nothing is ever begun for those who wait, while a sweep orders for each of them
+    simulated, swept = simulate(scenario, trace), sweep(trace, lead_time, on_miss=on_miss, sizes=[size]).points[0]
+    assert simulated.hits == swept.hits
+    assert abs(simulated.idle_hours - swept.idle_hours) < 1e-9
+    waited = simulated.mean_wait * simulated.claims / timedelta(hours=1)
+    assert abs(waited - swept.wait_hours) < 1e-7
+
+
+@settings(max_examples=50)
+@given(web=cases(), gpu=cases())
+def test_presets_of_a_fleet_are_simulated_side_by_side(web: Case, gpu: Case) -> None:
+    """Each preset has what it would have had alone, and all of a round are what one plan of the fleet decides."""
+    fleet = [web.scenario.fleet.presets[0], attrs.evolve(gpu.scenario.fleet.presets[0], id="gpu")]
+    scenario = attrs.evolve(web.scenario, fleet=fleet, promotions=(), interval=7 * MINUTE)
+    claims = {"web": web.trace, "gpu": gpu.trace}
+    result = simulate(scenario, claims, seed=web.seed)
+    for preset in fleet:
+        invalidations = [one for one in scenario.invalidations if one.preset_id == preset.id]
+        alone = attrs.evolve(scenario, fleet=preset, invalidations=invalidations)
+        single = simulate(alone, claims[preset.id], seed=web.seed)
+        assert result.for_preset(preset.id).pools == single.pools
+        assert result.for_preset(preset.id).log == single.log
+    by_round: dict[datetime, list[Decision]] = {}
+    for decision in result.log:
+        by_round.setdefault(decision.snapshot.now, []).append(decision)
+    for now, decisions in by_round.items():
+        assert list(plan(rebuild([one.snapshot for one in decisions]), now=now, policy=scenario.policy)) == decisions
+
+
+def rebuild(snapshots: list[PresetSnapshot]) -> GlobalSnapshot:
+    """The fleet that these are the presets of."""
+    return GlobalSnapshot(
+        presets=[one.preset for one in snapshots],
+        running=[row for one in snapshots for row in (*one.running, *one.expired)],
+        in_progress=[row for one in snapshots for row in one.in_progress],
+        backoffs=[one.backoff for one in snapshots if one.backoff],
+        hard_limited=[one.preset.id for one in snapshots if one.is_hard_limited],
+    )
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    """In another process too, whose hashes are others."""
+    code = (
+        "import pickle, hashlib; from tests.whatif.scenarios import *; from prebuilds.whatif import *;"
+        "case = make_scenario(lead_time=LognormalLeadTime(median=MINUTE, p95=9 * MINUTE), failure_rate=0.2);"
+        "trace = generate_poisson(60, begin=BEGIN, end=END, seed=4);"
+        "result = simulate(case, trace, seed=5);"
+        "print(hashlib.sha256(pickle.dumps((result, result.log, result.to_dicts()))).hexdigest(), repr(result))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+    assert "SimulationResult(claims=" in printed.pop()
+
+
+def test_another_seed_gives_another_result() -> None:
+    """Chance has a part in a scenario that leaves something to it."""
+    varied = make_scenario(lead_time=LognormalLeadTime(median=6 * MINUTE, p95=20 * MINUTE))
+    trace = generate_poisson(60, begin=BEGIN, end=END, seed=4)
+    assert simulate(varied, trace, seed=1).pools != simulate(varied, trace, seed=2).pools
+
+
+def test_common_random_numbers() -> None:
+    """With one seed the n-th build takes as long in two scenarios that differ in all else."""
+    lead_time = LognormalLeadTime(median=6 * MINUTE, p95=20 * MINUTE)
+    trace = generate_poisson(30, begin=BEGIN, end=END, seed=4)
+    leads = []
+    for changes in ({"interval": MINUTE}, {"failure_rate": 0.1, "on_miss": "wait"}):
+        (pool,) = simulate(make_scenario(lead_time=lead_time, **changes), trace, seed=7).pools
+        pairs = list(zip(pool.created, pool.ended, strict=True))[pool.num_initial :]
+        leads.append([ended - created for created, ended in pairs])
+    assert len(leads[0]) != len(leads[1])
+    shared = min(map(len, leads))
+    assert shared > 20
+    assert leads[0][:shared] == leads[1][:shared]

@@ -1,0 +1,208 @@
+"""Why a claim was missed: the chain of causes is there for every miss, and every word of it is true."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import attrs
+from hypothesis import given, settings
+
+from prebuilds import ActionType, calculate_target
+from prebuilds.decision.presets import calculate_expiry_cutoff
+from prebuilds.whatif import HoldReason, Loss, Miss, OnMiss, SimulationResult, simulate
+from prebuilds.whatif.records import Fate, PoolRecord
+from prebuilds.whatif.traces import to_instant, to_ticks
+
+from .reference import list_invalidations
+from .scenarios import Case, cases
+
+TICK = timedelta(microseconds=1)
+
+
+class History:
+    """What a record says of an instant, found by looking at every build, with the rule that production expires by."""
+
+    def __init__(self, case: Case, record: PoolRecord) -> None:
+        self.case, self.record = case, record
+        self.numbers = range(len(record.created))
+
+    def find_generation(self, at: datetime) -> int:
+        return max(place for place, one in enumerate(self.record.presets) if one.since <= to_ticks(at))
+
+    def is_good(self, number: int, at: datetime) -> bool:
+        record, tick = self.record, to_ticks(at)
+        if record.fates[number] is Fate.FAILED or not record.ended[number] <= tick < record.gone[number]:
+            return False
+        preset = record.presets[record.generations[number]].preset
+        instants = [one.at for one in list_invalidations(self.case)]
+        instants += [preset.last_invalidated_at] if preset.last_invalidated_at else []
+        invalidated = [one for one in instants if one <= at]
+        preset = attrs.evolve(preset, last_invalidated_at=max(invalidated, default=None))
+        cutoff = calculate_expiry_cutoff(preset, at)
+        is_expired = cutoff is not None and to_instant(record.created[number]) < cutoff
+        return not is_expired and record.generations[number] == self.find_generation(at)
+
+    def count_good(self, at: datetime) -> int:
+        return sum(self.is_good(number, at) for number in self.numbers)
+
+    def list_under_way(self, at: datetime) -> list[int]:
+        tick, generation = to_ticks(at), self.find_generation(at)
+        record = self.record
+        return [
+            number
+            for number in self.numbers
+            if record.created[number] <= tick < record.ended[number] and record.generations[number] == generation
+        ]
+
+    def list_moments(self, since: datetime, at: datetime) -> list[datetime]:
+        """All instants at which anything could change, and those just before them."""
+        record, ttl = self.record, self.case.scenario.fleet.presets[0].ttl
+        ticks = {*record.claims, *record.created, *record.ended, *record.gone, *record.invalidations}
+        ticks |= {one.since for one in record.presets}
+        ticks |= {created + ttl // TICK + 1 for created in record.created} if ttl else set()
+        instants = {to_instant(tick) for tick in ticks if to_ticks(since) <= tick <= to_ticks(at)}
+        return sorted(one for instant in instants for one in (instant - TICK, instant) if since <= one <= at)
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_every_fact_about_every_miss_is_true(case: Case) -> None:
+    """Emptiness, the account of what was there, the target, what is under way, and why no more is."""
+    result = simulate(case.scenario, case.trace, seed=case.seed)
+    history = History(case, result.pools[0])
+    for index, claim in enumerate(result.pools[0].missed):
+        miss = result.find_miss(index)
+        assert (miss.claim, to_ticks(miss.at)) == (claim, result.pools[0].claims[claim])
+        check_emptiness(miss, history)
+        check_account(miss, history)
+        check_supply(miss, history, index)
+        check_lack(miss, result)
+        check_words(result.explain_miss(index), miss)
+
+
+def check_emptiness(miss: Miss, history: History) -> None:
+    moments = history.list_moments(miss.empty_since, miss.at)
+    assert all(history.count_good(at) == 0 for at in moments)
+    begin = to_instant(history.record.begin)
+    assert miss.empty_since == begin or history.count_good(miss.empty_since - TICK) > 0
+
+
+def check_account(miss: Miss, history: History) -> None:
+    record, since, at = history.record, miss.since, miss.at
+    lost = {one.reason: one.count for one in miss.lost}
+    assert miss.had == history.count_good(since)
+    assert miss.had + miss.became_ready == sum(lost.values())
+    claims = [place for place, tick in enumerate(record.claims) if to_ticks(since) < tick and place <= miss.claim]
+    assert (miss.claims, miss.first_claim_at) == (len(claims), to_instant(record.claims[claims[0]]))
+    assert lost.get(Loss.CLAIMED, 0) == len([place for place in claims if place not in record.missed])
+    fates = list(zip(record.fates, record.gone, strict=True))
+    failed = [to_instant(gone) for fate, gone in fates if fate is Fate.FAILED and since < to_instant(gone) <= at]
+    assert (miss.failed, miss.failed_at) == (len(failed), max(failed, default=None))
+    assert miss.promoted_at == tuple(
+        one for one in sorted(one.at for one in history.case.scenario.promotions) if since < one <= at
+    )
+    assert miss.invalidated_at == tuple(
+        one for one in sorted(one.at for one in list_invalidations(history.case)) if since < one <= at
+    )
+    outdated = sum(history.count_good(promoted - TICK) for promoted in {*miss.promoted_at})
+    assert lost.get(Loss.OUTDATED, 0) == outdated
+    for step in miss.target_steps:
+        preset = record.presets[0].preset
+        assert since < step.at <= at
+        assert calculate_target(preset, step.at - TICK).desired == step.before
+        assert calculate_target(preset, step.at).desired == step.after
+        if step.first_ready_at:
+            ready = [record.ended[number] for number in history.numbers if record.created[number] >= to_ticks(step.at)]
+            assert to_ticks(step.first_ready_at) in ready
+
+
+def check_supply(miss: Miss, history: History, index: int) -> None:
+    record = history.record
+    under_way = history.list_under_way(miss.at)
+    ready = [(record.ended[number], number) for number in under_way if record.fates[number] is not Fate.FAILED]
+    preset = record.presets[history.find_generation(miss.at)].preset
+    target = calculate_target(preset, miss.at)
+    assert (miss.target, miss.target_source, miss.under_way) == (target.desired, target.source, len(under_way))
+    if ready:
+        first, number = min(ready)
+        assert miss.first_ready_at == to_instant(first)
+        assert miss.lead_time == to_instant(first) - to_instant(record.created[number])
+    else:
+        assert (miss.first_ready_at, miss.lead_time) == (None, None)
+    missed = list(zip(record.missed, record.waits, strict=True))[: index + 1]
+    unserved = len(record.missed) - record.unserved
+    waiting = [
+        place
+        for place, (claim, wait) in enumerate(missed)
+        if place >= unserved or record.claims[claim] + wait > to_ticks(miss.at)
+    ]
+    is_waiting = history.case.scenario.on_miss is OnMiss.WAIT
+    assert miss.spoken_for == (len(waiting) if is_waiting else 0)
+    assert miss.lacking == max(miss.target - max(miss.under_way - miss.spoken_for, 0), 0)
+
+
+def check_lack(miss: Miss, result: SimulationResult) -> None:
+    """What is wanted and not begun is held back by the last round, or waits for the next, or for nothing any more."""
+    if not miss.lacking:
+        return
+    current = [one for one in result.pools[0].presets if one.since <= to_ticks(miss.at)][-1]
+    rounds = [one for one in result.log if one.preset_id == current.preset.id]
+    before = [one for one in rounds if one.snapshot.now <= miss.at]
+    after = [one.snapshot.now for one in rounds if one.snapshot.now > miss.at]
+    if miss.held_by is HoldReason.BACKOFF:
+        (action,) = before[-1].actions
+        assert (action.type, action.backoff_until) == (ActionType.BACKOFF, miss.held_until)
+        assert before[-1].snapshot.backoff is not None
+        assert before[-1].snapshot.backoff.num_failed == miss.num_failed
+        assert miss.at <= action.backoff_until
+    elif miss.held_by is HoldReason.HARD_LIMITED:
+        assert before[-1].snapshot.is_hard_limited
+        assert next(one.snapshot.now for one in before if one.snapshot.is_hard_limited) <= miss.held_since <= miss.at
+    elif miss.next_round_at:
+        assert miss.next_round_at == after[0]
+    else:
+        assert (result.scenario.interval is not None, after) == (True, [])
+
+
+def check_words(text: str, miss: Miss) -> None:
+    """The words say what the facts are, and say them all."""
+    head, *clauses = text.split("; ")
+    match = re.fullmatch(
+        r"web, (?P<at>.+) UTC: pool empty since (?P<since>.+): (?P<claims>\d+) claims?(?: in (?P<span>.+?))?, "
+        r"target (?P<target>\d+)(?:, lead time (?P<lead>.+))?",
+        head,
+    )
+    assert match, head
+    assert read_instant(match["at"], miss) == miss.at
+    assert read_instant(match["since"], miss) == miss.empty_since
+    assert (int(match["claims"]), int(match["target"])) == (miss.claims, miss.target)
+    assert read_duration(match["span"]) == (miss.at - miss.first_claim_at if miss.claims > 1 else None)
+    assert read_duration(match["lead"]) == miss.lead_time
+    expected = [
+        *(f"window {'raised' if step.after > step.before else 'lowered'} the target" for step in miss.target_steps),
+        *("template promoted" for _ in miss.promoted_at),
+        *("prebuilds invalidated" for _ in miss.invalidated_at),
+        *(f"{one.count} " for one in miss.lost if one.reason is not Loss.CLAIMED),
+        *(f"{miss.failed} build" for _ in range(miss.failed > 0)),
+        *(f"{miss.under_way} under way" for _ in range(miss.under_way > 0)),
+        *(f"{miss.spoken_for} user" for _ in range(miss.spoken_for > 0)),
+        *("" for _ in range(miss.target == 0)),
+        *(f"{miss.lacking} not begun" for _ in range(miss.lacking > 0)),
+    ]
+    assert len(clauses) == len(expected)
+    for clause, beginning in zip(clauses, expected, strict=True):
+        assert clause.startswith(beginning)
+
+
+def read_instant(text: str, miss: Miss) -> datetime:
+    full = text if "-" in text else f"{miss.at.date()} {text}"
+    return datetime.fromisoformat(f"{full}+00:00")
+
+
+def read_duration(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    units = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds"}
+    words = text.split()
+    return timedelta(**{units[unit]: float(count) for count, unit in zip(words[::2], words[1::2], strict=True)})
