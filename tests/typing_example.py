@@ -51,15 +51,19 @@ from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, Pub
 from prebuilds.testing import (
     Check,
     ContractReport,
+    FaultReport,
+    Feature,
     ManualClock,
     PubSubCheck,
     StoreCheck,
     check_claims,
     check_pubsub,
+    check_reconciler,
     check_store,
     list_claim_checks,
     list_pubsub_checks,
     list_store_checks,
+    replay_reconciler,
 )
 
 
@@ -156,6 +160,16 @@ def find(source: str) -> list[str]:
     findings = find_publishing(ast.parse(source), source.splitlines())
     assert_type(findings, Sequence[Finding])
     return [f"{line}:{column}: {text}" for line, column, text in findings]
+
+
+def prove(make_store: Callable[[], Store]) -> bool:
+    """The loop over a host's store, with faults."""
+    report = check_reconciler(make_store, without=[Feature.HISTORY], examples=10, most_runs=50, seed=1)
+    assert_type(report, FaultReport)
+    assert_type(report.left_out, tuple[Feature, ...])
+    assert_type(report.explored.share, float)
+    replay_reconciler(make_store, "grow faults=r0@3:after")
+    return report.not_done == ()
 
 
 def check_adapter(make_store: Callable[[], Store], make_pubsub: Callable[[], PubSub]) -> Clock:

@@ -11,13 +11,17 @@ from typing_extensions import assert_type
 from prebuilds import Decision, GlobalSnapshot, PlanDiff, Preset
 from prebuilds.whatif import (
     Comparison,
+    Curve,
+    HeldOut,
     Interval,
     Invalidation,
     LognormalLeadTime,
     Measures,
     Miss,
     Moment,
+    PoolSize,
     Promotion,
+    Recommendation,
     Scenario,
     SimulationResult,
     Timeline,
@@ -25,8 +29,12 @@ from prebuilds.whatif import (
     compare,
     edit_snapshot,
     generate_poisson,
+    judge,
+    predict,
     read_traces,
+    recommend,
     simulate,
+    sweep,
     what_would_change,
 )
 
@@ -71,3 +79,19 @@ def weigh(scenario: Scenario, fleet: GlobalSnapshot, begin: datetime, end: datet
     comparison = compare({"today": scenario}, make_claims, seeds=range(3))
     assert_type(comparison.for_scenario("today").estimate("hit_rate"), Interval)
     return comparison
+
+
+def size(claims: Trace, preset: Preset, at: datetime) -> Preset:
+    """How many to keep, by measure, by formula and by the clock."""
+    lead_time = timedelta(minutes=5)
+    curve = sweep(claims, lead_time, on_miss="wait", sizes=range(9), wake_delay=timedelta(seconds=30))
+    assert_type(curve, Curve)
+    assert_type(curve.smallest(hit_rate=0.99), PoolSize)
+    assert_type(curve.cheapest(idle_cost=0.2, miss_cost=5).mean_wait, timedelta)
+    assert_type(predict(60, lead_time), Curve)
+    assert_type(curve.to_pandas(), pd.DataFrame)
+    past, future = claims.split_at(at)
+    made = recommend(past, lead_time, hit_rate=0.99, timezone="Europe/Berlin", windows=3)
+    assert_type(made, Recommendation)
+    assert_type(judge(made, future, lead_time), HeldOut)
+    return made.apply_to(preset)

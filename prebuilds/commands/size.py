@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.commands.charts import read_chart_file, write_chart
-from prebuilds.commands.options import read_duration, read_share
+from prebuilds.commands.options import read_duration, read_instant, read_share
 from prebuilds.commands.streams import fail, write
 from prebuilds.commands.tables import print_table
 from prebuilds.errors import InvalidTraceError, PrebuildsError
-from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, read_traces, recommend, sweep
+from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, judge, read_traces, recommend, sweep
 from prebuilds.whatif.views import Rows, list_texts
 
 _BY = "preset_id"
@@ -42,6 +42,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--wake-delay", type=read_duration, default=timedelta(), metavar="D", help="default: 0s")
     command.add_argument("--windows", type=int, metavar="K", help="recommend a base count and at most K schedules")
+    command.add_argument(
+        "--until", type=read_instant, metavar="T", help="learn from the claims before T, and judge on the others"
+    )
+    command.add_argument("--thin", type=int, default=1, metavar="N", help="keep every N-th claim alone")
     command.add_argument("--timezone", default="UTC", metavar="Z", help="of the schedules (default: %(default)s)")
     command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
     command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the chart as .html or .svg")
@@ -63,24 +67,26 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_trace(options: argparse.Namespace) -> Trace:
     if options.preset is None:
-        return Trace.from_csv(options.trace, column=options.column)
+        return Trace.from_csv(options.trace, column=options.column).thin(options.thin)
     traces = read_traces(options.trace, column=options.column, by=_BY)
     if options.preset not in traces:
         raise InvalidTraceError([f"no claims of the preset {options.preset}"])
-    return traces[options.preset]
+    return traces[options.preset].thin(options.thin)
 
 
 def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], Any]]:
     """What shows the answer, and what draws it."""
+    past, future = (trace, None) if options.until is None else trace.split_at(options.until)
     given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
     is_json = options.format == "json"
     if options.windows is None:
-        curve = sweep(trace, options.lead_time, **given)
+        curve = sweep(past, options.lead_time, **given)
         chosen = curve.smallest(hit_rate=options.hit_rate)
         return lambda: _show_curve(curve, chosen, is_json=is_json), lambda: curve.chart(hit_rate=options.hit_rate)
     wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone}
-    made = recommend(trace, options.lead_time, **wanted, **given)
-    return lambda: _show_recommendation(made, is_json=is_json), made.chart
+    made = recommend(past, options.lead_time, **wanted, **given)
+    judged = () if future is None else judge(made, future, options.lead_time, wake_delay=options.wake_delay).notes
+    return lambda: _show_recommendation(made, judged, is_json=is_json), made.chart
 
 
 def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
@@ -94,14 +100,15 @@ def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
     print_table(headers, shown, numbers=headers, notes=[f"Keep {chosen.size}.", *curve.notes])
 
 
-def _show_recommendation(made: Recommendation, *, is_json: bool) -> None:
+def _show_recommendation(made: Recommendation, judged: tuple[str, ...], *, is_json: bool) -> None:
+    notes = [*made.notes, *judged]
     if is_json:
         schedules = [{"cron": schedule.cron, "instances": schedule.instances} for schedule in made.schedules]
         settings = {"desired_instances": made.desired_instances, "timezone": made.timezone, "schedules": schedules}
-        print(json.dumps({**settings, "notes": list(made.notes)}, indent=2))
+        print(json.dumps({**settings, "notes": notes}, indent=2))
         return
     rows = [(list_texts(row), "") for row in made.to_dicts()]
-    print_table(("window", "instances"), rows, numbers=("instances",), notes=made.notes)
+    print_table(("window", "instances"), rows, numbers=("instances",), notes=notes)
 
 
 def _list_json(rows: Rows) -> list[dict[str, Any]]:

@@ -7,8 +7,7 @@ a datetime cannot hold, are cut off.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import datetime
 
 from prebuilds.decision.fields import UTC
 
@@ -27,10 +26,11 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(f"is not an RFC 3339 instant such as {EXAMPLE}")
     if match["zone"] is None:
         raise ValueError(f"has no time zone; write an RFC 3339 instant such as {EXAMPLE}")
-    microsecond = int(match["fraction"][:6].ljust(6, "0")) if match["fraction"] else 0
+    fraction = f".{match['fraction'][:6]:0<6}" if match["fraction"] else ""
+    zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
     try:
-        moment = datetime.fromisoformat(match["moment"].upper())
-        return moment.replace(microsecond=microsecond, tzinfo=_read_zone(match["zone"])).astimezone(UTC)
+        # As Python 3.10 can read it, and in one step, as files have many of them.
+        return datetime.fromisoformat(f"{match['moment'].upper()}{fraction}{zone}").astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a date and time of the years 1 to 9999 of UTC") from None
 
@@ -38,12 +38,3 @@ def parse_instant(text: str) -> datetime:
 def format_instant(instant: datetime) -> str:
     """The instant in UTC, ending in Z, with as many digits after the point as it needs: none or six."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-@lru_cache(maxsize=2**10)
-def _read_zone(text: str) -> timezone:
-    """Cached, as the rows of a document have few zones between them."""
-    if text in "Zz":
-        return UTC
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
-    return timezone(-offset if text[0] == "-" else offset)

@@ -23,7 +23,7 @@ from prebuilds.whatif.measures import Measures
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.moments import Moment
 from prebuilds.whatif.recommendations import HeldOut, HourForecast, Recommendation
-from prebuilds.whatif.recommending import recommend
+from prebuilds.whatif.recommending import judge, recommend
 from prebuilds.whatif.records import HoldReason
 from prebuilds.whatif.scenarios import Invalidation, Promotion, Scenario, edit_snapshot
 from prebuilds.whatif.simulation import SimulationResult, simulate
@@ -66,6 +66,7 @@ __all__ = [
     "generate_bursts",
     "generate_poisson",
     "generate_profile",
+    "judge",
     "predict",
     "read_traces",
     "recommend",

@@ -20,7 +20,7 @@ from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Tran
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.builder import Builder
-from prebuilds.whatif.livepresets import LivePreset, list_edges, name_prebuild, succeed
+from prebuilds.whatif.livepresets import LivePreset, list_edges, succeed
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.outcomes import Outcomes
 from prebuilds.whatif.records import Fate, Generation, Ledger
@@ -29,7 +29,10 @@ from prebuilds.whatif.traces import to_instant, to_ticks
 
 NUMBER_BITS = 32  # whole numbers are compared in half the time that pairs are
 _NUMBER = 2**NUMBER_BITS - 1
-_make_prebuild = Maker(Prebuild)
+# A `Maker` of prebuilds, written out: there is one prebuild to make for almost every claim.
+_set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, _set_created_at, _set_ready = (
+    getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)
+)
 _make_build = Maker(Build)
 
 
@@ -85,7 +88,7 @@ class LivePool:
             self.ledger.waits.append(now - self.waiting.popleft())
             self.ledger.close(number, now, Fate.AWAITED)
         else:
-            live.add(number, self._given.get(number) or self._make_prebuild(live, number))
+            live.add(number, self._given[number] if number in self._given else self._make_prebuild(live, number))
 
     def create(self, live: LivePreset, count: int, now: int, instant: datetime) -> None:
         """Begin builds, whose ends and failures are drawn."""
@@ -169,7 +172,7 @@ class LivePool:
 
     def _make_build(self, live: LivePreset, number: int, *, is_failed: bool) -> Build:
         return _make_build(
-            name_prebuild(live.preset, number),
+            live.name_prebuild(number),
             live.preset.id,
             Transition.START,
             BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
@@ -178,13 +181,12 @@ class LivePool:
         )
 
     def _make_prebuild(self, live: LivePreset, number: int) -> Prebuild:
-        preset = live.preset
-        return _make_prebuild(
-            name_prebuild(preset, number),
-            "",
-            preset.id,
-            preset.template_version.template.id,
-            preset.template_version.id,
-            self.ledger.created_at[number],
-            True,  # noqa: FBT003
-        )
+        prebuild = object.__new__(Prebuild)
+        _set_id(prebuild, live.name_prebuild(number))
+        _set_name(prebuild, "")
+        _set_preset_id(prebuild, live.id)
+        _set_template_id(prebuild, live.template_id)
+        _set_version_id(prebuild, live.version_id)
+        _set_created_at(prebuild, self.ledger.created_at[number])
+        _set_ready(prebuild, True)  # noqa: FBT003
+        return prebuild

@@ -42,10 +42,18 @@ class LivePreset:
     def set_preset(self, preset: Preset) -> None:
         """The preset as it is from now on."""
         self.preset = preset
+        self.id = preset.id
+        self.template_id = preset.template_version.template.id
+        self.version_id = preset.template_version.id
+        self.prefix = f"{preset.id[:_MOST_OF_AN_ID]}-"
         self.ttl = count_ticks(preset.ttl) if preset.ttl else NEVER
         self.invalidated_at = -NEVER if preset.last_invalidated_at is None else to_ticks(preset.last_invalidated_at)
         self.can_expire = self.ttl < NEVER or self.invalidated_at > -NEVER
         self.is_changed = True
+
+    def name_prebuild(self, number: int) -> str:
+        """The id of the prebuild with this number; ids sort as numbers do."""
+        return self.prefix + str(number + _FIRST_NAME)
 
     @property
     def is_over(self) -> bool:
@@ -137,11 +145,6 @@ def _iterate_edges(preset: Preset, begin: int, end: int) -> Iterator[int]:
     while at is not None and to_ticks(at) <= end:
         yield to_ticks(at)
         at = find_next_target_change(preset, at)
-
-
-def name_prebuild(preset: Preset, number: int) -> str:
-    """The id of a preset's prebuild with this number; ids sort as numbers do."""
-    return f"{preset.id[:_MOST_OF_AN_ID]}-{number + _FIRST_NAME}"
 
 
 def succeed(first: Preset, place: int) -> Preset:

@@ -60,6 +60,18 @@ class HeldOut:
         """The idle hours of the single size less those of the recommended counts; negative if those idled more."""
         return self.single.idle_hours - self.idle_hours
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The report in plain words, in two sentences."""
+        single, saved = self.single, self.idle_hours_saved
+        return (
+            f"Held out from {describe_instant(self.begin)} to {describe_instant(self.end)}: "
+            f"{self.hit_rate:.2%} of {self.claims:,} claims were hits{_describe(self.hit_rate_interval, '.2%')}, "
+            f"{self.idle_hours:,.1f} idle hours{_describe(self.idle_hours_interval, ',.1f')}.",
+            f"The best single size for that, {single.size}, would have had {single.hit_rate:.2%} and "
+            f"{single.idle_hours:,.1f} idle hours: {abs(saved):,.1f} {'more' if saved >= 0 else 'fewer'}.",
+        )
+
 
 @attrs.frozen(kw_only=True)
 class HourForecast:
@@ -115,14 +127,8 @@ class Recommendation(Rows):
     @property
     def notes(self) -> tuple[str, ...]:
         """The report, and what the history cannot tell."""
-        held, single = self.held_out, self.held_out.single
-        saved = held.idle_hours_saved
         return (
-            f"Held out from {describe_instant(held.begin)} to {describe_instant(held.end)}: "
-            f"{held.hit_rate:.2%} of {held.claims:,} claims were hits{_describe(held.hit_rate_interval, '.2%')}, "
-            f"{held.idle_hours:,.1f} idle hours{_describe(held.idle_hours_interval, ',.1f')}.",
-            f"The best single size for that, {single.size}, would have had {single.hit_rate:.2%} and "
-            f"{single.idle_hours:,.1f} idle hours: {abs(saved):,.1f} {'more' if saved >= 0 else 'fewer'}.",
+            *self.held_out.notes,
             f"Counts have a margin of {self.margin:.0%}, with which backtests "
             f"{'reached' if self.is_reached else 'did not reach'} {self.hit_rate:.2%}.",
             *self.caveats,

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from prebuilds.decision.explaining import describe_count, describe_duration
+from prebuilds.decision.models import Preset
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif.arguments import require_on_miss, require_share
 from prebuilds.whatif.backtests import DAYS_TO_TELL_DAYS_APART, History
-from prebuilds.whatif.calibration import estimate_ratio, list_origins
+from prebuilds.whatif.calibration import estimate_ratio, list_origins, replay_days
+from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.intervals import Interval, find_t_quantile
 from prebuilds.whatif.lead_times import LeadTime
 from prebuilds.whatif.localtime import HOURS_PER_WEEK, LocalHours
@@ -58,6 +60,20 @@ def recommend(
     return _recommend(history)
 
 
+def judge(
+    recommendation: Recommendation,
+    trace: Trace,
+    lead_time: LeadTime | timedelta,
+    *,
+    wake_delay: timedelta = timedelta(),
+    seed: int = 0,
+) -> HeldOut:
+    """What a recommendation has on claims that it was not made from, beside the best single size on the same claims."""
+    demand = make_demand("judge", trace, lead_time, wake_delay=wake_delay, seed=seed)
+    preset = recommendation.apply_to(Preset(id="recommended", desired_instances=0))
+    return _measure(demand, preset, recommendation.on_miss)
+
+
 def _require_enough(history: History) -> None:
     trace = history.demand.trace
     if history.days < _FEWEST_DAYS:
@@ -99,19 +115,22 @@ def _find_cut(history: History) -> int:
 def _hold_out(history: History, cut: int) -> HeldOut:
     choice = history.choose(cut)
     layout = history.plan(choice.shape, cut).scale(choice.margin)
-    days = history.replay(layout, cut, history.days)
-    claims, misses = sum(day.claims for day in days), sum(day.misses for day in days)
-    rate = 1 - misses / claims if claims else 1.0
-    demand = history.cut(cut, history.days)
+    return _measure(history.cut(cut, history.days), layout.to_preset(history.timezone), history.on_miss)
+
+
+def _measure(demand: Demand, preset: Preset, on_miss: OnMiss) -> HeldOut:
+    days = replay_days(demand, preset, on_miss)
+    claims, misses = len(demand.claims), sum(day.misses for day in days)
+    rate = (claims - misses) / claims if claims else 1.0
     return HeldOut(
-        begin=history.find_instant(cut),
-        end=history.find_instant(history.days),
+        begin=demand.trace.begin,
+        end=demand.trace.end,
         claims=claims,
         hit_rate=rate,
         hit_rate_interval=_find_interval([(day.claims - day.misses, day.claims) for day in days], 1.0, most=1.0),
         idle_hours=sum(day.idle_hours for day in days),
         idle_hours_interval=_find_interval([(day.idle_hours, 1.0) for day in days], len(days)),
-        single=find_smallest(demand, history.on_miss, rate),
+        single=find_smallest(demand, on_miss, rate),
     )
 
 

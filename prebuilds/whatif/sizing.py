@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from heapq import heapreplace
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from prebuilds.whatif.arguments import require_lead_time, require_on_miss, require_sizes, require_ticks, require_trace
 from prebuilds.whatif.curves import Curve, PoolSize
@@ -162,10 +162,13 @@ def _measure_in_order(demand: Demand) -> Callable[[int], tuple[int, int, int]]:
     delay = lead + demand.wake_ticks
     late = bisect_right(claims, end - delay)  # from here on, a replacement is not ready within the span
 
+    firsts = _find_firsts(demand)
+
     def measure(size: int) -> tuple[int, int, int]:
-        hits = list(range(size))  # the pool is full at first, and has fewer prebuilds than there are claims
-        last = size - 1
-        for hit in hits:  # a list that grows: each hit sets a prebuild free for a later one
+        hits = list(range(firsts[size]))  # the pool is full at first, and until so many builds are under way
+        last = len(hits) - 1
+        # A list that grows: each hit sets a prebuild free for a later one.
+        for hit in islice(hits, len(hits) - size, None):
             free = frees[hit]
             last = last + 1 if last >= free else free  # `max` takes thrice as long
             if last >= count:
@@ -176,6 +179,15 @@ def _measure_in_order(demand: Demand) -> Callable[[int], tuple[int, int, int]]:
         return len(hits), built, (count - len(hits)) * lead
 
     return measure
+
+
+def _find_firsts(demand: Demand) -> list[int]:
+    """For each size that misses something, the first claim that it misses."""
+    firsts: list[int] = []
+    for index, count in enumerate(demand.under_way):
+        if count == len(firsts):  # each claim adds one build at most, so that no count is passed over
+            firsts.append(index)
+    return firsts
 
 
 def _measure_in_any_order(demand: Demand) -> Callable[[int], tuple[int, int, int]]:

@@ -196,9 +196,11 @@ def read_rows(stream: IO[str], *columns: str) -> Iterator[tuple[str, tuple[str, 
             found = f"{header.count(column)} columns are {show(column)}"
             raise InvalidTraceError([f"line 1: {found}; the columns are {header}"])
     indexes = [header.index(column) for column in columns]
+    filling = [""] * (max(indexes, default=0) + 1)
     for row in reader:
         if row:
-            yield f"line {reader.line_num}", tuple([row[index] if index < len(row) else "" for index in indexes])
+            cells = row if len(row) >= len(filling) else row + filling
+            yield f"line {reader.line_num}", tuple([cells[index] for index in indexes])
 
 
 @contextmanager

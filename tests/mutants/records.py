@@ -353,8 +353,10 @@ RUNTIME = (
     Mutant(
         "nothing happens until the first tick",
         "runtime/reconciler.py",
-        "self._events: set[str] = {_EVERYTHING}",
-        "self._events: set[str] = set()",
+        "            with self._listening():\n",
+        "            self._take_events()\n"
+        "            self._due = self._options.clock.monotonic() + self._options.interval.total_seconds()\n"
+        "            self._sleep()\n            with self._listening():\n",
     ),
     Mutant(
         "stop before run is ignored",

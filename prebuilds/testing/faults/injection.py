@@ -45,8 +45,9 @@ class Injector:
     """The faults of one process, and what it did.
 
     `crossed` has every point with its boundary, `struck` the faults that came about, `written` the writes that were
-    committed, the lease's apart, and `crossed_inside` what it called while it had a transaction open. To
-    `broken_preset` nothing can be added.
+    committed, the lease's apart, and `crossed_inside` what it called while it had a transaction open. `begun_inside`
+    counts transactions that began while another was open, `loose_reads` those that read what a plan is made of without
+    asking for one moment. To `broken_preset` nothing can be added.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Injector:
         self.written: list[str] = []
         self.open_transactions = 0
         self.crossed_inside: list[Boundary] = []
+        self.begun_inside = 0
+        self.loose_reads = 0
         self.has_crashed = False
         self._faults = {fault.point: fault for fault in faults if fault.process == process}
         self._broken: set[Boundary] = set()
@@ -169,6 +172,7 @@ class FaultyStore:
     ) -> Iterator[Transaction]:
         injector = self._injector
         mode = injector.begin(Boundary.TRANSACTION)
+        injector.begun_inside += bool(injector.open_transactions)
         calls: list[Call] = []
 
         def begin() -> Any:
@@ -184,6 +188,7 @@ class FaultyStore:
                 raise
             if mode is FaultMode.DUPLICATE:
                 _repeat(begin, calls)
+        injector.loose_reads += isolation is Isolation.READ_COMMITTED and _is_planned_from(calls)
         injector.written += [call.name for call in calls if call.is_write and call.name not in LEASE_CALLS]
         self._on_commit()
         injector.end(mode, Boundary.TRANSACTION, AnswerLostError)
@@ -227,6 +232,10 @@ class _FaultyTransaction:
             return noted.answer
 
         return call
+
+
+def _is_planned_from(calls: Sequence[Call]) -> bool:
+    return {"list_presets", "list_prebuilds", "list_builds"} <= {call.name for call in calls}
 
 
 def _refuse_broken(name: str, arguments: Sequence[Any], broken_preset: str | None) -> None:

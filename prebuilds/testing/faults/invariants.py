@@ -34,6 +34,8 @@ class Invariant(Enum):
         "a start runs with its preset's version while that is active, a delete with the one that made the workspace"
     )
     OUTSIDE = "no transaction is open when the builder or the pubsub is called"
+    ONE_MOMENT = "a plan is made of rows that were read in one moment"
+    ONE_CONNECTION = "a pass takes no more than half of the connections"
     PAUSED = "while reconciliation is paused nothing is written, the lease apart"
     BOUNDED = "failures slow down what is tried again"
     NO_STARVATION = "a preset that fails holds up no other"

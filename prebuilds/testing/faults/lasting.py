@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import attrs
 
-from prebuilds.decision.models import Policy, Transition
+from prebuilds.decision.models import Policy, PrebuildStatus, Transition
 from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.publishing import OutboxRelay
@@ -16,7 +16,7 @@ from prebuilds.testing.faults.invariants import Invariant, Violated
 from prebuilds.testing.faults.processes import INTERVAL, ReconcilerProcess
 from prebuilds.testing.faults.running import MakeStore, close, explained, quiet
 from prebuilds.testing.faults.scenarios import Scenario
-from prebuilds.testing.faults.situations import Feature
+from prebuilds.testing.faults.situations import Feature, Scene
 from prebuilds.testing.faults.worlds import World
 
 _HOUR = timedelta(hours=1)
@@ -95,6 +95,18 @@ def _wake(world: World) -> None:
         raise Violated(Invariant.WAKES, "a claim was told to the loop, which waited for its interval all the same")
 
 
+def _unmark(world: World) -> None:
+    """A build that was under way when its preset was marked as hard-limited succeeds: the mark goes."""
+    process = ReconcilerProcess(world, world.inject("r0"))
+    process.run()
+    with world.store.transaction() as tx:
+        Scene(tx, world.builder.resources).run(world.situations["limited"].preset, "late", at=world.clock.now())
+    process.run()
+    status = world.watch.read().presets["limited"].prebuild_status
+    if status is not PrebuildStatus.HEALTHY:
+        raise Violated(Invariant.CONVERGES, f"the last build has succeeded, and the preset is still {status.value}")
+
+
 LAWS = {
     law.name: law
     for law in (
@@ -114,6 +126,7 @@ LAWS = {
             needs=frozenset({Feature.HISTORY}),
         ),
         Law(name="failed_deletes_back_off", preset="shrink", check=_back_off, failing=Transition.DELETE),
+        Law(name="marks_go", preset="limited", check=_unmark, needs=frozenset({Feature.HISTORY})),
         Law(
             name="messages_wake",
             preset="steady",

@@ -28,6 +28,7 @@ from prebuilds.testing.faults.situations import BROKEN, SITUATIONS, START, Scene
 from prebuilds.testing.faults.stale import StaleStore
 
 _SECOND = timedelta(seconds=1)
+_MOST_WAITS = 10  # more than backoffs that end one after the other
 _EVER = timedelta(days=3_650)
 _SOON = timedelta(minutes=10)  # a wait that is one for a backoff, and for nothing else
 _DEFAULT_POLICY = Policy()
@@ -96,19 +97,27 @@ class World:
     def settle(self, process: ReconcilerProcess, rounds: int) -> int:
         """Reconcile until a pass finds everything in order and writes nothing. Returns how many it took before that.
 
-        Raises `Violated` after too many.
+        Passes after which a backoff ends soon are not counted, as there is something to wait for, up to a number of
+        them. Raises `Violated` after too many.
         """
-        unsettled: Sequence[tuple[Invariant, str]] = ()
-        written: Sequence[str] = ()
-        for number in range(rounds + 1):
+        taken, waits = 0, _MOST_WAITS
+        while True:
             written = self._pass(process)
             unsettled = self.list_unsettled()
             if not unsettled and (not written or self._hopeless):
-                return number
-            self._pass_time(process)
+                return taken
+            is_waiting = self._pass_time(process) and waits > 0
+            waits -= is_waiting
+            taken += not is_waiting
+            if taken > rounds:
+                raise self._describe_unsettled(unsettled, written, rounds)
+
+    def _describe_unsettled(
+        self, unsettled: Sequence[tuple[Invariant, str]], written: Sequence[str], rounds: int
+    ) -> Violated:
         invariant, seen = unsettled[0] if unsettled else (Invariant.QUIET, f"everything in order, it wrote {written}")
         invariant = Invariant.NO_STARVATION if self._hopeless else invariant
-        raise Violated(invariant, f"{seen}, after {rounds} rounds without a fault")
+        return Violated(invariant, f"{seen}, after {rounds} rounds without a fault")
 
     def _pass(self, process: ReconcilerProcess) -> Sequence[str]:
         """One pass, and all builds that follow from it. Returns what it wrote, but for messages that it sent."""
@@ -173,6 +182,10 @@ class World:
         for injector in self.injectors:
             if injector.crossed_inside:
                 raise Violated(Invariant.OUTSIDE, f"{injector.process} called: {injector.crossed_inside[0].value}")
+            if injector.begun_inside:
+                raise Violated(Invariant.ONE_CONNECTION, f"{injector.process} had two transactions open at once")
+            if injector.loose_reads:
+                raise Violated(Invariant.ONE_MOMENT, f"{injector.process} read without REPEATABLE_READ")
             written = _list_changes(injector.written)
             if self.scenario.is_paused and injector.process.startswith("r") and written:
                 raise Violated(Invariant.PAUSED, f"{injector.process} wrote {written}")
@@ -181,15 +194,20 @@ class World:
         situation: Situation | None = self.situations.get(request.preset_id or "")
         return situation.script if situation else Script.SUCCEED
 
-    def _pass_time(self, process: ReconcilerProcess) -> None:
-        """Sleep as the loop would; what has been given up on after failures is taken up again by a person."""
+    def _pass_time(self, process: ReconcilerProcess) -> bool:
+        """Sleep as the loop would; what has been given up on after failures is taken up again by a person.
+
+        Returns whether a backoff was waited for.
+        """
         for preset in self.watch.read().presets.values():
             if preset.prebuild_status is PrebuildStatus.HARD_LIMITED:
                 Controls(self.store, clock=self.clock).reset(preset.id)
         result = process.results[-1] if process.results else None
         at = result.next_change_at if result else None
-        wait = at - self.clock.now() if at else INTERVAL
-        self.clock.advance(wait if timedelta() < wait <= _SOON else INTERVAL)
+        wait = at - self.clock.now() if at else timedelta()
+        is_soon = timedelta() < wait <= _SOON
+        self.clock.advance(wait if is_soon else INTERVAL)
+        return is_soon
 
 
 def _list_changes(written: Sequence[str]) -> Sequence[str]:

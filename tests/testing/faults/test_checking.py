@@ -84,3 +84,9 @@ def test_a_store_that_raises_is_told_with_the_line_to_run_it_again() -> None:
 
     with pytest.raises(BrokenInvariantError, match=r"answers: no process ends by an error\n  seen: OSError: no disk"):
         check_reconciler(Store)
+
+
+def test_backoffs_that_end_one_after_the_other_are_no_rounds() -> None:
+    """Two presets failed, and each waits for itself: what only waits is not held against the loop."""
+    text = "steady,grow claimants=2 rounds=2 seed=1 faults=r0@3:part,r0@4:timeout"
+    replay_reconciler(MemoryStore, text)
