@@ -116,7 +116,11 @@ class Faults:
         return answer
 
     def _terminate(self, cursor: psycopg.Cursor[Any]) -> None:
-        self._admin.execute("SELECT pg_terminate_backend(%s, 5000)", (cursor.connection.info.backend_pid,))
+        pid = (cursor.connection.info.backend_pid,)
+        self._admin.execute("SELECT pg_terminate_backend(%s)", pid)
+        # The server's own wait for the end would look only every tenth of a second.
+        while self._admin.execute("SELECT pid FROM pg_stat_activity WHERE pid = %s", pid).fetchone():
+            pass
 
 
 def _kill_process(_: object) -> None:
