@@ -23,6 +23,7 @@ version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0
 
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
+suppress_warnings = ["ref.python"]  # two packages may each have a `Scenario`: a name means that of its own page
 default_role = "code"  # docstrings have code between single backticks
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the tests run the notebooks, which keep what they show
