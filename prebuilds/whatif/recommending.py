@@ -20,6 +20,7 @@ from prebuilds.whatif.intervals import Interval, find_t_quantile
 from prebuilds.whatif.lead_times import LeadTime
 from prebuilds.whatif.localtime import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.misses import OnMiss
+from prebuilds.whatif.progress import Report, show_progress
 from prebuilds.whatif.recommendations import WEEKDAYS, HeldOut, HourForecast, Recommendation, find_targets
 from prebuilds.whatif.sizing import find_smallest, make_demand
 from prebuilds.whatif.traces import Trace
@@ -39,12 +40,13 @@ def recommend(
     on_miss: OnMiss | str = OnMiss.COLD_START,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
+    progress: bool = False,
 ) -> Recommendation:
     """How many prebuilds to keep, and when, so that this share of the claims to come finds one ready.
 
     Gives a base count and at most `windows` schedules of whole hours, by the clock of `timezone`, which open early
     enough that what they add is ready by the hour. Needs four days of history, and two weeks to tell the days of the
-    week apart; raises `InsufficientHistoryError` for less. `wake_delay` and `seed` are as for `sweep`.
+    week apart; raises `InsufficientHistoryError` for less. `wake_delay`, `seed` and `progress` are as for `sweep`.
     """
     if type(windows) is not int or not 0 <= windows <= _MOST_WINDOWS:
         raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {_MOST_WINDOWS}")
@@ -57,7 +59,8 @@ def recommend(
         on_miss=require_on_miss("recommend", on_miss),
     )
     _require_enough(history)
-    return _recommend(history)
+    with show_progress("recommending", 3, is_shown=progress) as report:
+        return _recommend(history, report)
 
 
 def judge(
@@ -83,9 +86,11 @@ def _require_enough(history: History) -> None:
         raise InsufficientHistoryError("a recommendation needs claims, and the history has none to plan on")
 
 
-def _recommend(history: History) -> Recommendation:
+def _recommend(history: History, report: Report) -> Recommendation:
     held_out = _hold_out(history, _find_cut(history))
+    report(1)
     choice = history.choose(history.days)
+    report(2)
     layout = history.plan(choice.shape, history.days).scale(choice.margin)
     preset = layout.to_preset(history.timezone)
     past = history.look_back(history.days)

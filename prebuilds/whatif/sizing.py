@@ -23,6 +23,7 @@ from prebuilds.whatif.curves import Curve, PoolSize
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.lead_times import LeadTime
 from prebuilds.whatif.misses import OnMiss
+from prebuilds.whatif.progress import show_progress
 from prebuilds.whatif.traces import TICKS_PER_HOUR, Trace
 
 _Measure = Callable[[int], PoolSize]
@@ -37,18 +38,24 @@ def sweep(
     sizes: Iterable[int] | None = None,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
+    progress: bool = False,
 ) -> Curve:
     """What each pool size would have had on this trace.
 
     `sizes` are all from 0 to the first that misses nothing, if not given. `wake_delay` is how long the loop takes to
     notice a claim. Lead times that vary are drawn with `seed`, one for each claim, the same at every size. Costs one
-    pass over the claims with `wait`, and one for each size with `cold_start`.
+    pass over the claims with `wait`, and one for each size with `cold_start`. `progress` shows a bar, which needs the
+    extra `cli`.
     """
     demand = make_demand("sweep", trace, lead_time, wake_delay=wake_delay, seed=seed)
     mode = require_on_miss("sweep", on_miss)
     chosen = range(demand.enough + 1) if sizes is None else require_sizes("sweep", sizes)
     measure = _prepare(demand, mode)
-    points = [measure(size) for size in chosen]
+    points: list[PoolSize] = []
+    with show_progress("sweeping", len(chosen), is_shown=progress) as report:
+        for size in chosen:
+            points.append(measure(size))
+            report(len(points))
     return Curve(on_miss=mode, span=trace.span, points=points, source="each size measured on all of them.")
 
 

@@ -211,3 +211,11 @@ def test_wrong_arguments_are_named() -> None:
         sweep(trace, 5)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match=r"sweep\.sizes\[1\]: -1 is not allowed"):
         sweep(trace, SECOND, sizes=[1, -1])
+
+
+def test_a_progress_bar_is_shown_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, and the result is the same."""
+    trace = Trace.from_claims([datetime(2026, 11, 23, 9, minute, tzinfo=timezone.utc) for minute in range(9)])
+    lead_time = timedelta(minutes=3)
+    assert sweep(trace, lead_time, progress=True) == sweep(trace, lead_time)
+    assert capsys.readouterr().out == ""
