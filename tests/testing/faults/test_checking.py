@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from servers import Database
 
 from prebuilds import InvalidValueError
 from prebuilds.adapters.memory import MemoryStore
@@ -33,6 +34,13 @@ def test_sqlite_passes_a_part_that_is_evenly_chosen(tmp_path: Path) -> None:
     numbers = count()
     report = check_reconciler(lambda: SQLiteStore(tmp_path / f"{next(numbers)}.db"), examples=5, most_runs=40)
     assert report.explored.done == 40
+    assert 0 < report.explored.share < 1
+
+
+def test_postgresql_passes_a_part_that_is_evenly_chosen(database: Database) -> None:
+    """On a real server, with a schema of its own for each run."""
+    report = check_reconciler(database.make_new_store, examples=3, most_runs=30)
+    assert report.explored.done == 30
     assert 0 < report.explored.share < 1
 
 
