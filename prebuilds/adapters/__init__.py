@@ -1,1 +1,1 @@
-"""Stores and pubsubs that are ready to use: in memory, and on SQLite."""
+"""Stores and pubsubs that are ready to use: in memory, on SQLite, and on PostgreSQL."""
