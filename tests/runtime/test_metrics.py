@@ -30,7 +30,7 @@ from prebuilds.errors import StoreBusyError
 from prebuilds.runtime import Counter, MetricsCollector, Reconciler, Store, Transaction
 from prebuilds.testing import strategies
 from prebuilds.testing.clocks import ManualClock
-from tests.runtime.world import HOUR, NOW, SECOND, World, make_preset
+from runtime.world import HOUR, NOW, SECOND, World, make_preset
 
 INTERVAL = timedelta(seconds=60)
 TIMEOUT = timedelta(seconds=10)
