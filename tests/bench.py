@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from prebuilds import GlobalSnapshot, Prebuild, Preset, Schedule, TemplateVersion, dump_snapshot, load_snapshot, plan
+from prebuilds.decision.targets import find_next_target_change
+from prebuilds.decision.timetables import Timetable, compile_schedules
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 SIZES = ((100, 500), (1_000, 10_000), (10_000, 100_000))
@@ -31,6 +33,8 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/
 MAX_PLAN_RATIO = 8.0
 MAX_SLOPE = 1.1
 MAX_IMPORT_RATIO = 2.0
+MAX_EDGE_RATIO = 500.0
+MAX_KEPT_EDGE_RATIO = 2.0
 
 
 @attrs.frozen(kw_only=True)
@@ -147,6 +151,22 @@ def measure_imports(*modules: str, turns: int = 25) -> list[float]:
     return best
 
 
+def measure_edges() -> tuple[float, float]:
+    """The next edge of a window of eleven months, from its begin: looked for, and kept; as ratios to one look at it."""
+    now = NOW.replace(month=1, day=1)
+    schedule = Schedule(cron="* * * 1-11 *", instances=1)
+    preset = Preset(id="p", desired_instances=0, timezone="Europe/Berlin", schedules=[schedule])
+    timetable = compile_schedules(preset.schedules, preset.timezone)
+    if not isinstance(timetable, Timetable):
+        raise TypeError(timetable)
+    look, found, kept = measure(
+        lambda: [timetable.get_opening(now) for _ in range(1_000)],
+        lambda: [timetable.find_next_edge(now) for _ in range(10)],
+        lambda: [find_next_target_change(preset, now) for _ in range(1_000)],
+    )
+    return 100 * found / look, kept / look
+
+
 def find_slope(timings: Sequence[Timing]) -> float:
     """The slope of log time over log size between the smallest and the largest fleet."""
     first, last = timings[0], timings[-1]
@@ -170,11 +190,14 @@ def main() -> int:
     with console.status("measuring"):
         timings = [measure_size(*size) for size in SIZES]
         ours, theirs = measure_imports("prebuilds", "attrs")
+        edge, kept_edge = measure_edges()
     show(timings, console)
     results = (
         ("plan at the largest size, as a ratio to the bare pass", timings[-1].ratio, MAX_PLAN_RATIO),
         ("log-log slope of plan over size", find_slope(timings), MAX_SLOPE),
         ("import of prebuilds, as a ratio to that of attrs", ours / theirs, MAX_IMPORT_RATIO),
+        ("the end of a window of eleven months, as a ratio to one look at whether it is open", edge, MAX_EDGE_RATIO),
+        ("the same, asked again before it has passed, as that ratio", kept_edge, MAX_KEPT_EDGE_RATIO),
     )
     for what, value, limit in results:
         console.print(f"{what}: {value:.2f} (limit {limit:g})", highlight=False)

@@ -84,10 +84,32 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     if not preset.is_active or not preset.schedules:
         return None
     timetable = compile_schedules(preset.schedules, preset.timezone)
-    return _find_next_edge(timetable, now) if isinstance(timetable, Timetable) else None
+    return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None
 
 
-@lru_cache(maxsize=2**12)
-def _find_next_edge(timetable: Timetable, now: datetime) -> datetime | None:
-    """Cached, as presets of one timetable share it, and plans ask for it again to explain themselves."""
-    return timetable.find_next_edge(now)
+class _Edges:
+    """The next edge of a timetable, kept until it passes.
+
+    An edge that was found from an instant is the answer for every instant from there until the edge. So what was asked
+    before changes how long an answer takes, and never the answer.
+    """
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+        self._known: tuple[datetime, datetime | None] | None = None
+
+    def find_next(self, now: datetime) -> datetime | None:
+        known = self._known  # read once, and replaced as a whole: threads share it
+        if known is None or not _is_between(now, *known):
+            known = self._known = now, self._timetable.find_next_edge(now)
+        return known[1]
+
+
+def _is_between(now: datetime, asked: datetime, edge: datetime | None) -> bool:
+    return asked <= now and (edge is None or now < edge)
+
+
+@lru_cache(maxsize=2**14)  # as many as there are timetables in their own cache
+def _get_edges(timetable: Timetable) -> _Edges:
+    """Presets of one timetable share its edges, and plans ask for them again to explain themselves."""
+    return _Edges(timetable)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from prebuilds.errors import InvalidCronError, show
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+_DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
 
@@ -62,20 +63,19 @@ class Timetable:
     def find_next_edge(self, now: datetime) -> datetime | None:
         """The first instant after `now` at which something else is open than at `now`, or nothing; None if none comes.
 
-        Exact to the second, changes of the zone's offset included.
+        Exact to the second, changes of the zone's offset included. Its cost grows with the days until then, and little:
+        dates on which nothing can change are passed over.
         """
         current = self.get_opening(now)
         if not self._can_change(current):
             return None
-        for begin, end in self._iterate_stretches(now):
-            offset = begin.astimezone(self.zone).utcoffset() or timedelta()
-            local, local_end = begin + offset, end + offset
-            if current is None and not any(opening.window.has_date(local) for opening in self.openings):
-                continue
-            while local < local_end:
-                if self._get_opening_at(local) is not current:
-                    return local - offset if local - offset <= LAST_NOW else None
-                local = local.replace(minute=0, second=0, microsecond=0) + _HOUR
+        begin = now
+        while begin < LAST_NOW:
+            offset, end = self._measure_stretch(begin)
+            edge = self._find_edge_between(begin + offset, end + offset, current)
+            if edge is not None:
+                return edge - offset if edge - offset <= LAST_NOW else None
+            begin = self._pass_over(end, current)
         return None
 
     def _get_opening_at(self, local: datetime) -> Opening | None:
@@ -86,17 +86,48 @@ class Timetable:
             return any(opening.window.is_ever_open for opening in self.openings)
         return not current.window.is_always_open
 
-    def _iterate_stretches(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Time from `now` on, cut at each local midnight and each change of offset; a stretch has one offset."""
-        begin = now
-        while begin < LAST_NOW:
-            offset = begin.astimezone(self.zone).utcoffset() or timedelta()
-            midnight = (begin + offset).replace(hour=0, minute=0, second=0, microsecond=0) + 24 * _HOUR
-            end = midnight - offset
-            if end.astimezone(self.zone).utcoffset() != offset:
-                end = self._find_offset_change(begin.replace(microsecond=0), end)
-            yield begin, end
-            begin = end
+    def _lasts(self, current: Opening | None, day: date) -> bool:
+        """Whether nothing but this opening, or nothing at all if None, is open on this date, at whatever hour."""
+        if current is None:
+            return not any(opening.window.has_date(day) for opening in self.openings)
+        return len(current.window.hours) == 24 and current.window.has_date(day)
+
+    def _find_edge_between(self, local: datetime, local_end: datetime, current: Opening | None) -> datetime | None:
+        """The first full hour of a part of one date at which something else is open, or its begin if that is so."""
+        if self._lasts(current, local):
+            return None
+        while local < local_end:
+            if self._get_opening_at(local) is not current:
+                return local
+            local = local.replace(minute=0, second=0, microsecond=0) + _HOUR
+        return None
+
+    def _pass_over(self, begin: datetime, current: Opening | None) -> datetime:
+        """`begin`, or a later instant before which `current` lasts.
+
+        No clock was ever put back, or forward, by more than a day: the date before `begin` may come once more, and the
+        eve of a date begins before the date does.
+        """
+        first = begin.astimezone(self.zone).date() - _DAY
+        other = self._find_other_date(first, current)
+        if other - first <= 2 * _DAY:
+            return begin
+        return datetime.combine(other - _DAY, time.min, tzinfo=self.zone).astimezone(timezone.utc)
+
+    def _find_other_date(self, day: date, current: Opening | None) -> date:
+        """The first date from this one on at which `current` does not last; the last of all dates at the latest."""
+        while day < date.max and self._lasts(current, day):
+            day += _DAY
+        return day
+
+    def _measure_stretch(self, begin: datetime) -> tuple[timedelta, datetime]:
+        """The offset at an instant, and until when it holds: the next local midnight at the latest."""
+        offset = begin.astimezone(self.zone).utcoffset() or timedelta()
+        midnight = (begin + offset).replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
+        end = midnight - offset
+        if end.astimezone(self.zone).utcoffset() != offset:
+            end = self._find_offset_change(begin.replace(microsecond=0), end)
+        return offset, end
 
     def _find_offset_change(self, before: datetime, after: datetime) -> datetime:
         """The first whole second from which on the offset is that of `after`."""

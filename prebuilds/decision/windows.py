@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -100,8 +100,8 @@ class Window:
         """Whether the window is open at this wall-clock time."""
         return local.hour in self.hours and self.has_date(local)
 
-    def has_date(self, local: datetime) -> bool:
-        """Whether the date of this wall-clock time is one of the window's."""
+    def has_date(self, local: date) -> bool:
+        """Whether this date, or that of this wall-clock time, is one of the window's."""
         return local.month in self.months and local.isoweekday() % 7 in self.weekdays_on(local.day)
 
     def weekdays_on(self, day: int) -> frozenset[int]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from decision.examples import HOUR, INACTIVE, NOW, make_preset
+from decision.examples import HOUR, INACTIVE, MICROSECOND, NOW, make_preset
 from prebuilds import InvalidValueError, Schedule, Target, TargetSource, calculate_target
 from prebuilds.decision.targets import find_next_target_change
+from prebuilds.decision.timetables import Timetable, compile_schedules
+from prebuilds.testing import strategies
 
 MORNING = Schedule(cron="* 8-11 * * *", instances=7)
 EVENING = Schedule(cron="* 18-19 * * *", instances=9)
@@ -63,3 +67,43 @@ def test_schedules_that_cannot_be_used_fall_back(schedules: list[Schedule], zone
     preset = make_preset(schedules=schedules, timezone=zone)
     assert calculate_target(preset, NOW) == Target(desired=3, source=TargetSource.FALLBACK, error=error)
     assert find_next_target_change(preset, NOW) is None
+
+
+@given(
+    st.lists(strategies.crons(), min_size=1, max_size=2),
+    st.sampled_from(strategies.ZONES),
+    strategies.instants(),
+    st.lists(st.timedeltas(timedelta(days=-3), timedelta(days=3)), min_size=1, max_size=8),
+)
+def test_what_was_asked_before_changes_no_answer(
+    crons: list[str], zone: str, now: datetime, moves: list[timedelta]
+) -> None:
+    """An edge is kept until it passes: asked in any order of instants, each gets the edge that is its own."""
+    preset = make_preset(schedules=[Schedule(cron=cron, instances=1) for cron in crons], timezone=zone)
+    timetable = compile_schedules(preset.schedules, zone)
+    for at in (now, *(now + move for move in moves)):
+        own = timetable.find_next_edge(at) if isinstance(timetable, Timetable) else None
+        assert find_next_target_change(preset, at) == own
+        assert own is None or find_next_target_change(preset, own - MICROSECOND) == own
+        assert own is None or find_next_target_change(preset, own) != own
+
+
+def test_an_edge_is_looked_for_once_until_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pass asks for it: presets of one timetable share it, and from the edge on it is looked for anew."""
+    found: list[datetime] = []
+    find_next_edge = Timetable.find_next_edge
+
+    def watch(timetable: Timetable, now: datetime) -> datetime | None:
+        found.append(now)
+        return find_next_edge(timetable, now)
+
+    monkeypatch.setattr(Timetable, "find_next_edge", watch)
+    presets = [make_preset(id=name, schedules=[EVENING], timezone="Asia/Kolkata") for name in ("a", "b")]
+    evening = NOW.replace(hour=12, minute=30)
+    for at in (NOW, NOW + HOUR, evening - MICROSECOND, evening, evening + HOUR, NOW):
+        for preset in presets:
+            find_next_target_change(preset, at)
+    assert found == [NOW, evening, NOW]
+    rare = make_preset(schedules=[Schedule(cron="* * 30 2 *", instances=1)], timezone="Asia/Kolkata")
+    assert [find_next_target_change(rare, NOW + day * 24 * HOUR) for day in range(3)] == [None] * 3
+    assert found == [NOW, evening, NOW, NOW]

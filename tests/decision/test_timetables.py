@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from prebuilds import Schedule, ScheduleProblem, check_schedules
-from prebuilds.decision.timetables import Timetable, compile_schedules
+from prebuilds.decision.timetables import Opening, Timetable, compile_schedules
 from prebuilds.testing import strategies
 
 JUMPS = (
@@ -223,6 +223,56 @@ def test_edges_agree_with_walking_the_clock(now: datetime, zone: str) -> None:
     start = now.replace(second=0, microsecond=0, tzinfo=timezone.utc)
     minutes = (start + timedelta(minutes=minute) for minute in range(1, 60 * 72))
     assert timetable.find_next_edge(now) == next(at for at in minutes if timetable.get_opening(at) != current)
+
+
+WHOLE_DAYS = st.tuples(
+    st.sampled_from(["*", "1-28", "30", "31", "1,15", "27-31"]),
+    st.sampled_from(["*", "1-11", "3,10", "2-12/2"]),
+    st.sampled_from(["*", "1-5", "0,6"]),
+).map(lambda fields: "* * {} {} {}".format(*fields))
+AROUND_JUMPS = st.builds(
+    lambda jump, before: jump - before, st.sampled_from(JUMPS), st.timedeltas(timedelta(days=-2), timedelta(days=40))
+)
+
+
+@given(strategies.instants() | AROUND_JUMPS, strategies.crons() | WHOLE_DAYS, st.sampled_from(strategies.ZONES))
+def test_edges_agree_with_walking_the_hours(now: datetime, cron: str, zone: str) -> None:
+    """However many whole days lie between: the edge is the first quarter of an hour at which something else is open."""
+    timetable = make_timetable(cron, zone=zone)
+    current, start = timetable.get_opening(now), now.replace(minute=0, second=0, microsecond=0)
+    quarters = [start + timedelta(minutes=15 * quarter) for quarter in range(1, 60 * 24 * 4)]
+    walked = next((at for at in quarters if at > now and timetable.get_opening(at) != current), None)
+    edge = timetable.find_next_edge(now)
+    assert edge == walked or (walked is None and (edge is None or edge > quarters[-1]))
+
+
+def test_days_on_which_nothing_changes_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of eleven months is not walked through hour by hour, nor is the time until a leap day."""
+    seen: list[datetime] = []
+    get_opening_at = Timetable._get_opening_at
+
+    def watch(timetable: Timetable, local: datetime) -> Opening | None:
+        seen.append(local)
+        return get_opening_at(timetable, local)
+
+    monkeypatch.setattr(Timetable, "_get_opening_at", watch)
+    now = datetime(2097, 1, 1, 9, 30, tzinfo=UTC)
+    assert find_edges(make_timetable("* * * 1-11 *"), now, 1) == ["2097-12-01T00:00:00+01:00"]
+    assert find_edges(make_timetable("* * 29 2 *"), now, 1) == ["2104-02-29T00:00:00+01:00"]
+    assert len(seen) < 100
+
+
+def test_a_date_that_comes_twice_is_not_passed_over() -> None:
+    """Alaska's clocks went back by a whole day when it was sold: 18 October 1867, from 15:33 on, came once more."""
+    timetable = make_timetable("* 17 18 10 *", zone="America/Juneau")
+    now = datetime(1867, 10, 18, 5, tzinfo=UTC)
+    assert find_edges(timetable, now, 2) == ["1867-10-18T17:00:00-08:57:41", "1867-10-18T18:00:00-08:57:41"]
+
+
+def test_a_date_that_begins_by_a_jump_is_not_passed_over() -> None:
+    """In Toronto the clock jumped over midnight in 1919, from 23:30 on: the last of March began half an hour later."""
+    timetable = make_timetable("* * 31 3 *", zone="America/Toronto")
+    assert find_edges(timetable, datetime(1919, 1, 1, tzinfo=UTC), 1) == ["1919-03-31T00:30:00-04:00"]
 
 
 def test_berlin_is_an_hour_ahead_in_winter() -> None:
