@@ -237,6 +237,9 @@ class ExampleTransaction:
         self.write("tokens", name, token)
         return lease
 
+    def find_lease(self, name):
+        return self.rows("leases").get(name)
+
     def release_lease(self, lease):
         if self.rows("tokens").get(lease.name) == lease.token:
             self.write("leases", lease.name, None)

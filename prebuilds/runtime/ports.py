@@ -201,6 +201,10 @@ class LeaseWrites(Protocol):
         """
         ...
 
+    def find_lease(self, name: str) -> Lease | None:
+        """The lease as it was last taken, even if it has expired. None if it was never taken or has been released."""
+        ...
+
     def release_lease(self, lease: Lease) -> None:
         """Let others take the lease now; nothing if it has been taken since. Its token stays used."""
         ...

@@ -121,6 +121,8 @@ def ignore_preset(name: str) -> Method:
         ({"take_lease": broken.take_lease_with_one_token}, "tokens_grow"),
         ({"take_lease": broken.take_lease_with_new_tokens}, "a_holder_keeps_its_token"),
         ({"take_lease": broken.take_held_lease}, "a_lease_is_held_until_it_expires"),
+        ({"find_lease": nothing}, "a_lease_can_be_found"),
+        ({"find_lease": broken.find_lease_of_any_name}, "a_lease_can_be_found"),
         ({"release_lease": nothing}, "a_released_lease_is_free"),
         ({"release_lease": broken.release_any_lease}, "releasing_a_lost_lease_frees_nothing"),
         ({"release_lease": broken.release_and_forget}, "the_token_of_a_released_lease_stays_used"),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import CounterValue, OutboxEntry, Take, Workspace
+from prebuilds.runtime.models import CounterValue, Lease, OutboxEntry, Take, Workspace
 
 
 class FleetReads(Role):
@@ -57,6 +57,9 @@ class FleetReads(Role):
     def list_counters(self) -> Sequence[CounterValue]:
         counters = self.tables.counters.items()
         return tuple(CounterValue(preset_id=name, counter=counter, value=value) for (name, counter), value in counters)
+
+    def find_lease(self, name: str) -> Lease | None:
+        return self.tables.leases.get(name)
 
     def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
         first = list(self.tables.outbox.items())[:limit]

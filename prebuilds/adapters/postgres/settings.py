@@ -88,6 +88,14 @@ class LeaseRows:
         rows = self._statements.write(_TAKE_LEASE, name=name, holder=holder, now=now, expires_at=expires_at)
         return Lease(name=name, holder=holder, token=rows[0][0], expires_at=expires_at) if rows else None
 
+    def find_lease(self, name: str) -> Lease | None:
+        sql = "SELECT holder, token, expires_at FROM leases WHERE name = %(name)s AND holder IS NOT NULL"
+        row = self._statements.fetch_one(sql, name=name)
+        if row is None:
+            return None
+        holder, token, expires_at = row
+        return Lease(name=name, holder=holder, token=token, expires_at=expires_at)
+
     def release_lease(self, lease: Lease) -> None:
         sql = "UPDATE leases SET holder = NULL WHERE name = %(name)s AND token = %(token)s"
         self._statements.write(sql, name=lease.name, token=lease.token)

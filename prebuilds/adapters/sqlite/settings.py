@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from prebuilds.adapters.sqlite.rows import PRESET_COLUMNS, write_instant, write_preset
+from prebuilds.adapters.sqlite.rows import PRESET_COLUMNS, read_instant, write_instant, write_preset
 from prebuilds.adapters.sqlite.statements import Statements
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import LeaseLostError
@@ -80,6 +80,14 @@ class LeaseRows:
         """
         self._statements.run(sql, name, holder, lease.token, write_instant("expires_at", expires_at))
         return lease
+
+    def find_lease(self, name: str) -> Lease | None:
+        sql = "SELECT holder, token, expires_at FROM leases WHERE name = ? AND holder IS NOT NULL"
+        row = self._statements.fetch_one(sql, name)
+        if row is None:
+            return None
+        holder, token, expires_at = row
+        return Lease(name=name, holder=holder, token=token, expires_at=read_instant(expires_at))
 
     def release_lease(self, lease: Lease) -> None:
         sql = "UPDATE leases SET holder = NULL WHERE name = ? AND token = ?"

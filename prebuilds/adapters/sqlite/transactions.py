@@ -78,6 +78,7 @@ class SQLiteTransaction:
 
         leases = LeaseRows(statements)
         self.take_lease = leases.take_lease
+        self.find_lease = leases.find_lease
         self.release_lease = leases.release_lease
 
     def _add_outbox(self, statements: Statements) -> None:

@@ -31,6 +31,11 @@ def _require(store: Store, holder: str, now: float, *, name: str = "loop") -> Le
     return lease
 
 
+def _find(store: Store, name: str) -> Lease | None:
+    with store.transaction(read_only=True) as tx:
+        return tx.find_lease(name)
+
+
 def _release(store: Store, lease: Lease) -> None:
     with store.transaction() as tx:
         tx.release_lease(lease)
@@ -94,6 +99,21 @@ def releasing_a_lost_lease_frees_nothing(lab: Lab) -> None:
     _require(lab.store, "two", 60)
     _release(lab.store, lost)
     expect(_take(lab.store, "three", 61), None, "a lost lease was released, and a third took the lease, and got")
+
+
+@store_check(
+    CHECKS,
+    "LeaseWrites.find_lease",
+    "The lease as it was last taken, even if it has expired. None if it was never taken or has been released.",
+)
+def a_lease_can_be_found(lab: Lab) -> None:
+    lease = _require(lab.store, "one", 0)
+    expect(_find(lab.store, "other"), None, "a lease that was never taken")
+    expect(_find(lab.store, "loop"), lease, "the lease that was taken")
+    taken = _require(lab.store, "two", 60)
+    expect(_find(lab.store, "loop"), taken, "the lease that was taken last")
+    _release(lab.store, taken)
+    expect(_find(lab.store, "loop"), None, "a lease that was released")
 
 
 @store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
