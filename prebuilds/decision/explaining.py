@@ -15,7 +15,7 @@ from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff
 from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_in_progress
 from prebuilds.decision.targets import TargetSource, find_next_target_change
-from prebuilds.decision.timetables import load_zone
+from prebuilds.decision.zones import load_zone
 
 _LISTED = 5
 _MINUTE = timedelta(minutes=1)

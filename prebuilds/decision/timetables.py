@@ -8,20 +8,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import attrs
 
 from prebuilds.decision.fields import LAST_NOW
 from prebuilds.decision.models import Schedule
 from prebuilds.decision.windows import Window, find_shared_hour, parse_window
-from prebuilds.errors import InvalidCronError, show
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+from prebuilds.decision.zones import load_zone
+from prebuilds.errors import InvalidCronError
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -54,7 +51,7 @@ class Timetable:
     """Windows that never overlap, in one time zone."""
 
     openings: tuple[Opening, ...]
-    zone: ZoneInfo
+    zone: tzinfo
 
     def get_opening(self, now: datetime) -> Opening | None:
         """What is open at this instant."""
@@ -170,21 +167,13 @@ def compile_schedules(schedules: tuple[Schedule, ...], timezone: str | None) -> 
     return Timetable(openings=tuple(openings), zone=zone)
 
 
-def load_zone(name: str) -> ZoneInfo:
-    """A zone of the IANA database, by its name."""
-    from zoneinfo import ZoneInfo  # a tenth of the time that importing this library takes, and only schedules need it
-
-    return ZoneInfo(name)
-
-
-def _find_zone(name: str | None) -> ZoneInfo | ScheduleProblem:
+def _find_zone(name: str | None) -> tzinfo | ScheduleProblem:
     if not name:
         return ScheduleProblem(schedules=(), message="missing; schedules need the name of a time zone")
     try:
         return load_zone(name)
-    # Not found; no name of a zone; a directory, or a name too long; no text, or the name of a module of tzdata.
-    except (LookupError, ValueError, OSError, TypeError):
-        return ScheduleProblem(schedules=(), message=f"{show(name)} is not a known time zone")
+    except ValueError as error:
+        return ScheduleProblem(schedules=(), message=str(error))
 
 
 def _find_overlaps(openings: Sequence[Opening]) -> Iterator[ScheduleProblem]:

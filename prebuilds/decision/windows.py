@@ -33,6 +33,8 @@ class _Field(NamedTuple):
     low: int
     high: int
     names: tuple[str, ...] = ()
+    hints: tuple[tuple[int, str], ...] = ()
+    """What to say of numbers that other dialects of cron allow."""
 
     def read(self, text: str) -> tuple[frozenset[int], bool]:
         """The values that comma-separated terms allow, and whether a term is `*`. Raises `ValueError`."""
@@ -46,7 +48,7 @@ class _Field(NamedTuple):
         if step == 0:
             raise ValueError(f"`{shorten(term)}` has the step 0; it must be 1 or more")
         if low > high:
-            raise ValueError(f"`{shorten(term)}` runs backwards; write it as two ranges")
+            raise ValueError(f"`{shorten(term)}` runs backwards: write `{self._turn(body, low, high, step)}`")
         # As in robfig/cron, `*/2` is no star: it restricts its field.
         return range(low, high + 1, step), body in _STARS and step == 1
 
@@ -65,8 +67,19 @@ class _Field(NamedTuple):
             return self.low + self.names.index(text.lower())
         value = _read_number(text, *self.names)
         if not self.low <= value <= self.high:
-            raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}")
+            hint = dict(self.hints).get(value, "")
+            raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}{hint}")
         return value
+
+    def _turn(self, body: str, low: int, high: int, step: int) -> str:
+        """A range that runs over the end of the field, as terms that do not; names are kept."""
+        size = self.high - self.low + 1
+        values = [self.low + (value - self.low) % size for value in range(low, high + size + 1, step)]
+        texts = [str(value) if body[0].isdigit() else self.names[value - self.low] for value in values]
+        if step > 1:
+            return ",".join(texts)
+        cut = self.high - low + 1
+        return ",".join("-".join(dict.fromkeys((part[0], part[-1]))) for part in (texts[:cut], texts[cut:]))
 
 
 def _read_number(text: str, *names: str) -> int:
@@ -78,10 +91,11 @@ def _read_number(text: str, *names: str) -> int:
     return int(text)
 
 
-_HOUR = _Field("hour", 0, 23)
+_HOUR = _Field("hour", 0, 23, hints=((24, ": midnight is 0"),))
 _DAY = _Field("day-of-month", 1, 31)
 _MONTH = _Field("month", 1, 12, _MONTHS)
-_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS)
+_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS, hints=((7, ": Sunday is 0 in this dialect"),))
+_COUNT_HINTS = {6: ": leave out the seconds", 7: ": leave out the seconds and the year"}
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +161,8 @@ def parse_window(expression: str) -> Window:
     """
     fields = expression.split()
     if len(fields) != 5:
-        raise InvalidCronError(expression, (f"needs 5 fields, has {len(fields)}",))
+        hint = _COUNT_HINTS.get(len(fields), "")
+        raise InvalidCronError(expression, (f"needs 5 fields, has {len(fields)}{hint}",))
     problems = [] if fields[0] == "*" else [f"minute field: `{shorten(fields[0])}` is not `*`"]
     values: list[frozenset[int]] = []
     stars: list[bool] = []

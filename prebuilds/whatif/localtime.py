@@ -6,7 +6,7 @@ clock is put back an hour comes twice, and where it is put forward one is left o
 
 from __future__ import annotations
 
-from prebuilds.decision.timetables import load_zone
+from prebuilds.decision.zones import load_zone
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.traces import TICKS_PER_HOUR, to_instant
 
@@ -20,7 +20,7 @@ class LocalHours:
     def __init__(self, place: str, timezone: str) -> None:
         try:
             self._zone = load_zone(timezone)
-        except (LookupError, ValueError, OSError, TypeError):
+        except ValueError:
             raise InvalidValueError(place, "timezone", timezone, "the name of a time zone, such as UTC") from None
         self._known: dict[int, int] = {}
 

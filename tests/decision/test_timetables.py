@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -57,7 +59,9 @@ def test_every_problem_is_told_at_once() -> None:
     assert problems == (
         ScheduleProblem(schedules=(), message="'Mars/Olympus' is not a known time zone"),
         ScheduleProblem(schedules=(1,), message="hour field: `25` is not from 0 to 23"),
-        ScheduleProblem(schedules=(1,), message="day-of-week field: `7` is not from 0 to 6"),
+        ScheduleProblem(
+            schedules=(1,), message="day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect"
+        ),
         ScheduleProblem(
             schedules=(0, 2), message="`* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59"
         ),
@@ -65,7 +69,7 @@ def test_every_problem_is_told_at_once() -> None:
     assert [str(problem) for problem in problems] == [
         "timezone: 'Mars/Olympus' is not a known time zone",
         "schedules[1]: hour field: `25` is not from 0 to 23",
-        "schedules[1]: day-of-week field: `7` is not from 0 to 6",
+        "schedules[1]: day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect",
         "schedules[0] and schedules[2]: `* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59",
     ]
 
@@ -97,12 +101,44 @@ def test_the_name_of_a_module_is_no_zone(tmp_path: Path, monkeypatch: pytest.Mon
     assert str(problem) == "timezone: '__init__/x' is not a known time zone"
 
 
-@pytest.mark.parametrize("zone", ["Europe", "../etc/passwd", "x" * 300, "tzdata.zi", "Europe/Berlin\0", "\udc80"])
+@pytest.mark.parametrize("zone", ["Europe", "../etc/passwd", "x" * 300, "tzdata.zi", "CEST", "\udc80"])
 def test_a_name_that_is_no_zone_is_a_problem_and_no_failure(zone: str) -> None:
     """A directory, a path out of the database, a name too long: nothing but a time zone is read as one."""
     (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone)
     assert problem.schedules == ()
     assert problem.message.endswith("is not a known time zone")
+
+
+@pytest.mark.parametrize(
+    ("zone", "nearest"),
+    [
+        ("europe/berlin", "Europe/Berlin"),
+        ("America/New York", "America/New_York"),
+        (" Europe/Berlin ", "Europe/Berlin"),
+        ("Europe/Berln", "Europe/Berlin"),
+        ("Berlin", "Europe/Berlin"),
+        ("utc", "UTC"),
+        ("Europe/Berlin\0", "Europe/Berlin"),
+    ],
+)
+def test_the_nearest_name_is_told(zone: str, nearest: str) -> None:
+    """For names in the wrong case, with a blank, without a continent, or misspelt by a letter."""
+    (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone)
+    assert str(problem) == f"timezone: {zone!r} is not a known time zone: the nearest name is {nearest}"
+
+
+def test_without_a_database_utc_works_and_the_package_is_named() -> None:
+    """As on Windows, and in small containers. A process of its own, as zones are kept once they have been read."""
+    code = (
+        "from prebuilds import Schedule, check_schedules\n"
+        "for zone in ('UTC', 'Europe/Berlin'):\n"
+        "    print([str(problem) for problem in check_schedules([Schedule(cron='* 8 * * *', instances=1)], zone)])"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.modules['tzdata'] = None\n{code}"]
+    environment = os.environ | {"PYTHONTZPATH": ""}
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
+    problem = "timezone: 'Europe/Berlin' is not a known time zone: only UTC is, as there is no database of time zones"
+    assert (done.stdout, done.stderr) == (f'[]\n["{problem} (install tzdata)"]\n', "")
 
 
 def test_a_single_bad_schedule_is_caught() -> None:

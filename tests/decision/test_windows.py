@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from prebuilds import InvalidCronError, Schedule, SharedHour, Window, find_shared_hour, is_overlapping, parse_window
@@ -44,12 +44,31 @@ def test_a_step_makes_a_star_a_restriction(field: str, is_star: bool) -> None:
 MANY = [
     ("* 9-18 * *", ["needs 5 fields, has 4"]),
     ("", ["needs 5 fields, has 0"]),
-    ("* * * * * *", ["needs 5 fields, has 6"]),
+    ("0 * 9-18 * * *", ["needs 5 fields, has 6: leave out the seconds"]),
+    ("0 * 9-18 * * * 2026", ["needs 5 fields, has 7: leave out the seconds and the year"]),
+    ("* * * * * * * *", ["needs 5 fields, has 8"]),
     ("0 9 * * *", ["minute field: `0` is not `*`"]),
     ("*/1 9 * * *", ["minute field: `*/1` is not `*`"]),
     ("? 9 * * *", ["minute field: `?` is not `*`"]),
-    ("* 24 * * *", ["hour field: `24` is not from 0 to 23"]),
-    ("* 18-9 * * *", ["hour field: `18-9` runs backwards; write it as two ranges"]),
+    ("* 24 * * *", ["hour field: `24` is not from 0 to 23: midnight is 0"]),
+    ("* 25 * * *", ["hour field: `25` is not from 0 to 23"]),
+    ("* 22-6 * * *", ["hour field: `22-6` runs backwards: write `22-23,0-6`"]),
+    ("* 23-0 * * *", ["hour field: `23-0` runs backwards: write `23,0`"]),
+    ("* 22-6/3 * * *", ["hour field: `22-6/3` runs backwards: write `22,1,4`"]),
+    (
+        "* * 28-3 nov-FEB *",
+        [
+            "day-of-month field: `28-3` runs backwards: write `28-31,1-3`",
+            "month field: `nov-FEB` runs backwards: write `nov-dec,jan-feb`",
+        ],
+    ),
+    (
+        "* * * 11-2/2 fri-mon",
+        [
+            "month field: `11-2/2` runs backwards: write `11,1`",
+            "day-of-week field: `fri-mon` runs backwards: write `fri-sat,sun-mon`",
+        ],
+    ),
     ("* 9/0 * * *", ["hour field: `9/0` has the step 0; it must be 1 or more"]),
     ("* a * * *", ["hour field: `a` is no number of at most 4 digits"]),
     ("* -1 * * *", ["hour field: a value is missing"]),
@@ -66,8 +85,10 @@ MANY = [
     ),
     ("* * 0 0 *", ["day-of-month field: `0` is not from 1 to 31", "month field: `0` is not from 1 to 12"]),
     ("* * 32 13 *", ["day-of-month field: `32` is not from 1 to 31", "month field: `13` is not from 1 to 12"]),
-    ("* * * * 7", ["day-of-week field: `7` is not from 0 to 6"]),
-    ("* * * * sat-sun", ["day-of-week field: `sat-sun` runs backwards; write it as two ranges"]),
+    ("* * * * 7", ["day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect"]),
+    ("* * * * 6-7", ["day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect"]),
+    ("* * * * 8", ["day-of-week field: `8` is not from 0 to 6"]),
+    ("* * * * sat-sun", ["day-of-week field: `sat-sun` runs backwards: write `sat,sun`"]),
     (
         "* * * mon x",
         [
@@ -87,6 +108,24 @@ def test_every_bad_field_is_told_at_once(expression: str, problems: list[str]) -
     assert raised.value.expression == expression
     assert list(raised.value.problems) == problems
     assert str(raised.value) == f"`{expression}`: {'; '.join(problems)}"
+
+
+@given(st.integers(0, 3), st.integers(0, 31), st.integers(0, 31), st.none() | st.integers(1, 40))
+def test_what_is_to_be_written_for_a_range_that_runs_backwards_can_be_read(
+    field: int, first: int, last: int, step: int | None
+) -> None:
+    """It allows the values that one comes by, step by step, over the end of the field."""
+    low, high, name = ((0, 23, "hours"), (1, 31, "days"), (1, 12, "months"), (0, 6, "weekdays"))[field]
+    begin, end = sorted((low + first % (high - low + 1), low + last % (high - low + 1)), reverse=True)
+    assume(begin > end)
+    fields = ["*", "*", "*", "*", "*"]
+    fields[field + 1] = f"{begin}-{end}" if step is None else f"{begin}-{end}/{step}"
+    with pytest.raises(InvalidCronError) as raised:
+        parse_window(" ".join(fields))
+    (problem,) = raised.value.problems
+    fields[field + 1] = problem.split("`")[3]
+    circle = [*range(begin, high + 1), *range(low, end + 1)]
+    assert getattr(parse_window(" ".join(fields)), name) == frozenset(circle[:: step or 1])
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\A[-*/,0-9a-z? ]{0,30}\Z"))

@@ -1,0 +1,58 @@
+"""Time zones by their IANA names, and what to write instead of a name that is not known.
+
+- UTC is known everywhere. Every other zone is read from the database of the system, or of the package tzdata.
+- What is needed for schedules alone is imported when a schedule needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timezone, tzinfo
+from functools import cache, lru_cache
+
+from prebuilds.errors import show
+
+_FEWEST = 5  # letters that a name needs to resemble another: CEST is not a misspelt EST
+_MOST = 64
+_ALIKE = 0.85
+
+
+def load_zone(name: str) -> tzinfo:
+    """The zone of this name. Raises `ValueError`, whose text says what is wrong with the name."""
+    if name == "UTC":
+        return timezone.utc
+    from zoneinfo import ZoneInfo  # a tenth of the time that importing this library takes, and only schedules need it
+
+    try:
+        return ZoneInfo(name)
+    # Not found; no name of a zone; a directory, or a name too long; no text, or the name of a module of tzdata.
+    except (LookupError, ValueError, OSError, TypeError):
+        raise ValueError(f"{show(name)} is not a known time zone{_advise(name)}") from None
+
+
+def _advise(name: str) -> str:
+    if not _get_names():
+        return ": only UTC is, as there is no database of time zones (install tzdata)"
+    nearest = _find_nearest(name)
+    return f": the nearest name is {nearest}" if nearest else ""
+
+
+@cache
+def _get_names() -> Mapping[str, str]:
+    """The name of every zone, by itself and by the last part of itself, both in small letters."""
+    from zoneinfo import available_timezones
+
+    names = sorted(available_timezones())
+    return {name.rpartition("/")[2].lower(): name for name in names} | {name.lower(): name for name in names}
+
+
+@lru_cache(maxsize=2**10)
+def _find_nearest(name: str) -> str | None:
+    from difflib import get_close_matches
+
+    names, wanted = _get_names(), name.strip().replace(" ", "_").lower()
+    if wanted in names:
+        return names[wanted]
+    if not _FEWEST <= len(wanted) <= _MOST:
+        return None
+    return next((names[close] for close in get_close_matches(wanted, names, n=1, cutoff=_ALIKE)), None)
