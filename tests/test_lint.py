@@ -36,6 +36,42 @@ SNIPPETS = {
         with self.host.store.transaction(isolation=READ):
             self.host.pubsub.publish(message)  # found
         """,
+    "a batch, a relay and a queue": """
+        with store.transaction():
+            pubsub.publish_all(messages)  # found
+            relay.flush()  # found
+            self.queue.send(messages)  # found
+            OutboxRelay(store, pubsub).flush()  # found
+        relay.flush(), queue.send(messages)
+        """,
+    "a helper that flushes or sends": """
+        def tell():
+            relay.flush()
+        async def ask():
+            await queue.send(messages)
+        with store.transaction():
+            tell(), ask()  # found  # found
+        """,
+    "a flush or send of the module's own, by what it does": """
+        class Mail:
+            def send(self):
+                self.flush()
+                with store.transaction():
+                    self.send(), self.flush()
+            def flush(self):
+                self.lines.clear()
+        class Relay:
+            def flush(self):
+                self.pubsub.publish(message)
+            def work(self):
+                with store.transaction():
+                    self.flush()  # found
+        def send(message):
+            return message
+        with store.transaction():
+            send(message)
+            Mail.flush(mail)
+        """,
     "of other names": """
         with store.transactions(), transaction, transaction.atomic(), get(store.transaction):
             pubsub.publish(message)
@@ -44,6 +80,8 @@ SNIPPETS = {
             tx.publish_on_commit(message)
             publisher(message)
             pubsub.publish
+            relay.flush, queue.send
+            tx.send_mail(), relay.flush_quietly(), publish_everything()
         """,
     "async": """
         async def work():
@@ -363,12 +401,14 @@ def test_a_finding_says_what_happens_where() -> None:
         with store.transaction():
             pubsub.publish(message)
             if True: tell(); (lambda: publish(message))()
+            relay.flush()
         """)
     advice = "inside the transaction of line 4; hand the message to `publish_on_commit`"
     assert check(source) == [
         Finding(5, 4, f"PRB001 `publish` is called {advice}"),
         Finding(6, 13, f"PRB001 `tell` publishes, in line 3, {advice}"),
         Finding(6, 21, f"PRB001 a lambda publishes, in line 6, {advice}"),
+        Finding(7, 4, f"PRB001 `flush` is called {advice}"),
     ]
 
 

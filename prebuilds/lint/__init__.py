@@ -1,7 +1,8 @@
 """A linter that finds publishing inside a transaction, PRB001: `python -m prebuilds.lint PATH...`, or a flake8 plugin.
 
 - A transaction is a `with` or `async with` over a call whose last name is `transaction`.
-- Publishing is a call whose last name is `publish`, or of a function or method of the same module that leads to one.
+- Publishing is a call whose last name is `publish`, `publish_all`, `flush` or `send`, or of a function or method of the
+  same module that leads to one.
 - What is defined or passed on inside a transaction and not called there is fine.
 """
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from prebuilds.lint.scopes import MadeCall, Module, Scope, get_last_name
 
 CODE = "PRB001"
+_PUBLISHING = frozenset({"publish", "publish_all"})
+_RELAYING = frozenset({"flush", "send"})  # of a relay or a queue, which publish what waits
 _ADVICE = "hand the message to `publish_on_commit`"
 
 
@@ -47,7 +49,7 @@ def _find_publishers(scopes: Sequence[Scope], runs: _Runs) -> Mapping[Scope, ast
     callers: defaultdict[Scope, list[Scope]] = defaultdict(list)
     for scope in scopes:
         for call in scope.calls:
-            if _is_publish(call.node):
+            if _is_publish(call.node, runs[call.node]):
                 publishers.setdefault(scope, call.node)
             for run in runs[call.node]:
                 callers[run].append(scope)
@@ -60,8 +62,10 @@ def _find_publishers(scopes: Sequence[Scope], runs: _Runs) -> Mapping[Scope, ast
     return publishers
 
 
-def _is_publish(call: ast.Call) -> bool:
-    return get_last_name(call) == "publish"
+def _is_publish(call: ast.Call, runs: Sequence[Scope]) -> bool:
+    """Whether a call publishes by its name. A `flush` or `send` of the module's own is judged by what it does."""
+    name = get_last_name(call)
+    return name in _PUBLISHING or (name in _RELAYING and not runs)
 
 
 def _describe(call: MadeCall, runs: Sequence[Scope], publishers: Mapping[Scope, ast.Call]) -> Iterator[str]:
@@ -69,11 +73,11 @@ def _describe(call: MadeCall, runs: Sequence[Scope], publishers: Mapping[Scope, 
     if call.transaction is None:
         return
     where = f"inside the transaction of line {call.transaction.lineno}; {_ADVICE}"
+    name = get_last_name(call.node)
     published = [publishers[run] for run in runs if run in publishers]
-    if _is_publish(call.node):
-        yield f"`publish` is called {where}"
+    if _is_publish(call.node, runs):
+        yield f"`{name}` is called {where}"
     elif published:
-        name = get_last_name(call.node)
         yield f"{f'`{name}`' if name else 'a lambda'} publishes, in line {published[0].lineno}, {where}"
 
 
