@@ -95,6 +95,12 @@ class Injector:
         """A context in which no other process has a transaction open that writes."""
         return self._turns.write_turn(self.process) if self._turns else nullcontext()
 
+    def connection_turn(self) -> AbstractContextManager[None]:
+        """A context in which this process has one of the store's connections; nothing more if it has one already."""
+        if self._turns is None or self.open_transactions:
+            return nullcontext()
+        return self._turns.connection_turn(self.process)
+
     def refuse_if_crashed(self) -> None:
         """A process that is down can do nothing."""
         if self.has_crashed:
@@ -144,10 +150,9 @@ class Injector:
 class FaultyStore:
     """A `Store` as one process sees it, with one connection for its workers, so that it does one thing at a time.
 
-    `on_commit` is called after each commit, `on_rollback` after a fault has broken a transaction that writes.
+    `on_commit` is called after each commit, `on_rollback` after a fault has broken a transaction that writes. Both may
+    use the connection that the transaction had.
     """
-
-    max_connections = 2  # of which a pass takes half
 
     def __init__(
         self,
@@ -157,6 +162,7 @@ class FaultyStore:
         on_commit: Callable[[], None] = lambda: None,
         on_rollback: Callable[[], None] = lambda: None,
     ) -> None:
+        self.max_connections = min(store.max_connections, 2)  # of which a pass takes half
         self._store = store
         self._injector = injector
         self._on_commit = on_commit
@@ -178,7 +184,7 @@ class FaultyStore:
         def begin() -> Any:
             return self._store.transaction(isolation=isolation, read_only=read_only, lease=lease)
 
-        with nullcontext() if read_only else injector.write_turn():
+        with nullcontext() if read_only else injector.write_turn(), injector.connection_turn():
             try:
                 with self._open(begin, calls, mode) as tx:
                     yield tx
@@ -188,9 +194,9 @@ class FaultyStore:
                 raise
             if mode is FaultMode.DUPLICATE:
                 _repeat(begin, calls)
-        injector.loose_reads += isolation is Isolation.READ_COMMITTED and _is_planned_from(calls)
-        injector.written += [call.name for call in calls if call.is_write and call.name not in LEASE_CALLS]
-        self._on_commit()
+            injector.loose_reads += isolation is Isolation.READ_COMMITTED and _is_planned_from(calls)
+            injector.written += [call.name for call in calls if call.is_write and call.name not in LEASE_CALLS]
+            self._on_commit()
         injector.end(mode, Boundary.TRANSACTION, AnswerLostError)
 
     @contextmanager
@@ -260,7 +266,8 @@ class FaultyBuilder:
 
     def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
         def effect() -> None:
-            self._builder.submit(request, template_version_id, timeout=timeout)
+            with self._injector.connection_turn():  # which the builder may need
+                self._builder.submit(request, template_version_id, timeout=timeout)
 
         self._injector.cross(Boundary.SUBMIT, effect, InjectedTimeoutError)
 

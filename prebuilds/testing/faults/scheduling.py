@@ -3,7 +3,8 @@
 - Actors run in threads that hand over a baton whenever they pause. Nobody sleeps, and nobody waits for a time.
 - The same seed and the same actors give the same turns. Seed 0 lets each go on to its end, in their order.
 - While a transaction that writes is open, others may read, but none may begin one that writes: they would wait for
-  each other inside of the store, where no turn can be given.
+  each other inside of the store, where no turn can be given. For the same reason no more transactions are open at once
+  than the store has connections.
 """
 
 from __future__ import annotations
@@ -28,14 +29,19 @@ class Turns(Protocol):
         """A context in which no other actor is in such a context."""
         ...
 
+    def connection_turn(self, name: str) -> AbstractContextManager[None]:
+        """A context in which only so many actors are at once as there are connections."""
+        ...
+
 
 class Scheduler:
-    """Runs actors, and gives each its turns."""
+    """Runs actors, and gives each its turns. `connections` is how many of them can have one at once; None: all."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, connections: int | None = None) -> None:
+        self._free = connections
         self._random = Random(seed) if seed else None  # noqa: S311 - it decides turns, and keeps no secret
         self._batons: dict[str, threading.Semaphore] = {}
-        self._waits_to_write: set[str] = set()
+        self._waits: dict[str, str] = {}
         self._writer: str | None = None
         self._errors: list[BaseException] = []
 
@@ -64,19 +70,43 @@ class Scheduler:
     @contextmanager
     def write_turn(self, name: str) -> Iterator[None]:
         """The right to have a transaction open that writes, as soon as nobody else has it."""
-        if name not in self._batons:
+        if name not in self._batons or self._writer == name:
             yield
             return
-        while self._writer is not None:
-            self._waits_to_write.add(name)
-            self._hand_over()
-            self._batons[name].acquire()
+        self._wait(name, "write", lambda: self._writer is None)
         self._writer = name
         try:
             yield
         finally:
             self._writer = None
-            self._waits_to_write.clear()
+            self._end_waits("write")
+
+    @contextmanager
+    def connection_turn(self, name: str) -> Iterator[None]:
+        """The right to have a connection, as soon as one is free. Whoever has one asks for no second."""
+        if self._free is None:
+            yield
+            return
+        self._wait(name, "connect", self._has_free)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+            self._end_waits("connect")
+
+    def _wait(self, name: str, what: str, is_there: Callable[[], bool]) -> None:
+        """Let others act until this is there."""
+        while name in self._batons and not is_there():
+            self._waits[name] = what
+            self._hand_over()
+            self._batons[name].acquire()
+
+    def _has_free(self) -> bool:
+        return self._free is None or self._free > 0
+
+    def _end_waits(self, what: str) -> None:
+        self._waits = {name: waited for name, waited in self._waits.items() if waited != what}
 
     def _act(self, name: str, function: Callable[[], None]) -> None:
         self._batons[name].acquire()
@@ -93,7 +123,7 @@ class Scheduler:
 
     def _hand_over(self, *, after: str | None = None) -> None:
         """Give the baton to one of those that can act, in preference not to the one that had it."""
-        ready = [name for name in self._batons if name not in self._waits_to_write]
+        ready = [name for name in self._batons if name not in self._waits]
         others = [name for name in ready if name != after] or ready
         if others:
             chosen = self._random.choice(others) if self._random else others[0]

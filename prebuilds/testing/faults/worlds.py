@@ -47,7 +47,7 @@ class World:
         self.situations = {name: SITUATIONS[name] for name in scenario.situations}
         self._hopeless = frozenset(name for name, found in self.situations.items() if found.is_hopeless)
         self.store = store
-        self._scheduler = Scheduler(scenario.seed)
+        self._scheduler = Scheduler(scenario.seed, connections=store.max_connections)
         self._stale = StaleStore(store, lag=scenario.lag, hides={scenario.hides})
         self._is_stale = bool(scenario.lag or scenario.hides)
         self.watch = Watch(store, scenario, self.clock.now)

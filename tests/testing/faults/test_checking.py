@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_postgresql_passes_a_part_that_is_evenly_chosen(database: Database) -> N
     report = check_reconciler(database.make_new_store, examples=3, most_runs=30)
     assert report.explored.done == 30
     assert 0 < report.explored.share < 1
+
+
+def test_a_store_with_one_connection_is_given_one_transaction_at_a_time() -> None:
+    """Whoever has the turn waits for the connection of another, and not inside of the store, which would give up."""
+
+    def make_store() -> MemoryStore:
+        return MemoryStore(max_connections=1, timeout=timedelta(milliseconds=50))
+
+    replay_reconciler(make_store, "grow reconcilers=2 rounds=2 seed=1626 events=pause")
+    assert check_reconciler(make_store, examples=60, most_runs=30).searched >= 60
 
 
 @pytest.mark.parametrize("feature", Feature)

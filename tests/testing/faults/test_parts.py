@@ -279,6 +279,23 @@ def test_one_actor_at_a_time_has_the_turn_to_write() -> None:
     assert (most, writing) == ([1], [0])
 
 
+def test_as_many_actors_have_connections_as_there_are() -> None:
+    """The others go on until they want one too."""
+    scheduler, having, most = Scheduler(5, connections=2), [0], [0]
+
+    def act(name: str) -> None:
+        for _ in range(20):
+            scheduler.pause(name)
+            with scheduler.connection_turn(name):
+                having[0] += 1
+                most[0] = max(most[0], having[0])
+                scheduler.pause(name)
+                having[0] -= 1
+
+    scheduler.run({name: lambda name=name: act(name) for name in "abc"})  # type: ignore[misc]
+    assert (most, having) == ([2], [0])
+
+
 def test_an_actor_that_fails_stops_no_other_and_is_told() -> None:
     """The first error is raised when all have ended."""
     ended: list[str] = []
