@@ -6,6 +6,7 @@ Everything that is decided by chance follows from `seed`: the same call does the
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from prebuilds.errors import InvalidValueError
 from prebuilds.testing.faults.exploring import explore, list_worlds
@@ -16,6 +17,8 @@ from prebuilds.testing.faults.scenarios import Scenario
 from prebuilds.testing.faults.searching import search
 from prebuilds.testing.faults.situations import Feature
 
+_MINUTE = timedelta(minutes=1)
+
 
 def check_reconciler(
     make_store: MakeStore,
@@ -24,13 +27,15 @@ def check_reconciler(
     examples: int = 100,
     most_runs: int | None = None,
     seed: int = 0,
+    shrink_for: timedelta = _MINUTE,
 ) -> FaultReport:
     """Hold the loop over this store to what must hold of it, whatever goes wrong.
 
     `make_store` gives a new, empty store each time; one that has a `close` is closed. Every point of a round is tried
     with every fault mode, or `most_runs` of these if that is less, then `examples` larger scenarios. Features in
     `without` are those that the host leaves out. Raises `BrokenInvariantError`, which has the line to run the smallest
-    failure again. For a test:
+    failure again. A larger scenario that fails is told at once to the standard error output, and then made smaller for
+    as long as `shrink_for`. For a test:
 
         def test_our_store() -> None:
             print(check_reconciler(OurStore, without=[Feature.HISTORY]))
@@ -38,13 +43,15 @@ def check_reconciler(
     left_out = [feature for feature in Feature if feature in set(without)]
     if len(left_out) < len(set(without)):
         raise InvalidValueError("check_reconciler", "without", without, "a collection of Feature")
+    if not isinstance(shrink_for, timedelta) or shrink_for < timedelta():
+        raise InvalidValueError("check_reconciler", "shrink_for", shrink_for, "a timedelta of 0 or more")
     tally = Tally()
     explored = explore(make_store, list_worlds(left_out), tally.add, most_runs=most_runs)
     laws = list_laws(left_out)
     for law in laws:
         run_law(make_store, law)
     before = tally.runs
-    search(make_store, tally.add, without=left_out, examples=examples, first_seed=seed)
+    search(make_store, tally.add, without=left_out, examples=examples, first_seed=seed, shrink_for=shrink_for)
     return FaultReport.make(explored, tally.runs - before, [law.name for law in laws], tally, left_out)
 
 

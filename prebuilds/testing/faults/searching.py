@@ -3,11 +3,16 @@ Hypothesis, which shrinks what it finds to the smallest scenario that still fail
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from math import inf
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from prebuilds.errors import BrokenInvariantError
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.testing.faults.acts import ACTS
 from prebuilds.testing.faults.exploring import OnRun
 from prebuilds.testing.faults.messages import Delivery
@@ -55,9 +60,20 @@ def faults(processes: Collection[str]) -> st.SearchStrategy[Fault]:
 
 
 def search(
-    make_store: MakeStore, on_run: OnRun, *, without: Collection[Feature], examples: int, first_seed: int
+    make_store: MakeStore,
+    on_run: OnRun,
+    *,
+    without: Collection[Feature],
+    examples: int,
+    first_seed: int,
+    shrink_for: timedelta,
+    get_time: Callable[[], float] = SYSTEM_CLOCK.monotonic,
 ) -> None:
-    """Run so many scenarios. Raises `BrokenInvariantError` for the smallest that fails."""
+    """Run so many scenarios. Raises `BrokenInvariantError` for the smallest that fails.
+
+    The first that fails is told at once, and made smaller for as long as `shrink_for`, by the seconds of `get_time`.
+    """
+    shrinking = _Shrinking(shrink_for, get_time)
 
     @seed(first_seed)
     @settings(
@@ -71,7 +87,57 @@ def search(
     )
     @given(scenarios(without=without))
     def run(scenario: Scenario) -> None:
-        on_run(run_scenario(make_store, scenario))
+        shrinking.refuse_if_over()
+        try:
+            on_run(run_scenario(make_store, scenario))
+        except BrokenInvariantError as error:
+            shrinking.note(error)
+            raise
 
     if examples:
-        run()
+        shrinking.attempt(run)
+
+
+class _OverError(BaseException):
+    """There is no more time. Hypothesis lets it pass, as it is no `Exception`."""
+
+
+class _Shrinking:
+    """The failures of one search, from the first on, and how long to look for smaller ones."""
+
+    def __init__(self, limit: timedelta, get_time: Callable[[], float]) -> None:
+        self._seconds = limit.total_seconds()
+        self._get_time = get_time
+        self._until = inf
+        self._failures: list[BrokenInvariantError] = []
+
+    def refuse_if_over(self) -> None:
+        """Raises `_OverError` once the time is up."""
+        if self._get_time() >= self._until:
+            raise _OverError
+
+    def note(self, error: BrokenInvariantError) -> None:
+        """One more failure. The first is told to the standard error output, as what follows may take a while."""
+        if not self._failures:
+            self._until = self._get_time() + self._seconds
+            sys.stderr.write(f"{error}\n  made smaller for at most {self._seconds:g} s\n")
+        self._failures.append(error)
+
+    def attempt(self, run: Callable[[], None]) -> None:
+        """Search. Raises the smallest failure, with a note that has the first."""
+        try:
+            run()
+        except BrokenInvariantError as error:
+            raise self._explain(error) from error.__cause__
+        except _OverError:
+            smallest = min(self._failures, key=lambda error: len(error.replay))
+            raise self._explain(smallest) from smallest.__cause__
+
+    def _explain(self, error: BrokenInvariantError) -> BrokenInvariantError:
+        add_note(error, f"first found by: {self._failures[0].replay}")
+        return error
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """As `BaseException.add_note`, which Python 3.10 does not have."""
+    setattr(error, "__notes__", [*getattr(error, "__notes__", ()), note])  # noqa: B010 - it is typed from 3.11 on

@@ -16,6 +16,7 @@ from prebuilds.adapters.memory import MemoryStore
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.errors import BrokenInvariantError
 from prebuilds.testing.faults import FaultMode, Feature, Invariant, check_reconciler, replay_reconciler
+from prebuilds.testing.faults.searching import search
 from testing.faults import broken
 
 
@@ -92,6 +93,46 @@ def test_a_store_with_one_thing_wrong_is_found_out(make_store: Callable[[], Memo
         replay_reconciler(make_store, match[1])
     assert str(again.value) == str(raised.value)
     replay_reconciler(MemoryStore, match[1])
+
+
+def fail_in_search(seconds: int) -> tuple[int, BrokenInvariantError]:
+    """How many runs a failing search makes, each of which takes a second, and what it raises."""
+    made: list[MemoryStore] = []
+
+    def make_store() -> MemoryStore:
+        made.append(broken.StoreWithoutFencing())
+        return made[-1]
+
+    limit = timedelta(seconds=seconds)
+    with pytest.raises(BrokenInvariantError) as raised:
+        search(
+            make_store,
+            lambda _: None,
+            without=(),
+            examples=1_000,
+            first_seed=0,
+            shrink_for=limit,
+            get_time=lambda: float(len(made)),
+        )
+    return len(made), raised.value
+
+
+def test_making_a_failure_smaller_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first failure is told before, and again with what is raised, which is the shortest that was found."""
+    runs, first = fail_in_search(0)
+    told = f"{first}\n  made smaller for at most 0 s\n"
+    assert capsys.readouterr().err == told
+    more_runs, last = fail_in_search(30)
+    assert more_runs == runs + 30
+    assert capsys.readouterr().err == told.replace("most 0 s", "most 30 s")
+    assert f"first found by: {first.replay}" in getattr(last, "__notes__")  # noqa: B009 - it is typed from 3.11 on
+    assert len(last.replay) < len(first.replay)
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    """Before anything is run."""
+    with pytest.raises(InvalidValueError, match=r"check_reconciler.shrink_for: .* a timedelta of 0 or more"):
+        check_reconciler(MemoryStore, shrink_for=timedelta(seconds=-1))
 
 
 def test_a_store_that_raises_is_told_with_the_line_to_run_it_again() -> None:
