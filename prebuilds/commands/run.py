@@ -156,7 +156,7 @@ def _stopping_at_signals(reconciler: Reconciler) -> Iterator[None]:
 
     def stop(*_: object) -> None:
         restore()
-        reconciler.stop()
+        reconciler.request_stop()
 
     for number in before:
         signal.signal(number, stop)

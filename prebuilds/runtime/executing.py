@@ -38,6 +38,16 @@ _SKIPPED_CREATE = "the version that was planned is not the active one any more"
 _SKIPPED_DELETE = "it is no prebuild any more, or another build of it is under way"
 
 
+_KINDS: dict[type[Effect], str] = {
+    SubmitBuild: "submit",
+    SetPrebuildStatus: "mark",
+    CancelPending: "cancel pending",
+    AddMembership: "add membership",
+    CreatePrebuild: "create",
+    DeletePrebuild: "delete",
+}
+
+
 class _SkippedError(Exception):
     """What an effect was decided from is no longer so."""
 
@@ -78,10 +88,11 @@ class Executor:
         except _SkippedError as skipped:
             return OutcomeStatus.SKIPPED, str(skipped)
         except Exception as error:
-            _log.warning("effect failed", extra={"preset_id": effect.preset_id, "effect": effect}, exc_info=True)
+            reason = f"{type(error).__name__}: {error}"
+            _tell_failed(effect, reason)
             if isinstance(error, LeaseLostError):
                 self._lease.is_lost = True
-            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"
+            return OutcomeStatus.FAILED, reason
         return OutcomeStatus.DONE, ""
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
@@ -149,3 +160,12 @@ class Executor:
             raise
         with self._transaction() as tx:
             tx.mark_submitted(request.build_id)
+
+
+def _tell_failed(effect: Effect, reason: str) -> None:
+    """A log record with ids alone: the parameters of a build may be secret."""
+    kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
+    fields = {"preset_id": effect.preset_id, "effect": kind}
+    if request:
+        fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
+    _log.warning("%s: %s failed: %s", effect.preset_id, kind, reason, extra=fields, exc_info=True)

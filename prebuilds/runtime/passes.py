@@ -41,7 +41,7 @@ class Passes:
         self._calls = LimitedCalls(most=self._workers, timeout=options.submit_timeout)
         self._passing = threading.Lock()
         self._held: HeldLease | None = None
-        self.stopping = threading.Event()
+        self.is_stopping = False  # no event: a signal handler sets it
 
     def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
         """One pass over all presets, or over one. Raises `UnknownPresetError`, and what the store raises to a read."""
@@ -108,14 +108,14 @@ class Passes:
         outcomes = tuple(self._carry_out_each(executor, effects))
         elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
         result = PresetResult(preset_id=preset_id, outcomes=outcomes, elapsed=elapsed)
-        _log.info("preset reconciled", extra=_describe(result))
+        _tell(result)
         return result
 
     def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[Outcome]:
         has_failed_create = False
         for effect in effects:
             is_create = isinstance(effect, CreatePrebuild)
-            if self.stopping.is_set():
+            if self.is_stopping:
                 yield _skip(effect, "the reconciler stops")
             elif is_create and has_failed_create:
                 yield _skip(effect, "an earlier create of the preset failed")
@@ -129,10 +129,10 @@ def _skip(effect: Effect, reason: str) -> Outcome:
     return Outcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason)
 
 
-def _describe(result: PresetResult) -> Mapping[str, object]:
-    """The fields of a log record."""
+def _tell(result: PresetResult) -> None:
     counts = {status.value: len(result.select(status)) for status in OutcomeStatus}
-    return {"preset_id": result.preset_id, "elapsed_seconds": result.elapsed.total_seconds(), **counts}
+    fields = {"preset_id": result.preset_id, "elapsed_seconds": result.elapsed.total_seconds(), **counts}
+    _log.info("%s: %s", result.preset_id, ", ".join(f"{count} {name}" for name, count in counts.items()), extra=fields)
 
 
 def _find_next_change(fleet: Fleet, made: Plan, options: ReconcilerOptions) -> datetime | None:

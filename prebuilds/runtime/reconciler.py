@@ -3,7 +3,8 @@
 - `run` begins with a pass over all presets. Then it wakes at a message, at the instant from which a decision could
   differ, and at the interval at the latest.
 - What it sleeps for is measured by a clock that never goes back, so that a wrong wall clock delays nothing for long.
-- An error in a pass is logged and the next pass comes. Only `stop` ends `run`, and it works before, while and after.
+- An error in a pass is logged, and the next pass comes soon. An error in a hook is logged, and changes nothing.
+- Only `stop` and `request_stop` end `run`, before the next effect or event. They work before, while and after.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from prebuilds.runtime.passes import Passes
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.runtime.publishing import OutboxRelay
 from prebuilds.runtime.results import ReconciliationResult
+from prebuilds.runtime.wakeups import Wakeup
 
 _log = logging.getLogger(__name__)
 _DEFAULT_OPTIONS = ReconcilerOptions()
 _EVERYTHING = ""  # what a message says that concerns all presets
+_RETRY = timedelta(seconds=15)  # how soon everything is looked at again after something failed
 
 OnResult = Callable[[ReconciliationResult], None]
 
@@ -36,7 +39,7 @@ class Reconciler:
     """Keeps the pools of all presets of a store at their targets.
 
     With a `pubsub` it listens for what may call for another decision, and sends what waits in the store's outbox after
-    each pass. `on_result` is called with the result of every pass.
+    each pass. `on_result` is called with the result of every pass; what it raises is logged.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Reconciler:
         self._on_result = on_result
         self._events: set[str] = {_EVERYTHING}
         self._noticing = threading.Lock()
-        self._wake = threading.Event()
+        self._wake = Wakeup()
         self._running = threading.Lock()
         self._thread: int | None = None
         self._due = 0.0
@@ -69,33 +72,41 @@ class Reconciler:
         return self._report(self._passes.reconcile(preset_id))
 
     def run(self) -> None:
-        """Do passes until `stop` is called; at once nothing if it has been. Raises `AlreadyRunningError`."""
+        """Do passes until it is stopped; at once nothing if it has been. Raises `AlreadyRunningError`."""
         if not self._running.acquire(blocking=False):
             raise AlreadyRunningError
         self._thread = threading.get_ident()
         try:
             with self._listening():
-                while not self._passes.stopping.is_set():
+                while not self._passes.is_stopping:
                     self._work()
                     self._sleep()
         finally:
             self._thread = None
-            self._attempt(self._passes.release_lease)
+            self._attempt("the lease was not given back", self._passes.release_lease)
             self._running.release()
 
-    def stop(self, timeout: timedelta | None = None) -> bool:
-        """End `run` after the effects that are under way, and wait for that. Returns whether it has ended.
+    def request_stop(self) -> None:
+        """Have `run` end after the effects that are under way, and do not wait for that.
 
-        For good: a reconciler that has been stopped carries nothing out any more, and lets another have its lease.
-        Called by `run` itself, as from a signal handler or a hook, it does not wait.
+        For a signal handler, a hook or a coroutine: it takes no lock and never waits. For good: a reconciler that has
+        been stopped carries nothing out any more.
         """
-        self._passes.stopping.set()
+        self._passes.is_stopping = True
         self._wake.set()
+
+    def stop(self, timeout: timedelta | None = None) -> bool:
+        """`request_stop`, wait until `run` has ended, and let another have the lease. Returns whether it has ended.
+
+        Called by `run` itself, as from a hook, it does not wait. A signal handler calls `request_stop`: what it has
+        interrupted may be what is waited for here.
+        """
+        self.request_stop()
         if self._thread == threading.get_ident():
             return False
         has_ended = self._running.acquire(timeout=-1 if timeout is None else timeout.total_seconds())
         if has_ended:
-            self._attempt(self._passes.release_lease)
+            self._attempt("the lease was not given back", self._passes.release_lease)
             self._running.release()
         return has_ended
 
@@ -106,7 +117,7 @@ class Reconciler:
             yield
         finally:
             if end:
-                self._attempt(end)
+                self._attempt("listening did not end", end)
 
     def _notice(self, message: Message) -> None:
         if message.body != _EVERYTHING and not self._options.has_preset(message.body):
@@ -126,21 +137,36 @@ class Reconciler:
         events = self._take_events()
         if _EVERYTHING in events or self._options.clock.monotonic() >= self._due:
             self._due = self._options.clock.monotonic() + self._options.interval.total_seconds()
-            self._attempt(self._follow_up)
-        else:
-            for preset_id in sorted(events):
-                self._attempt(partial(self._follow_up, preset_id))
+            events = {_EVERYTHING}
+        for preset_id in sorted(events):
+            if not self._passes.is_stopping:
+                self._look_at(preset_id)
         if self._relay:
-            self._attempt(self._relay.flush)
+            self._attempt("messages were not sent", self._relay.flush)
 
-    def _follow_up(self, preset_id: str | None = None) -> None:
+    def _look_at(self, preset_id: str) -> None:
         """Do a pass, and wake for what it says will change, if that is before everything is looked at again."""
-        result = self.reconcile_all() if preset_id is None else self.reconcile_preset(preset_id)
+        follow_up = partial(self._follow_up, preset_id or None)
+        if not self._attempt(f"{preset_id or 'all presets'}: the pass failed", follow_up):
+            self._wake_in(_RETRY)
+
+    def _follow_up(self, preset_id: str | None) -> None:
+        try:
+            result = self.reconcile_all() if preset_id is None else self.reconcile_preset(preset_id)
+        except UnknownPresetError:
+            _log.info("%s: an event named it, but there is no such preset", preset_id, extra={"preset_id": preset_id})
+            return
         if result.next_change_at is not None:
-            wait = result.next_change_at - self._options.clock.now()
-            self._due = min(self._due, self._options.clock.monotonic() + max(wait.total_seconds(), 0))
+            self._wake_in(result.next_change_at - self._options.clock.now())
+        if result.failed:
+            self._wake_in(_RETRY)
+
+    def _wake_in(self, wait: timedelta) -> None:
+        self._due = min(self._due, self._options.clock.monotonic() + max(wait.total_seconds(), 0))
 
     def _sleep(self) -> None:
+        if self._passes.is_stopping:  # requested before `_work` cleared the wake-up
+            return
         seconds = max(self._due - self._options.clock.monotonic(), 0)
         # Rounded up: half a microsecond early would be too early, and then be waited for in a circle.
         self._options.clock.wait(self._wake, timedelta(microseconds=ceil(seconds * 1_000_000)))
@@ -148,14 +174,14 @@ class Reconciler:
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})
         if self._on_result:
-            self._on_result(result)
+            self._attempt("the hook on_result failed", partial(self._on_result, result))
         return result
 
-    def _attempt(self, step: Callable[[], object]) -> None:
-        """Do a step of `run`, which no error may end."""
+    def _attempt(self, what: str, step: Callable[[], object]) -> bool:
+        """Do a step that no error may get out of. Returns whether it went well; else `what` is logged."""
         try:
             step()
-        except UnknownPresetError as error:
-            _log.info("an event named a preset that is not there", extra={"preset_id": error.preset_id})
-        except Exception:
-            _log.exception("a step of the loop failed")
+        except Exception as error:
+            _log.exception("%s: %s: %s", what, type(error).__name__, error)
+            return False
+        return True

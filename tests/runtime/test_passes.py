@@ -423,19 +423,47 @@ def test_a_lease_is_renewed_within_a_long_pass() -> None:
 
 
 def test_effects_are_logged_with_fields(caplog: pytest.LogCaptureFixture) -> None:
-    """A record for each preset that something was done for, and a warning with its traceback for what failed."""
+    """A record for each preset that something was done for, and a warning with its traceback for what failed.
+
+    The message alone says what, and whose.
+    """
     caplog.set_level(logging.INFO, "prebuilds")
     world = World()
     world.builder.error = RuntimeError("quota exceeded")
     world.reconcile()
     failed, reconciled = caplog.records
-    assert (failed.levelname, failed.getMessage(), vars(failed)["effect"]) == ("WARNING", "effect failed", create(1))
-    assert failed.exc_info is not None
-    fields = {name: vars(reconciled)[name] for name in ("preset_id", "done", "skipped", "failed")}
-    assert (reconciled.getMessage(), fields) == (
-        "preset reconciled",
-        {"preset_id": "p", "done": 1, "skipped": 1, "failed": 1},
+    assert (failed.levelname, failed.exc_info is None) == ("WARNING", False)
+    assert read_record(failed) == (
+        "p: create failed: RuntimeError: quota exceeded",
+        {"preset_id": "p", "effect": "create", "build_id": "0001", "workspace_id": "0002"},
     )
+    assert read_record(reconciled) == (
+        "p: 1 done, 1 skipped, 1 failed",
+        {"preset_id": "p", "done": 1, "skipped": 1, "failed": 1, "elapsed_seconds": 0.0},
+    )
+
+
+def read_record(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
+    """The message, and the fields that are the library's own."""
+    usual = vars(logging.makeLogRecord({})).keys() | {"message"}
+    return record.getMessage(), {name: value for name, value in vars(record).items() if name not in usual}
+
+
+@pytest.mark.parametrize("transition", [Transition.START, Transition.DELETE])
+def test_no_log_record_has_the_parameters_of_a_build(transition: Transition, caplog: pytest.LogCaptureFixture) -> None:
+    """They may be secret. Nothing that a record carries tells them, at any level, when a call to the host fails."""
+    caplog.set_level(logging.DEBUG, "prebuilds")
+    preset = make_preset(parameters={"token": "hunter2"})
+    world = World(preset)
+    if transition is Transition.DELETE:
+        world.fill()
+        world.promote(preset)
+    for error in (TimeoutError("no answer"), RuntimeError("quota exceeded")):
+        world.builder.error = error
+        assert world.reconcile().failed
+    records = [(record.getMessage(), vars(record)) for record in caplog.records]
+    assert "failed" in repr(records)
+    assert "hunter2" not in repr(records)
 
 
 def test_prebuilds_of_no_known_preset_are_left_alone_and_counted() -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import attrs
 import pytest
@@ -12,7 +17,15 @@ import pytest
 from prebuilds import BuildStatus, Schedule
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
 from prebuilds.errors import AlreadyRunningError
-from prebuilds.runtime import PREBUILDS_CHANGED, SYSTEM_CLOCK, Message, PassStatus, Reconciler, ReconciliationResult
+from prebuilds.runtime import (
+    PREBUILDS_CHANGED,
+    SYSTEM_CLOCK,
+    Message,
+    PassStatus,
+    Reconciler,
+    ReconcilerOptions,
+    ReconciliationResult,
+)
 from runtime.world import HOUR, MINUTE, NOW, SECOND, World, make_preset
 
 LONG = timedelta(seconds=60)
@@ -89,20 +102,69 @@ def test_a_message_about_a_preset_that_is_gone_is_no_error(caplog: pytest.LogCap
     loop = Loop(world, 2, pubsub=pubsub)
     loop.reactions = {1: lambda: pubsub.publish(Message(topic=PREBUILDS_CHANGED, body="ghost"))}
     loop.run()
-    assert [record.levelname for record in caplog.records if "not there" in record.getMessage()] == ["INFO"]
+    told = [(record.levelname, record.getMessage()) for record in caplog.records if "ghost" in record.getMessage()]
+    assert told == [("INFO", "ghost: an event named it, but there is no such preset")]
 
 
-def test_an_error_in_a_pass_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and the next pass comes at the interval."""
-    world = World()
+@pytest.mark.parametrize("interval", [5 * SECOND, HOUR])
+def test_an_error_in_a_pass_does_not_end_the_loop(interval: timedelta, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and everything is looked at again within 15 s, however long the interval is."""
+    world = World(interval=interval)
+    loop = Loop(world, 1)
+    real = world.store.transaction
+    failures = iter([OSError("the disk is full")] * 2)
+
+    def transaction(**options: Any):  # noqa: ANN202
+        if options.get("read_only"):
+            for error in failures:
+                raise error
+        return real(**options)
+
+    world.store.transaction = transaction  # type: ignore[method-assign]
+    assert loop.run() == [NOW + 2 * min(interval, 15 * SECOND)]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["all presets: the pass failed: OSError: the disk is full"] * 2
+
+
+def test_an_effect_that_failed_is_tried_again_soon() -> None:
+    """Everything is looked at again within 15 s, however long the interval is."""
+    world = World(interval=HOUR)
+    loop = Loop(world, 3)
+    world.builder.error = TimeoutError("no answer")
+
+    def mend() -> None:
+        world.builder.error = None
+
+    loop.reactions = {1: mend}
+    assert loop.run() == [NOW, NOW + 15 * SECOND, NOW + 15 * SECOND + HOUR]
+
+
+def test_a_hook_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What it raises is logged. The next pass comes when a decision could differ, not at the interval."""
+    world = World(make_preset(ttl=100 * SECOND), interval=HOUR)
+    world.fill()
+    loop = Loop(world, 2)
 
     def fail() -> None:
         raise OSError("the hook fails")
 
-    loop = Loop(world, 2)
     loop.reactions = {1: fail}
-    assert loop.run() == [NOW, NOW + 15 * SECOND]
-    assert [record.getMessage() for record in caplog.records] == ["a step of the loop failed"]
+    first, second = loop.run()
+    assert second - first == 40 * SECOND + timedelta.resolution
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["the hook on_result failed: OSError: the hook fails"]
+
+
+def test_a_hook_that_fails_leaves_the_result_to_who_asked_for_it() -> None:
+    """A pass that is done by hand returns what it did."""
+    world = World()
+
+    def fail(_: ReconciliationResult) -> None:
+        raise OSError("the hook fails")
+
+    reconciler = Reconciler(world.store, world.builder, options=world.options, on_result=fail)
+    assert len(reconciler.reconcile_all().done) == 3
+    assert reconciler.reconcile_preset("p").presets == ()
 
 
 def test_a_wall_clock_that_goes_back_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +195,77 @@ def test_stop_ends_a_pass_between_two_effects_and_frees_the_lease() -> None:
     assert result.skipped[0].reason == "the reconciler stops"
     second = Reconciler(world.store, world.builder, options=attrs.evolve(world.options, holder="second"))
     assert second.reconcile_all().status is PassStatus.RECONCILED
+
+
+def test_stop_comes_before_the_next_event() -> None:
+    """Presets that something happened to are looked at one by one. Those that were not are left for the next loop."""
+    names = [f"p{number}" for number in range(20)]
+    world = World(*(make_preset(id=name, desired_instances=0) for name in names))
+    pubsub = MemoryPubSub(MemoryStore())
+    loop = Loop(world, 3, pubsub=pubsub)
+    loop.reactions = {1: lambda: [pubsub.publish(Message(topic=PREBUILDS_CHANGED, body=name)) for name in names]}
+    loop.run()
+    plans = [result.plan for result in loop.results if result.plan]
+    assert [len(made.decisions) for made in plans] == [20, 1, 1]
+
+
+class Tripwire:
+    """Stops a reconciler before the n-th line that its loop runs, in the thread that runs it, as a handler would.
+
+    It is the reconciler's clock too. A sleep that nothing ends is short, and the last; it is noted if it should have
+    been ended.
+    """
+
+    def __init__(self, line: int) -> None:
+        self._left = line
+        self.has_overslept = False
+        options = ReconcilerOptions(interval=timedelta(days=1), clock=self)
+        self.reconciler = Reconciler(MemoryStore(), World().builder, options=options)
+
+    now = staticmethod(SYSTEM_CLOCK.now)
+    monotonic = staticmethod(SYSTEM_CLOCK.monotonic)
+
+    @property
+    def has_tripped(self) -> bool:
+        return self._left <= 0
+
+    def wait(self, event: threading.Event, timeout: timedelta) -> bool:
+        assert timeout > MINUTE
+        if not event.wait(0.01) and not event.is_set():
+            self.has_overslept = self.has_tripped
+            sys.settrace(None)
+            self.reconciler.request_stop()
+        return True
+
+    def run(self) -> None:
+        sys.settrace(self._trace)
+        try:
+            self.reconciler.run()
+        finally:
+            sys.settrace(None)
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
+        if Path(frame.f_code.co_filename).name not in ("reconciler.py", "wakeups.py", "threading.py"):
+            return None
+        self._left -= event == "line"
+        if event == "line" and self.has_tripped:
+            sys.settrace(None)
+            self.reconciler.request_stop()
+        return self._trace
+
+
+def test_a_handler_can_stop_it_at_any_moment() -> None:
+    """Between any two lines of the loop, those that hold a lock included: it waits for nothing, and no sleep begins."""
+    for line in count(1):
+        trip = Tripwire(line)
+        thread = threading.Thread(target=trip.run, daemon=True)
+        thread.start()
+        thread.join(LONG.total_seconds())
+        stopped = (thread.is_alive(), trip.has_overslept)
+        assert stopped == (False, False), f"stopped before line {line} of the loop, it goes on"
+        if not trip.has_tripped:
+            break
+    assert line > 30
 
 
 def test_stop_from_another_thread_waits_until_it_has_ended() -> None:
