@@ -226,7 +226,10 @@ class UnsupportedStoreError(PrebuildsError, ValueError):
 
 
 class ForkedStoreError(PrebuildsError, RuntimeError):
-    """A store is of no use in this process, as a transaction was open when it was forked off."""
+    """A transaction was open when this process was forked off: it is the parent's, and of no use here.
+
+    Of a SQLite store no other can be begun either, as SQLite would rely on locks that only the parent has.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)

@@ -160,14 +160,14 @@ def test_a_read_that_fails_is_tried_again(
 ) -> None:
     """It is logged, and nothing is missed."""
     inbox, pubsub = Inbox(), SQLitePubSub(store, interval=SOON)
-    read, errors = pubsub._read, [PoolExhaustedError(8, 10.0), StoreBusyError(10.0)]
+    read, errors = pubsub._feed.read, [PoolExhaustedError(8, 10.0), StoreBusyError(10.0)]
 
     def fail(after: int) -> Any:
         if errors:
             raise errors.pop()
         return read(after)
 
-    monkeypatch.setattr(pubsub, "_read", fail)
+    monkeypatch.setattr(pubsub._feed, "read", fail)
     with caplog.at_level(logging.ERROR):
         pubsub.subscribe("t", inbox)
         pubsub.publish(make_message("one"))
@@ -199,10 +199,11 @@ def test_the_thread_ends_with_the_store(store: SQLiteStore, caplog: pytest.LogCa
     """There is nothing to read any more, and nothing to complain of."""
     pubsub = SQLitePubSub(store, interval=SOON)
     pubsub.subscribe("t", Inbox())
-    assert pubsub._thread
+    thread = pubsub._listening._thread
+    assert thread
     store.close()
-    pubsub._thread.join(timeout=60)
-    assert not pubsub._thread.is_alive()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
     assert caplog.records == []
     pubsub.close()
 

@@ -3,6 +3,7 @@
 - A hint may be lost, and one may come for nothing; it only ends a wait early.
 - LISTEN needs a connection of its own for as long as it listens, outside of the pool. If that is lost, another is made,
   after a wait that doubles with each failure, up to a minute.
+- A process that is forked off closes its ends of its parent's sockets, and never touches the parent's connection.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 60.0  # seconds between two attempts to connect
 
+_abandoned: list[Connection] = []  # of a parent process; they must not even be closed
+
 
 class Hints:
     """Waits for hints on a channel; only one thread waits. Without `parameters` it does not listen to others."""
@@ -30,12 +33,7 @@ class Hints:
     def __init__(self, parameters: dict[str, Any] | None, channel: str) -> None:
         self._parameters = parameters
         self._channel = channel
-        self._connection: Connection | None = None
-        self._pause = _FIRST_PAUSE
-        self._retry_at = 0.0
-        self._reader, self._writer = socket.socketpair()
-        self._reader.settimeout(0)
-        self._writer.settimeout(0)
+        self._reset()
 
     def give(self) -> None:
         """A hint from this process."""
@@ -73,6 +71,22 @@ class Hints:
             self._connection.close()
         self._reader.close()
         self._writer.close()
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: hear hints of its own, and take none from its parent."""
+        if self._connection is not None:
+            _abandoned.append(self._connection)
+        self._reader.close()
+        self._writer.close()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._connection: Connection | None = None
+        self._pause = _FIRST_PAUSE
+        self._retry_at = 0.0
+        self._reader, self._writer = socket.socketpair()
+        self._reader.settimeout(0)
+        self._writer.settimeout(0)
 
     def _drain(self, connection: Connection) -> None:
         """Take what has come, all of which is one hint."""

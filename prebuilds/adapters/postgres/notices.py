@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
+from prebuilds.adapters.listening import Notice
 from prebuilds.adapters.postgres.statements import Statements
 from prebuilds.runtime.models import Message
 
@@ -28,13 +28,6 @@ DELETE = """
     )
 """
 LIST = "SELECT id, topic, body FROM notices WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
-
-
-class Notice(NamedTuple):
-    """A message and its number."""
-
-    number: int
-    message: Message
 
 
 def insert_notices(statements: Statements, messages: Sequence[Message], *, retention: timedelta) -> None:

@@ -4,7 +4,8 @@
 - What a transaction is set to holds for it alone (SET LOCAL), so that it holds behind PgBouncer too, and goes along
   with its beginning in one message to the server.
 - A connection that turns out to be dead when a transaction begins is given up for another, as nothing has been done.
-- A process that is forked off makes connections of its own, and leaves those of its parent alone.
+- A process that is forked off makes connections of its own when it needs them. It takes no lock of its parent, which
+  a thread that is not there might hold, and never touches its parent's connections.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
@@ -29,6 +31,7 @@ from prebuilds.runtime.ports import Isolation
 
 _LEVELS = {Isolation.READ_COMMITTED: "READ COMMITTED", Isolation.REPEATABLE_READ: "REPEATABLE READ"}
 
+_pools: WeakSet[Pool] = WeakSet()
 _abandoned: list[ConnectionPool[Connection]] = []  # of a parent process; they must not even be closed
 
 
@@ -40,8 +43,9 @@ class Pool:
         self._settings = _make_settings(schema, timeouts)
         self._max_connections = max_connections
         self._seconds = timeouts.connection.total_seconds()
-        self._lock = threading.Lock()
-        self._open()
+        self._is_closed = False
+        self._reset()
+        _pools.add(self)
 
     @contextmanager
     def lend(self, *, isolation: Isolation, read_only: bool) -> Iterator[Connection]:
@@ -59,7 +63,21 @@ class Pool:
 
     def close(self) -> None:
         """Close the idle connections now, and the others when they are given back."""
-        self._get_pool().close()
+        with self._lock:
+            self._is_closed, pool = True, self._pool
+        if pool:
+            pool.close()
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: forget what is the parent's."""
+        if self._pool:
+            _abandoned.append(self._pool)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._lent = 0
+        self._pool: ConnectionPool[Connection] | None = None
 
     def _begin(self, pool: ConnectionPool[Connection], begin: bytes) -> Connection:
         deadline = monotonic() + self._seconds
@@ -91,6 +109,8 @@ class Pool:
         return connection
 
     def _put_back(self, pool: ConnectionPool[Connection], connection: Connection) -> None:
+        if pool is not self._pool:
+            return  # borrowed before this process was forked off: it is the parent's
         try:
             if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.rollback()
@@ -102,16 +122,15 @@ class Pool:
             pool.putconn(connection)
 
     def _get_pool(self) -> ConnectionPool[Connection]:
-        if self._pid != os.getpid():
-            with self._lock:
-                if self._pid != os.getpid():
-                    _abandoned.append(self._pool)
-                    self._open()
-        return self._pool
+        with self._lock:
+            if self._is_closed:
+                raise StoreClosedError
+            if self._pool is None:
+                self._pool = self._make_pool()
+            return self._pool
 
-    def _open(self) -> None:
-        self._lent = 0
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+    def _make_pool(self) -> ConnectionPool[Connection]:
+        return ConnectionPool(
             kwargs=self._parameters,
             min_size=0,
             max_size=self._max_connections,
@@ -119,7 +138,15 @@ class Pool:
             name="prebuilds",
             open=True,
         )
-        self._pid = os.getpid()
+
+
+def _after_fork_in_child() -> None:
+    for pool in tuple(_pools):
+        pool.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which forks nothing
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _make_settings(schema: str, timeouts: Timeouts) -> str:

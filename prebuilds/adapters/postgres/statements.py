@@ -4,10 +4,12 @@
 - A transaction that is read-only writes nothing, and is none the worse for having been asked to.
 - An error ends the transaction, as in PostgreSQL itself; only a `nested` part can be left behind. Whoever has caught
   it and goes on gets it again at the end, as nothing can be committed then.
+- A process that was forked off within a transaction runs nothing in it: the connection is its parent's.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -20,7 +22,13 @@ from psycopg.pq import TransactionStatus
 from prebuilds.adapters.postgres.connecting import Connection
 from prebuilds.adapters.postgres.failures import is_wrong_server, translate
 from prebuilds.adapters.rows import Row
-from prebuilds.errors import CommitUnknownError, ReadOnlyTransactionError, StoreUnavailableError, TransactionEndedError
+from prebuilds.errors import (
+    CommitUnknownError,
+    ForkedStoreError,
+    ReadOnlyTransactionError,
+    StoreUnavailableError,
+    TransactionEndedError,
+)
 
 
 class Statements:
@@ -30,6 +38,7 @@ class Statements:
         self._connection = connection
         self._read_only = read_only
         self._began = began
+        self._process = os.getpid()
         self._depth = 0
         self._error: Exception | None = None
         self._has_ended = False
@@ -65,6 +74,7 @@ class Statements:
 
     def commit(self) -> None:
         """End the transaction well. Raises the error that it cannot be committed for, and `CommitUnknownError`."""
+        self._require_open()
         if self._connection.info.transaction_status is not TransactionStatus.INTRANS:
             raise self._error or TransactionEndedError
         try:
@@ -84,8 +94,7 @@ class Statements:
             self._error = None
 
     def _execute(self, sql: str, parameters: dict[str, Any] | None) -> list[Row]:
-        if self._has_ended:
-            raise TransactionEndedError
+        self._require_open()
         try:
             with self._connection.cursor(binary=parameters is not None) as cursor:
                 cursor.execute(sql.encode(), parameters)
@@ -95,6 +104,12 @@ class Statements:
             if failure is error:
                 raise
             raise failure from error
+
+    def _require_open(self) -> None:
+        if self._has_ended:
+            raise TransactionEndedError
+        if self._process != os.getpid():
+            raise ForkedStoreError("the store")
 
     def _fail(self, error: psycopg.Error) -> Exception:
         if is_wrong_server(error):
