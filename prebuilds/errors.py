@@ -275,7 +275,7 @@ class StoreBusyError(PrebuildsError, TimeoutError):
 
 
 class StoreUnavailableError(PrebuildsError, TimeoutError):
-    """The store's server could not be reached, or has ended the transaction.
+    """The store cannot be used for now: its server is out of reach or has ended the transaction, or its disk is full.
 
     Nothing was written, and trying again is safe.
     """
@@ -285,18 +285,18 @@ class StoreUnavailableError(PrebuildsError, TimeoutError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"the store's server cannot be used: {self.problem}"
+        return f"the store cannot be used: {self.problem}"
 
 
 class CommitUnknownError(PrebuildsError, ConnectionError):
-    """The connection was lost while a transaction was being committed: nobody knows whether it was."""
+    """The connection was lost, or the disk failed, during a commit: nobody knows whether it was done."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"the connection was lost during a commit, which may have been done: {self.problem}"
+        return f"a commit was cut short, and may have been done: {self.problem}"
 
 
 class CallTimedOutError(PrebuildsError, TimeoutError):

@@ -32,9 +32,12 @@ from prebuilds.errors import InvalidValueError
 PREBUILDS_USER_ID = "prebuilds"
 """Who owns a workspace that nobody has claimed."""
 
-_SURROGATES = re.compile("[\ud800-\udfff]")  # what no encoding can express, and so no database can hold
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL does not hold, and what no encoding can express
 _POSITIVE = check("a whole number of 1 or more", lambda value: type(value) is int and value >= 1)
-_BODY = check("text without lone surrogates", lambda value: isinstance(value, str) and not _SURROGATES.search(value))
+_BODY = check(
+    "text without NUL characters and lone surrogates",
+    lambda value: isinstance(value, str) and not _UNSTORABLE.search(value),
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -670,3 +670,12 @@ def test_under_load_the_librarys_way_never_exhausts_the_pool(size: int, make_poo
     bodies = [body.split(":") for body in take(2 * size * 20)]
     for number in range(2 * size):
         assert [int(count) for name, count in bodies if name == str(number)] == list(range(20))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_what_not_every_store_can_hold_is_no_message(text: str) -> None:
+    """PostgreSQL holds no NUL, and nothing encodes half a surrogate: refused at once, and by all stores alike."""
+    with pytest.raises(InvalidValueError, match=r"Message\.topic: .* none of them a control character$"):
+        Message(topic=text)
+    with pytest.raises(InvalidValueError, match=r"Message\.body: .* must be text without NUL characters and lone surr"):
+        Message(topic="t", body=text)

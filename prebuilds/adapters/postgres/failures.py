@@ -3,6 +3,7 @@
 - Whoever waited too long, was the victim of a deadlock or came too late for its snapshot has written nothing, and may
   try again: `StoreBusyError`.
 - So may whoever has lost its connection, unless it was about to commit: then nobody knows, `CommitUnknownError`.
+- A server whose disk is full has written nothing either: `StoreUnavailableError`, until there is room.
 - All else is a defect of this adapter, or of the database, and is raised as it is.
 """
 
@@ -14,6 +15,7 @@ from psycopg import errors
 from prebuilds.errors import StoreBusyError, StoreUnavailableError
 
 _BUSY = (errors.LockNotAvailable, errors.QueryCanceled, errors.SerializationFailure, errors.DeadlockDetected)
+_NO_ROOM = (errors.DiskFull, errors.OutOfMemory)
 # After a failover the old server, or a replica, answers so until the pool has found the new one.
 _WRONG_SERVER = (errors.ReadOnlySqlTransaction, errors.CannotConnectNow, errors.TooManyConnections)
 
@@ -25,7 +27,7 @@ def translate(error: psycopg.Error, *, seconds: float, is_closed: bool) -> Excep
     """
     if isinstance(error, _BUSY):
         return StoreBusyError(round(seconds, 3))
-    if is_closed or isinstance(error, _WRONG_SERVER):
+    if is_closed or isinstance(error, _WRONG_SERVER + _NO_ROOM):
         return make_unavailable_error(error)
     return error
 

@@ -5,6 +5,8 @@
   commits: a workspace that a user has claimed would be a prebuild again, and be deleted or given to somebody else.
 - A write transaction is a writer from its first statement (`BEGIN IMMEDIATE`), so that it never fails half-way because
   somebody else has written since it read.
+- What does not fit on the disk, or fails on it, is `StoreUnavailableError`: nothing of the transaction was written, and
+  the store works again once the disk does. Only if the disk fails during a commit nobody knows whether it was done.
 - A read-only transaction sees the moment it began at, and SQLite itself refuses its writes.
 - Waiting for other processes is done here. SQLite's own waiting backs off, to a tenth of a second in the end: the
   longer one has waited the longer one waits, while others go first.
@@ -17,12 +19,20 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from prebuilds.errors import ForkedStoreError, ReadOnlyTransactionError, StoreBusyError
+from prebuilds.errors import (
+    CommitUnknownError,
+    ForkedStoreError,
+    ReadOnlyTransactionError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 
 _T = TypeVar("_T")
 
 _BUSY = ("database is locked", "database table is locked", "database schema is locked", "locking protocol")
 _READ_ONLY = "attempt to write a readonly database"
+_FULL = "database or disk is full"
+_BROKEN = "disk I/O error"
 _STATEMENTS = 256  # that a connection keeps compiled; more than there are
 
 _abandoned: list[sqlite3.Connection] = []  # of a parent process; they must not even be closed
@@ -51,13 +61,18 @@ class Connection:
         return self._raw.in_transaction
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        """Run a statement. Raises `StoreBusyError`, `ReadOnlyTransactionError`, and what sqlite3 raises."""
+        """Run a statement.
+
+        Raises `StoreBusyError`, `StoreUnavailableError`, `ReadOnlyTransactionError`, and what sqlite3 raises.
+        """
         self._require_own()
         try:
             return self._raw.execute(sql, parameters)
         except sqlite3.OperationalError as error:
             if is_busy(error):
                 raise StoreBusyError(self._seconds) from error
+            if str(error) in (_FULL, _BROKEN):
+                raise StoreUnavailableError(f"{self._path}: {error}") from error
             if self.is_read_only and str(error) == _READ_ONLY:
                 raise ReadOnlyTransactionError from error
             raise
@@ -84,7 +99,13 @@ class Connection:
         self.wait_for(self._begin_reading if read_only else self._begin_writing, deadline)
 
     def commit(self) -> None:
-        self.execute("COMMIT")
+        """Commit the transaction. Raises `CommitUnknownError` too."""
+        try:
+            self.execute("COMMIT")
+        except StoreUnavailableError as error:
+            if str(error.__cause__) == _BROKEN:
+                raise CommitUnknownError(error.problem) from error
+            raise
 
     def roll_back(self) -> None:
         """Undo the transaction, if there is still one: some errors end it within SQLite."""
