@@ -35,6 +35,14 @@ class Hints:
         self._channel = channel
         self._reset()
 
+    def _reset(self) -> None:
+        self._connection: Connection | None = None
+        self._pause = _FIRST_PAUSE
+        self._retry_at = 0.0
+        self._reader, self._writer = socket.socketpair()
+        self._reader.settimeout(0)
+        self._writer.settimeout(0)
+
     def give(self) -> None:
         """A hint from this process."""
         with suppress(OSError):  # full, so that there is a hint already; or closed, so that nobody waits
@@ -79,14 +87,6 @@ class Hints:
         self._reader.close()
         self._writer.close()
         self._reset()
-
-    def _reset(self) -> None:
-        self._connection: Connection | None = None
-        self._pause = _FIRST_PAUSE
-        self._retry_at = 0.0
-        self._reader, self._writer = socket.socketpair()
-        self._reader.settimeout(0)
-        self._writer.settimeout(0)
 
     def _drain(self, connection: Connection) -> None:
         """Take what has come, all of which is one hint."""
