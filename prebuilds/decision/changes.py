@@ -1,6 +1,6 @@
 """The next change: when a decision could differ though no new data has come (R12); a host can sleep until then.
 
-- Only time passes: a prebuild outlives its ttl, a backoff ends, a window opens or closes.
+- Only time passes: a prebuild outlives its ttl, an invalidation comes, a backoff ends, a window opens or closes.
 - The instant is the first at which the cause holds, to the microsecond that datetimes resolve: a prebuild of exactly
   the ttl is still good, and a backoff still holds at its last instant.
 """
@@ -26,6 +26,7 @@ class ChangeCause(Enum):
     """Why a decision could differ from an instant on."""
 
     EXPIRY = "expiry"
+    INVALIDATION = "invalidation"
     BACKOFF_END = "backoff_end"
     WINDOW_EDGE = "window_edge"
 
@@ -42,7 +43,12 @@ class Change:
 def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
     """The earliest instant after `snapshot.now` at which the decision could differ with no new data (R12)."""
     # Of causes at one instant the first counts, in this order.
-    changes = (*_find_expiry(snapshot), *_find_backoff_end(snapshot, policy), *_find_window_edge(snapshot))
+    changes = (
+        *_find_expiry(snapshot),
+        *_find_invalidation(snapshot),
+        *_find_backoff_end(snapshot, policy),
+        *_find_window_edge(snapshot),
+    )
     return min(changes, key=_get_at, default=None)
 
 
@@ -56,6 +62,15 @@ def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
         at = _add(oldest.created_at, snapshot.preset.ttl + _RESOLUTION)
         if at is not None:
             yield Change(at=at, cause=ChangeCause.EXPIRY, subject=oldest.id)
+
+
+def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
+    """One that is yet to come, if a prebuild is there that it will expire."""
+    at = snapshot.preset.last_invalidated_at
+    if at is None or not snapshot.running or not snapshot.now < at <= LAST_NOW:
+        return
+    if snapshot.running[0].created_at < at:
+        yield Change(at=at, cause=ChangeCause.INVALIDATION, subject=snapshot.preset.id)
 
 
 def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:

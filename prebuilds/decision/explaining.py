@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.changes import Change, ChangeCause
-from prebuilds.decision.models import Policy, Preset, Transition
-from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff
+from prebuilds.decision.models import Policy, Prebuild, Preset, Transition
+from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_in_progress
 from prebuilds.decision.targets import TargetSource, find_next_target_change
@@ -73,6 +73,7 @@ def describe_change(change: Change) -> str:
     """When and why a decision could differ next."""
     what = {
         ChangeCause.EXPIRY: "the prebuild {} expires",
+        ChangeCause.INVALIDATION: "the prebuilds of the preset {} are invalidated",
         ChangeCause.BACKOFF_END: "the backoff of the preset {} ends",
         ChangeCause.WINDOW_EDGE: "a window of the preset {} opens or closes",
     }[change.cause]
@@ -89,8 +90,9 @@ def _explain_delete(snapshot: PresetSnapshot, ids: Sequence[str]) -> str:
     what = f"delete {len(ids)} ({_list(ids)})"
     if not snapshot.preset.is_active:
         return f"{what}: {_describe_inactivity(snapshot.preset)}"
-    if ids[0] in {prebuild.id for prebuild in snapshot.expired}:
-        return f"{what}: expired, {_describe_expiry(snapshot)}"
+    expired = {prebuild.id: prebuild for prebuild in snapshot.expired}
+    if ids[0] in expired:
+        return f"{what}: expired, {_describe_expiry(snapshot, [expired[name] for name in ids if name in expired])}"
     return f"{what}: the oldest beyond the target, {_describe_balance(snapshot)}"
 
 
@@ -142,7 +144,27 @@ def _describe_inactivity(preset: Preset) -> str:
     return f"the preset is inactive, as {' and '.join(reasons)}"
 
 
-def _describe_expiry(snapshot: PresetSnapshot) -> str:
+def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> str:
+    """Every reason that one of these has expired for; one that is outdated and old is outdated."""
+    outdated = [prebuild for prebuild in expired if is_outdated(snapshot.preset, prebuild)]
+    reasons = dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated)
+    old = [_describe_age(snapshot)] if len(outdated) < len(expired) else []
+    return " and ".join([*old, *_shorten(list(reasons))])
+
+
+def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
+    made_by, version = prebuild.template_version_id, preset.template_version
+    if made_by and version.id and made_by != version.id:
+        return f"made by version {made_by}, the preset is at {version.id}"
+    return "made with other parameters than the preset has now"
+
+
+def _shorten(texts: Sequence[str]) -> Sequence[str]:
+    """The first few; how many more there are if there are more."""
+    return [*texts[:_LISTED], *([f"{len(texts) - _LISTED} more reasons"] if len(texts) > _LISTED else [])]
+
+
+def _describe_age(snapshot: PresetSnapshot) -> str:
     preset = snapshot.preset
     if preset.ttl is None or calculate_expiry_cutoff(preset, snapshot.now) == preset.last_invalidated_at:
         return f"created before the invalidation at {describe_instant(preset.last_invalidated_at or snapshot.now)}"

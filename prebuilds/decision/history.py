@@ -2,16 +2,22 @@
 
 - Only what has an outcome counts: start builds that succeeded or failed. One that is pending, running or was canceled
   says nothing about whether the next would work.
-- What ended after `now` has not happened yet, so that a replay does not look into the future.
-- Builds are ranked by when they ended, then by id. A slow build that fails counts from its failure, not from its start.
+- Only builds of the preset's own version count, and only those begun after its last reset: what another version did
+  says nothing about this one, and a reset forgives.
+- Clocks differ. An outcome that is dated after `now` has been seen, so it counts as if it ended at `now`. A replay of
+  the past sees what had not happened yet, and hides it.
+- A backoff ranks builds by when they ended, as a slow build that fails counts from its failure. A hard limit ranks
+  attempts by when they began, and that is always told by one clock: the loop's own.
 - Both answers are pure functions of builds and instants, so that forgetting and resetting need no state of their own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from prebuilds.decision.fields import require_instant
@@ -20,20 +26,30 @@ from prebuilds.decision.targets import calculate_target
 
 _DEFAULT_POLICY = Policy()
 _NO_RESETS: Mapping[str, datetime] = {}
+_begun_at = attrgetter("begun_at")
 
 
 def calculate_backoffs(
-    builds: Iterable[Build], presets: Iterable[Preset], *, now: datetime, policy: Policy = _DEFAULT_POLICY
+    builds: Iterable[Build],
+    presets: Iterable[Preset],
+    *,
+    now: datetime,
+    policy: Policy = _DEFAULT_POLICY,
+    resets: Mapping[str, datetime] = _NO_RESETS,
+    is_replay: bool = False,
 ) -> tuple[Backoff, ...]:
     """The backoffs of these presets at `now`, in their order (R13).
 
     A preset backs off when one of its last N builds failed within `policy.backoff_lookback`, N being the larger of its
     `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
-    `last_build_at` is when the last of them ended.
+    `last_build_at` is when the last of them ended. `resets` has the instant of a preset's last reset, by preset id. With
+    `is_replay`, what ended after `now` is hidden.
     """
     now = require_instant("calculate_backoffs", "now", now)
-    outcomes = _group_outcomes(builds, now)
-    backoffs = (_find_backoff(preset, outcomes.get(preset.id, ()), now, policy) for preset in presets)
+    chosen = tuple(presets)
+    since = _check_resets("calculate_backoffs", resets)
+    outcomes = _group_outcomes(builds, {preset.id: preset for preset in chosen}, since, now, is_replay=is_replay)
+    backoffs = (_find_backoff(preset, outcomes.get(preset.id, ()), now, policy) for preset in chosen)
     return tuple([backoff for backoff in backoffs if backoff])
 
 
@@ -41,24 +57,25 @@ def calculate_hard_limited(
     builds: Iterable[Build],
     *,
     now: datetime,
+    presets: Iterable[Preset] = (),
     policy: Policy = _DEFAULT_POLICY,
     resets: Mapping[str, datetime] = _NO_RESETS,
+    is_replay: bool = False,
 ) -> tuple[str, ...]:
-    """The ids, sorted, of the presets whose last `policy.failure_hard_limit` builds all failed (R13); 0 limits none.
+    """The ids, sorted, of the presets whose last `policy.failure_hard_limit` attempts all failed (R13); 0 limits none.
 
-    `resets` has the instant of a preset's last reset, by preset id: only builds created after it count.
+    All builds of one `created_at` are one attempt, as they were begun in one pass; it failed when every one of them
+    that has an outcome failed. `presets` tells which version counts: builds of a preset that is not among them count
+    whatever their version. `resets` has the instant of a preset's last reset, by preset id: only builds created after
+    it count. With `is_replay`, what ended after `now` is hidden.
     """
     now = require_instant("calculate_hard_limited", "now", now)
-    since = {
-        preset_id: require_instant("calculate_hard_limited", f"resets[{preset_id!r}]", reset_at)
-        for preset_id, reset_at in resets.items()
-    }
+    since = _check_resets("calculate_hard_limited", resets)
     limit = policy.failure_hard_limit
     if limit == 0:
         return ()
-    counted = (build for build in builds if build.preset_id not in since or build.created_at > since[build.preset_id])
-    outcomes = _group_outcomes(counted, now)
-    return tuple(sorted(preset_id for preset_id, latest in outcomes.items() if _is_all_failed(latest, limit)))
+    outcomes = _group_outcomes(builds, {preset.id: preset for preset in presets}, since, now, is_replay=is_replay)
+    return tuple(sorted(preset_id for preset_id, found in outcomes.items() if _is_all_failed(found, limit)))
 
 
 class _Outcome(NamedTuple):
@@ -67,17 +84,41 @@ class _Outcome(NamedTuple):
     ended_at: datetime
     build_id: str
     is_failure: bool
+    begun_at: datetime
 
 
-def _group_outcomes(builds: Iterable[Build], now: datetime) -> Mapping[str, Sequence[_Outcome]]:
-    """The outcomes of start builds up to `now`, by preset, the latest first; a build given twice counts once."""
+def _check_resets(place: str, resets: Mapping[str, datetime]) -> Mapping[str, datetime]:
+    return {name: require_instant(place, f"resets[{name!r}]", reset_at) for name, reset_at in resets.items()}
+
+
+def _group_outcomes(
+    builds: Iterable[Build],
+    presets: Mapping[str, Preset],
+    resets: Mapping[str, datetime],
+    now: datetime,
+    *,
+    is_replay: bool,
+) -> Mapping[str, Sequence[_Outcome]]:
+    """The outcomes that count, by preset, the latest first; a build given twice counts once."""
     groups: defaultdict[str, set[_Outcome]] = defaultdict(set)
     for build in builds:
-        if build.transition is not Transition.START or build.status is BuildStatus.CANCELED:
+        ended_at = build.finished_at
+        if ended_at is None or not _is_outcome(build) or (is_replay and ended_at > now):
             continue
-        if build.finished_at and build.finished_at <= now:
-            groups[build.preset_id].add(_Outcome(build.finished_at, build.id, build.status is BuildStatus.FAILED))
+        name = build.preset_id
+        if _is_of_version(build, presets.get(name)) and (name not in resets or build.created_at > resets[name]):
+            groups[name].add(_Outcome(ended_at, build.id, build.status is BuildStatus.FAILED, build.created_at))
     return {preset_id: sorted(group, reverse=True) for preset_id, group in groups.items()}
+
+
+def _is_outcome(build: Build) -> bool:
+    return build.transition is Transition.START and build.status is not BuildStatus.CANCELED
+
+
+def _is_of_version(build: Build, preset: Preset | None) -> bool:
+    """Whether a build ran with the version that its preset has now, as far as is known."""
+    wanted = preset.template_version.id if preset else ""
+    return not wanted or build.template_version_id in ("", wanted)
 
 
 def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, policy: Policy) -> Backoff | None:
@@ -87,8 +128,16 @@ def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, pol
     ]
     if not failures or failures[0] not in latest[:depth]:
         return None
-    return Backoff(preset_id=preset.id, num_failed=len(failures), last_build_at=failures[0].ended_at)
+    last_build_at = min(failures[0].ended_at, now)
+    return Backoff(preset_id=preset.id, num_failed=len(failures), last_build_at=last_build_at)
 
 
-def _is_all_failed(latest: Sequence[_Outcome], limit: int) -> bool:
-    return len(latest) >= limit and all(outcome.is_failure for outcome in latest[:limit])
+def _is_all_failed(outcomes: Sequence[_Outcome], limit: int) -> bool:
+    latest = list(_judge_attempts(outcomes))[:limit]
+    return len(latest) == limit and all(latest)
+
+
+def _judge_attempts(outcomes: Sequence[_Outcome]) -> Iterator[bool]:
+    """Whether each attempt failed, the one that began last first."""
+    for _, attempt in groupby(sorted(outcomes, key=_begun_at, reverse=True), key=_begun_at):
+        yield all(outcome.is_failure for outcome in attempt)

@@ -21,6 +21,7 @@ from prebuilds.decision.fields import (
     FLAG,
     ID,
     INSTANT,
+    POSITIVE,
     TEXT,
     check,
     instance_of,
@@ -80,6 +81,10 @@ def to_parameters(value: Any) -> Any:
     return tuple(sorted(pairs)) if _is_parameters(pairs) else value
 
 
+def to_optional_parameters(value: Any) -> Any:
+    return None if value is None else to_parameters(value)
+
+
 _MAX_SCHEDULES = 100  # each is compared with each
 _FEW_SCHEDULES = check(f"a collection of at most {_MAX_SCHEDULES}", lambda value: len(value) <= _MAX_SCHEDULES)
 PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
@@ -123,8 +128,9 @@ class Schedule:
 class Preset:
     """How many prebuilds to keep for one set of parameters of one template version.
 
-    `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. What was created before
-    `last_invalidated_at` has expired whatever its age (R2). `timezone` is an IANA name; only schedules need it.
+    `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. From `last_invalidated_at`
+    on, everything created before it has expired, whatever its age (R2); it may lie in the future. `timezone` is an IANA
+    name; only schedules need it.
     """
 
     id: str = attrs.field(validator=ID)
@@ -152,7 +158,8 @@ class Preset:
 class Prebuild:
     """A running prebuilt workspace that nobody has claimed. `ready` tells whether a user could have it now.
 
-    `template_version_id` is the version it was made by, which may be older than the preset's.
+    `template_version_id` and `parameters` are what it was made with. Where they differ from the preset's, the prebuild
+    is outdated and has expired (R2). An empty version, and None for the parameters, mean that nobody knows.
     """
 
     id: str = attrs.field(validator=ID)
@@ -160,6 +167,9 @@ class Prebuild:
     preset_id: str = attrs.field(validator=ID)
     template_id: str = attrs.field(default="", validator=TEXT)
     template_version_id: str = attrs.field(default="", validator=TEXT)
+    parameters: Parameters | None = attrs.field(
+        default=None, converter=to_optional_parameters, validator=optional(PARAMETERS)
+    )
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     ready: bool = attrs.field(default=False, validator=FLAG)
 
@@ -192,10 +202,15 @@ class Backoff:
 
 @attrs.frozen(kw_only=True)
 class Build:
-    """One build of a prebuild, as history needs it. `finished_at` is set exactly when the status is final."""
+    """One build of a prebuild, as history needs it. `finished_at` is set exactly when the status is final.
+
+    Builds that were begun in one pass have the same `created_at`. An empty `template_version_id` means that nobody
+    knows which version it ran with.
+    """
 
     id: str = attrs.field(validator=ID)
     preset_id: str = attrs.field(validator=ID)
+    template_version_id: str = attrs.field(default="", validator=TEXT)
     transition: Transition = attrs.field(default=Transition.START, validator=member_of(Transition))
     status: BuildStatus = attrs.field(validator=member_of(BuildStatus))
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
@@ -214,12 +229,14 @@ class Build:
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """How the decision treats failures.
+    """How the decision treats failures, and how much it does at once.
 
     After `num_failed` failures it waits `num_failed x backoff_interval`; failures older than `backoff_lookback` are
-    forgotten; after `failure_hard_limit` failures in a row a preset creates nothing until it is reset (0: never).
+    forgotten; after `failure_hard_limit` failed attempts in a row a preset creates nothing until it is reset (0: never).
+    A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count harms nobody.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
     backoff_lookback: timedelta = attrs.field(default=timedelta(hours=1), validator=DURATION)
     failure_hard_limit: int = attrs.field(default=3, validator=COUNT)
+    max_creates: int = attrs.field(default=1_000, validator=POSITIVE)

@@ -53,6 +53,8 @@ class WithheldReason(Enum):
     """Reconciliation is paused: nothing is to be done."""
     HARD_LIMITED = "hard_limited"
     """The preset's builds keep failing: nothing is to be created until it is reset."""
+    MAX_CREATES = "max_creates"
+    """One pass creates at most `Policy.max_creates` prebuilds of a preset; later passes create the rest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -210,8 +212,8 @@ _DEFAULT_POLICY = Policy()
 def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_POLICY, paused: bool = False) -> Plan:
     """Decide for every preset of the snapshot, as of `now`.
 
-    `now` is an aware datetime. While `paused`, every action is withheld; the creates of a hard-limited preset always
-    are. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
+    `now` is an aware datetime. While `paused`, every action is withheld. The creates of a hard-limited preset always
+    are, and so is what goes beyond `policy.max_creates`. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
     now = require_instant("plan", "now", now)
     if not isinstance(policy, Policy):
@@ -226,18 +228,26 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
 
 def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:
     """The decision for one preset, as a plan has it."""
-    actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, paused=paused)
+    actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, policy, paused=paused)
     return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
 
 
-def _withhold(actions: Actions, snapshot: PresetSnapshot, *, paused: bool) -> tuple[Actions, tuple[Withheld, ...]]:
+def _withhold(
+    actions: Actions, snapshot: PresetSnapshot, policy: Policy, *, paused: bool
+) -> tuple[Actions, tuple[Withheld, ...]]:
     """The actions to be done now, and those that are not, each with its reason (R11)."""
     if paused:
-        return (), tuple(Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions)
-    if not snapshot.is_hard_limited:
+        return (), tuple([Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions])
+    if not actions or actions[-1].type is not ActionType.CREATE:  # a create comes last (R9)
         return actions, ()
-    creates = [action for action in actions if action.type is ActionType.CREATE]
-    return (
-        tuple(action for action in actions if action.type is not ActionType.CREATE),
-        tuple(Withheld(reason=WithheldReason.HARD_LIMITED, action=action) for action in creates),
-    )
+    *others, create = actions
+    if snapshot.is_hard_limited:
+        return tuple(others), (Withheld(reason=WithheldReason.HARD_LIMITED, action=create),)
+    if create.create > policy.max_creates:
+        rest = Withheld(reason=WithheldReason.MAX_CREATES, action=_create(create.create - policy.max_creates))
+        return (*others, _create(policy.max_creates)), (rest,)
+    return actions, ()
+
+
+def _create(count: int) -> ReconciliationActions:
+    return ReconciliationActions(type=ActionType.CREATE, create=count)

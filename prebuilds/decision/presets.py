@@ -1,6 +1,7 @@
 """One preset at one instant: what the rules for a preset look at.
 
-- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10).
+- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10). A prebuild that was made
+  with another version or with other parameters than its preset has now is outdated, and expired too.
 - All rows are of the preset, and no prebuild is there twice.
 """
 
@@ -71,18 +72,22 @@ def take_preset_snapshot(
     now: datetime,
     prebuilds: tuple[Prebuild, ...],
     *,
+    outdated: tuple[Prebuild, ...],
     in_progress: tuple[InProgress, ...],
     pending: int,
     backoff: Backoff | None,
     is_hard_limited: bool,
 ) -> PresetSnapshot:
-    """A preset at an instant that has been checked already, with its own rows, the prebuilds oldest first (R2, R10)."""
-    split = count_expired(preset, prebuilds, now)
+    """A preset at an instant that has been checked already, with its own rows, the prebuilds oldest first (R2, R10).
+
+    `outdated` has those of the prebuilds that are.
+    """
+    running, expired = _split(preset, now, prebuilds, outdated)
     return _make_preset_snapshot(
         preset,
         now,
-        prebuilds[split:],
-        prebuilds[:split],
+        running,
+        expired,
         in_progress,
         pending,
         backoff,
@@ -91,12 +96,39 @@ def take_preset_snapshot(
     )
 
 
+def _split(
+    preset: Preset, now: datetime, prebuilds: tuple[Prebuild, ...], outdated: tuple[Prebuild, ...]
+) -> tuple[tuple[Prebuild, ...], tuple[Prebuild, ...]]:
+    """The good ones and the expired ones, both in the order of the prebuilds."""
+    split = count_expired(preset, prebuilds, now)
+    if not outdated:
+        return prebuilds[split:], prebuilds[:split]
+    ids = {prebuild.id for prebuild in outdated}
+    good = tuple([prebuild for prebuild in prebuilds[split:] if prebuild.id not in ids])
+    late = tuple([prebuild for prebuild in prebuilds[split:] if prebuild.id in ids])
+    return good, (*prebuilds[:split], *late)
+
+
+def is_outdated(preset: Preset, prebuild: Prebuild) -> bool:
+    """Whether a prebuild was made with another version, or with other parameters, than its preset has now (R2).
+
+    What is not known of either does not differ.
+    """
+    made_by, wanted = prebuild.template_version_id, preset.template_version.id
+    if made_by != wanted and made_by and wanted:
+        return True
+    return prebuild.parameters is not None and prebuild.parameters != preset.parameters
+
+
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
     """The instant before which a prebuild must have been created to be expired at `now`; None if none is (R2).
 
-    It is the later of `last_invalidated_at` and `now - ttl`: a prebuild of exactly the ttl is still good.
+    It is the later of `last_invalidated_at`, once that has come, and `now - ttl`: a prebuild of exactly the ttl is
+    still good.
     """
     invalidated = preset.last_invalidated_at
+    if invalidated is not None and invalidated > now:
+        invalidated = None
     if not preset.ttl or preset.ttl > now - _EARLIEST:
         return invalidated
     outlived = now - preset.ttl

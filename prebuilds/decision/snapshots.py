@@ -30,7 +30,7 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
-from prebuilds.decision.presets import PresetSnapshot, rank_by_age, take_preset_snapshot
+from prebuilds.decision.presets import PresetSnapshot, is_outdated, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
 
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
@@ -115,10 +115,14 @@ class SnapshotDocument:
 
 
 class _Index(NamedTuple):
-    """The rows of a snapshot by the preset they name; prebuilds are oldest first, by creation and then by id (R10)."""
+    """The rows of a snapshot by the preset they name; prebuilds are oldest first, by creation and then by id (R10).
+
+    `outdated` has those of `running` that are, for the presets that have any.
+    """
 
     presets: Mapping[str, Preset]
     running: Mapping[str, tuple[Prebuild, ...]]
+    outdated: Mapping[str, tuple[Prebuild, ...]]
     in_progress: Mapping[str, tuple[InProgress, ...]]
     pending: Mapping[str, int]
     backoffs: Mapping[str, Backoff]
@@ -134,6 +138,7 @@ class _Index(NamedTuple):
         return cls(
             presets=presets,
             running=running,
+            outdated=_find_outdated(presets, running),
             in_progress=in_progress,
             pending={preset_id: sum(row.count for row in rows) for preset_id, rows in pending.items()},
             backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
@@ -152,6 +157,7 @@ class _Index(NamedTuple):
             preset,
             now,
             self.running.get(preset.id, ()),
+            outdated=self.outdated.get(preset.id, ()),
             in_progress=self.in_progress.get(preset.id, ()),
             pending=self.pending.get(preset.id, 0),
             backoff=self.backoffs.get(preset.id),
@@ -164,6 +170,15 @@ def _group(rows: Iterable[_R]) -> dict[str, tuple[_R, ...]]:
     for row in rows:
         groups[row.preset_id].append(row)
     return {preset_id: tuple(group) for preset_id, group in groups.items()}
+
+
+def _find_outdated(
+    presets: Mapping[str, Preset], running: Mapping[str, tuple[Prebuild, ...]]
+) -> Mapping[str, tuple[Prebuild, ...]]:
+    """Found once, as it does not depend on the instant; as a rule there is none."""
+    pairs = ((presets[name], rows) for name, rows in running.items() if name in presets)
+    found = ((preset.id, tuple([row for row in rows if is_outdated(preset, row)])) for preset, rows in pairs)
+    return {name: rows for name, rows in found if rows}
 
 
 def _find_orphans(

@@ -65,11 +65,11 @@ def _get_converter() -> Converter:
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
     converter.register_structure_hook(timedelta, lambda value, _: _read_seconds(value))
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
-    converter.register_structure_hook_func(_is_parameters, lambda value, _: _require_object(value))
+    converter.register_structure_hook_func(_is_parameters, _read_parameters)
     converter.register_unstructure_hook(datetime, format_instant)
     converter.register_unstructure_hook(timedelta, _write_seconds)
     converter.register_unstructure_hook_func(_is_rows, lambda rows: [converter.unstructure(row) for row in rows])
-    converter.register_unstructure_hook_func(_is_parameters, dict)
+    converter.register_unstructure_hook_func(_is_parameters, _write_parameters)
     for kind in (Template, TemplateVersion, *_ROWS, GlobalSnapshot, SnapshotDocument, ReconciliationState):
         _register(converter, kind)
     return converter
@@ -119,7 +119,15 @@ def _is_enum(kind: Any) -> bool:
 
 
 def _is_parameters(kind: Any) -> bool:
-    return bool(kind == Parameters)
+    return kind in (Parameters, Parameters | None)
+
+
+def _read_parameters(value: Any, kind: Any) -> Any:
+    return None if value is None and kind != Parameters else _require_object(value)
+
+
+def _write_parameters(value: Parameters | None) -> dict[str, str] | None:
+    return None if value is None else dict(value)
 
 
 def _is_rows(kind: Any) -> bool:

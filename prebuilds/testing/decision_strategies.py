@@ -115,15 +115,28 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
 
 
 @st.composite
-def prebuilds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Prebuild:  # noqa: A002
-    """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond."""
+def prebuilds(
+    draw: st.DrawFn,
+    *,
+    now: datetime,
+    preset_id: str | None = None,
+    id: str | None = None,  # noqa: A002
+    preset: Preset | None = None,
+) -> Prebuild:
+    """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond.
+
+    With a `preset` they are made for it: most often as it is now, else with another version or other parameters.
+    """
     check_now(now)
+    is_outdated = preset is None or draw(rarely())
+    made_for = Preset(id=draw(ids()), desired_instances=0) if preset is None else preset
     return Prebuild(
         id=draw(ids()) if id is None else id,
         name=draw(few("prebuild ")),
-        preset_id=draw(ids()) if preset_id is None else preset_id,
+        preset_id=made_for.id if preset_id is None else preset_id,
         template_id=draw(few("t")),
-        template_version_id=draw(few("v")),
+        template_version_id=draw(few("v")) if is_outdated else made_for.template_version.id,
+        parameters=draw(st.none() | parameters()) if is_outdated else draw(sampled(None, made_for.parameters)),
         created_at=now - draw(ages()),
         ready=draw(st.booleans()),
     )
@@ -161,6 +174,7 @@ def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: 
     return Build(
         id=draw(ids()) if id is None else id,
         preset_id=draw(ids()) if preset_id is None else preset_id,
+        template_version_id=draw(few("v")),
         transition=draw(sampled(Transition.START, *Transition)),
         status=status,
         created_at=now - age,
@@ -183,9 +197,11 @@ def global_snapshots(
     check_now(now)
     names = [f"p{number}" for number in range(draw(st.integers(0, max_presets)))]
     named = draw(_rows_of(tuple(names) + ("unknown",) * with_orphans, max_prebuilds))
+    by_name = {name: draw(presets(now=now, id=name)) for name in names}
+    running = [(f"w{number}", name, by_name.get(name)) for number, name in enumerate(named["running"])]
     return GlobalSnapshot(
-        presets=[draw(presets(now=now, id=name)) for name in names],
-        running=[draw(prebuilds(now=now, preset_id=name, id=f"w{n}")) for n, name in enumerate(named["running"])],
+        presets=list(by_name.values()),
+        running=[draw(prebuilds(now=now, preset_id=name, id=id_, preset=preset)) for id_, name, preset in running],
         in_progress=[draw(in_progress(preset_id=name)) for name in named["in_progress"]],
         pending=[draw(pending(preset_id=name)) for name in named["pending"]],
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
