@@ -347,6 +347,43 @@ class ClaimConflictError(PrebuildsError, ValueError):
         return f"the request id {show(self.request_id)} has been used for another claim"
 
 
+class UnknownWorkspaceError(PrebuildsError, LookupError):
+    """The store has no workspace with this id."""
+
+    def __init__(self, workspace_id: str) -> None:
+        super().__init__(workspace_id)
+        self.workspace_id = workspace_id
+
+    def __str__(self) -> str:
+        return f"there is no workspace with the id {show(self.workspace_id)}"
+
+
+class WrongOwnerError(PrebuildsError, ValueError):
+    """What was asked for is done to prebuilds alone, or to claimed workspaces alone, and the workspace is the other."""
+
+    def __init__(self, workspace_id: str, problem: str) -> None:
+        super().__init__(workspace_id, problem)
+        self.workspace_id = workspace_id
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the workspace {show(self.workspace_id)} {self.problem}"
+
+
+class NoRoomError(PrebuildsError, RuntimeError):
+    """What a host's builder raises when it takes no start now, as a quota is used up or there is no capacity.
+
+    That is no failure: the start is canceled, and the preset tries again when there may be room.
+    """
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"there is no room: {self.problem}" if self.problem else "there is no room"
+
+
 class AlreadyRunningError(PrebuildsError, RuntimeError):
     """A reconciler was to run that runs already."""
 

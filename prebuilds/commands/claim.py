@@ -13,6 +13,7 @@ from prebuilds.runtime.clocks import SYSTEM_CLOCK
 _WHY = {
     MissReason.NONE_ELIGIBLE: "no prebuild is ready",
     MissReason.INACTIVE_PRESET: "the preset is inactive",
+    MissReason.RELEASED: "the workspace of this request has been released",
 }
 
 

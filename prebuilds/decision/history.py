@@ -106,7 +106,7 @@ def _group_outcomes(
         if ended_at is None or not _is_outcome(build) or (is_replay and ended_at > now):
             continue
         name = build.preset_id
-        if _is_of_version(build, presets.get(name)) and (name not in resets or build.created_at > resets[name]):
+        if is_of_version(build, presets.get(name)) and (name not in resets or build.created_at > resets[name]):
             groups[name].add(_Outcome(ended_at, build.id, build.status is BuildStatus.FAILED, build.created_at))
     return {preset_id: sorted(group, reverse=True) for preset_id, group in groups.items()}
 
@@ -115,7 +115,7 @@ def _is_outcome(build: Build) -> bool:
     return build.transition is Transition.START and build.status is not BuildStatus.CANCELED
 
 
-def _is_of_version(build: Build, preset: Preset | None) -> bool:
+def is_of_version(build: Build, preset: Preset | None) -> bool:
     """Whether a build ran with the version that its preset has now, as far as is known."""
     wanted = preset.template_version.id if preset else ""
     return not wanted or build.template_version_id in ("", wanted)

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, Maker, instance_of, optional, to_tuple, to_utc, tuple_of
-from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset
+from prebuilds.decision.models import Backoff, InProgress, Parameters, Prebuild, Preset
 from prebuilds.decision.targets import Target, find_target
 from prebuilds.errors import InvalidValueError, show
 
@@ -114,10 +114,15 @@ def is_outdated(preset: Preset, prebuild: Prebuild) -> bool:
 
     What is not known of either does not differ.
     """
-    made_by, wanted = prebuild.template_version_id, preset.template_version.id
-    if made_by != wanted and made_by and wanted:
+    return is_made_otherwise(preset, prebuild.template_version_id, prebuild.parameters)
+
+
+def is_made_otherwise(preset: Preset, template_version_id: str, parameters: Parameters | None) -> bool:
+    """Whether what was made with these is not what the preset describes now."""
+    wanted = preset.template_version.id
+    if template_version_id != wanted and template_version_id and wanted:
         return True
-    return prebuild.parameters is not None and prebuild.parameters != preset.parameters
+    return parameters is not None and parameters != preset.parameters
 
 
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:

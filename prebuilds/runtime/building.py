@@ -67,10 +67,38 @@ class BuildReports:
         """The build has failed. False, and nothing is done, if it had ended already."""
         return self._finish(build_id, BuildStatus.FAILED)
 
+    def cancel(self, build_id: str) -> bool:
+        """The build was lost, as with a restart of the host: it will never end. False if it had ended already.
+
+        That is no failure. A prebuild whose start was lost is deleted, and replaced at once.
+        """
+        return self._finish(build_id, BuildStatus.CANCELED)
+
+    def lose(self, workspace_id: str) -> bool:
+        """The prebuild is no longer there, or of no use: no user gets it, and it is deleted and replaced.
+
+        False, and nothing is done, if it is not there, given up already, or a user's: that stays its owner's.
+        """
+        with self._store.transaction() as tx:
+            is_given_up = give_up(tx, workspace_id, now=self._clock.now())
+        flush_quietly(self._relay)
+        return is_given_up
+
     def make_ready(self, workspace_id: str) -> bool:
         """A user could work in the workspace now. False, and nothing is done, unless it runs and was not ready."""
         with self._store.transaction() as tx:
             workspace = tx.mark_ready(workspace_id)
+            tell_changed(tx, workspace)
+        flush_quietly(self._relay)
+        return workspace is not None
+
+    def make_unready(self, workspace_id: str) -> bool:
+        """No user could work in the prebuild now. False, and nothing is done, unless it was one and ready.
+
+        It keeps its place, and users get others, until `make_ready` or `lose`.
+        """
+        with self._store.transaction() as tx:
+            workspace = tx.mark_unready(workspace_id)
             tell_changed(tx, workspace)
         flush_quietly(self._relay)
         return workspace is not None
@@ -94,6 +122,17 @@ def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: da
         tx.count(workspace.preset_id, Counter.FAILED)
     tell_changed(tx, workspace)
     return workspace is not None
+
+
+def give_up(tx: Transaction, workspace_id: str, *, now: datetime) -> bool:
+    """Give a prebuild up within a transaction; a start that is under way is canceled, so that it fills no place."""
+    workspace = tx.retire_prebuild(workspace_id)
+    if workspace is None:
+        return False
+    if workspace.last_build.transition is Transition.START and not workspace.last_build.status.is_final:
+        tx.finish_build(workspace.last_build.id, BuildStatus.CANCELED, now=now)
+    tell_changed(tx, workspace)
+    return True
 
 
 def tell_changed(tx: Transaction, workspace: Workspace | None) -> None:

@@ -16,7 +16,7 @@ import attrs
 from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
-from prebuilds.errors import ClaimConflictError, UnknownPresetError
+from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPresetError
 from prebuilds.runtime.building import tell_changed
 from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
@@ -30,6 +30,8 @@ class MissReason(Enum):
     """No prebuild of the preset is ready and unexpired."""
     INACTIVE_PRESET = "inactive_preset"
     """The preset's version is not the active one, or its template is deleted or deprecated."""
+    RELEASED = "released"
+    """The request was answered before, and its workspace has been released since."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +71,9 @@ class Claims:
 
         Raises `UnknownPresetError`, `NameTakenError` if the user has a workspace of that name, `ClaimConflictError` if
         the request id was used for another preset, user or name, and `InvalidValueError` for a wrong argument. After
-        any error nothing has been taken; after a `TimeoutError` the same call may be made again.
+        these and a `TimeoutError` nothing has been taken, and the same call may be made again. After a
+        `CommitUnknownError` nobody knows: a claim with a request id is found again by the same call, one without is
+        best looked for by its owner and name.
         """
         take = Take(
             preset_id=preset_id,
@@ -92,19 +96,35 @@ class Claims:
         flush_quietly(self._relay)
         return claim
 
-    def match_preset(self, parameters: Mapping[str, str], *, template_id: str | None = None) -> str | None:
-        """The id of the active preset, of this template if one is given, that fits best; see `match_preset`."""
+    def match_preset(
+        self, parameters: Mapping[str, str], *, template_id: str | None = None, organization_id: str | None = None
+    ) -> str | None:
+        """The id of the active preset of this template, or of this organisation, that fits best; see `match_preset`.
+
+        Raises `InvalidValueError` if neither is named, as a user must never get what is another tenant's.
+        """
+        if template_id is None and organization_id is None:
+            raise InvalidValueError("match_preset", "template_id", None, "given, or else the organization_id")
         with self._store.transaction(read_only=True) as tx:
             active = [preset for preset in tx.list_presets() if preset.is_active]
-        wanted = (preset for preset in active if template_id in (None, preset.template_version.template.id))
-        return match_preset(wanted, parameters)
+        return match_preset((preset for preset in active if _is_of(preset, template_id, organization_id)), parameters)
+
+
+def _is_of(preset: Preset, template_id: str | None, organization_id: str | None) -> bool:
+    template = preset.template_version.template
+    return template_id in (None, template.id) and organization_id in (None, template.organization_id)
 
 
 def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> str | None:
     """The id of the preset whose parameters are the largest subset of those given; None if none is one.
 
-    Ties go to the lesser id. A preset without parameters never matches, as it would match everything.
+    Ties go to the lesser id. A preset without parameters never matches, as it would match everything. Raises
+    `InvalidValueError` for presets of several organisations, as a user must never get what is another tenant's.
     """
+    presets = tuple(presets)
+    organizations = sorted({preset.template_version.template.organization_id for preset in presets})
+    if len(organizations) > 1:
+        raise InvalidValueError("match_preset", "presets", organizations, "presets of one organisation")
     given = set(parameters.items())
     matching = [preset for preset in presets if preset.parameters and given.issuperset(preset.parameters)]
     best = min(matching, key=lambda preset: (-len(preset.parameters), preset.id), default=None)
@@ -118,6 +138,8 @@ def _find_repeated(tx: Transaction, take: Take) -> Claim | None:
     earlier, workspace = found
     if (earlier.preset_id, earlier.owner_id, earlier.name) != (take.preset_id, take.owner_id, take.name):
         raise ClaimConflictError(take.request_id or "")
+    if workspace.deleted or workspace.owner_id != take.owner_id:
+        return Claim(preset_id=take.preset_id, reason=MissReason.RELEASED, is_repeated=True)
     return Claim(preset_id=take.preset_id, workspace=workspace, is_repeated=True)
 
 

@@ -1,19 +1,30 @@
-"""Controls: what people tell the loop, from any process. Each is one transaction and wakes the reconciler."""
+"""Controls: what people tell the loop, from any process. Each is one transaction and wakes the reconciler.
+
+Clocks differ. What is invalidated or reset covers everything that is there when it commits, whatever clock dated that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
 
-from prebuilds.decision.models import PrebuildStatus
-from prebuilds.errors import UnknownPresetError
-from prebuilds.runtime.building import PREBUILDS_CHANGED
-from prebuilds.runtime.models import Message
+from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.errors import UnknownPresetError, UnknownWorkspaceError, WrongOwnerError
+from prebuilds.runtime.building import PREBUILDS_CHANGED, give_up, tell_changed
+from prebuilds.runtime.effects import make_name
+from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing import Relay, flush_quietly
 
+_T = TypeVar("_T")
+
 
 class Controls:
-    """Pauses and resumes reconciliation, and resets and invalidates presets. With a `relay` it is told at once."""
+    """Pauses and resumes reconciliation, resets and invalidates presets, and ends single workspaces.
+
+    With a `relay` the loop hears of it at once.
+    """
 
     def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
         self._store = store
@@ -22,32 +33,127 @@ class Controls:
 
     def pause(self) -> None:
         """Do nothing more until `resume`: no reconciler creates or deletes anything. Claims are served."""
-        self._change("", lambda tx: tx.set_paused(paused=True))
+        self._change(lambda tx: _tell_all(tx, tx.set_paused(paused=True)))
 
     def resume(self) -> None:
         """Work again."""
-        self._change("", lambda tx: tx.set_paused(paused=False))
+        self._change(lambda tx: _tell_all(tx, tx.set_paused(paused=False)))
 
     def invalidate(self, preset_id: str) -> None:
         """Let every prebuild of the preset that is there now expire, so that it is replaced.
 
-        Raises `UnknownPresetError`.
+        It takes the place of an invalidation that was yet to come. Raises `UnknownPresetError`.
         """
-        self._change(preset_id, lambda tx: tx.set_invalidated(preset_id, at=self._clock.now()))
+        self._change(lambda tx: _invalidate(tx, preset_id, self._clock.now()))
 
     def reset(self, preset_id: str) -> None:
-        """Forget the failures of a hard-limited preset, so that it may create again. Raises `UnknownPresetError`."""
+        """Forget the failures of a preset, so that it creates again at once: its hard limit and its backoff end.
 
-        def reset(tx: Transaction) -> None:
-            tx.set_reset(preset_id, at=self._clock.now())
-            tx.set_prebuild_status(preset_id, PrebuildStatus.HEALTHY)
+        Raises `UnknownPresetError`.
+        """
+        self._change(lambda tx: _reset(tx, [_require_preset(tx, preset_id)], self._clock.now()))
 
-        self._change(preset_id, reset)
+    def reset_all(self, *, template_id: str | None = None) -> Sequence[str]:
+        """Forget the failures of all presets, or of those of one template, as after an outage. Returns their ids."""
 
-    def _change(self, preset_id: str, change: Callable[[Transaction], None]) -> None:
+        def reset_all(tx: Transaction) -> Sequence[str]:
+            presets = [preset for preset in tx.list_presets() if _is_of_template(preset, template_id)]
+            _reset(tx, presets, self._clock.now())
+            return tuple(preset.id for preset in presets)
+
+        return self._change(reset_all)
+
+    def retire(self, workspace_id: str) -> bool:
+        """Give a prebuild up: no user gets it, and it is deleted and replaced. False if that was asked for before.
+
+        Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a workspace that a user has.
+        """
+
+        def retire(tx: Transaction) -> bool:
+            is_given_up = give_up(tx, workspace_id, now=self._clock.now())
+            workspace = _require_workspace(tx, workspace_id)
+            if not workspace.is_prebuild and not workspace.deleted:
+                raise WrongOwnerError(workspace_id, f"is of the user {workspace.owner_id}: release it instead")
+            return is_given_up
+
+        return self._change(retire)
+
+    def release(self, workspace_id: str) -> bool:
+        """Take a claimed workspace back from its user, and have it deleted by a build. Its name is free at once.
+
+        False if that was asked for before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
+        """
+        name = make_name(workspace_id)
+        return self._change(lambda tx: _end(tx, workspace_id, tx.release_workspace(workspace_id, name=name)))
+
+    def forget(self, workspace_id: str) -> bool:
+        """Note that the host has deleted a claimed workspace itself: nothing more is done to it. Its name is free.
+
+        False if that was noted before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
+        """
+        return self._change(lambda tx: _end(tx, workspace_id, tx.forget_workspace(workspace_id)))
+
+    def _change(self, change: Callable[[Transaction], _T]) -> _T:
         with self._store.transaction() as tx:
-            if preset_id and not tx.list_presets(preset_id):
-                raise UnknownPresetError(preset_id)
-            change(tx)
-            tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
+            result = change(tx)
         flush_quietly(self._relay)
+        return result
+
+
+def _tell_all(tx: Transaction, _: None) -> None:
+    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
+
+
+def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
+    _require_preset(tx, preset_id)
+    tx.set_invalidated(preset_id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
+    created = [workspace.created_at for workspace in tx.list_prebuilds(preset_id)]
+    latest = max(created, default=now)
+    if latest >= now:
+        tx.set_invalidated(preset_id, at=latest + datetime.resolution)
+    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
+
+
+def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
+    for preset in presets:
+        tx.set_reset(preset.id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
+        begun = _find_last_begun(tx, preset.id, now)
+        if begun > now:
+            tx.set_reset(preset.id, at=begun)
+        if preset.prebuild_status is PrebuildStatus.HARD_LIMITED:
+            tx.set_prebuild_status(preset.id, PrebuildStatus.HEALTHY)
+        tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset.id))
+
+
+def _find_last_begun(tx: Transaction, preset_id: str, now: datetime) -> datetime:
+    """When the last build of the preset began, if that is after `now`."""
+    begun = [workspace.last_build.created_at for workspace in tx.list_prebuilds(preset_id)]
+    begun += [build.created_at for build in tx.list_builds(ended_since=now, latest=1, preset_id=preset_id)]
+    return max([now, *begun])
+
+
+def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:
+    """Tell the loop of a claimed workspace that was taken from its user; refuse one that no user had."""
+    workspace = _require_workspace(tx, workspace_id)
+    if ended is None and workspace.is_prebuild and not workspace.deleted and not workspace.retired:
+        raise WrongOwnerError(workspace_id, "is a prebuild that nobody has claimed: retire it instead")
+    tell_changed(tx, ended)
+    return ended is not None
+
+
+def _require_preset(tx: Transaction, preset_id: str) -> Preset:
+    preset = next(iter(tx.list_presets(preset_id)), None)
+    if preset is None:
+        raise UnknownPresetError(preset_id)
+    return preset
+
+
+def _require_workspace(tx: Transaction, workspace_id: str) -> Workspace:
+    workspace = tx.get_workspace(workspace_id)
+    if workspace is None:
+        raise UnknownWorkspaceError(workspace_id)
+    return workspace
+
+
+def _is_of_template(preset: Preset, template_id: str | None) -> bool:
+    return template_id in (None, preset.template_version.template.id)

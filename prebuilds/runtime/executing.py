@@ -15,11 +15,12 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus
-from prebuilds.errors import CommitUnknownError, LeaseLostError
+from prebuilds.errors import CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.building import finish_build
 from prebuilds.runtime.calls import LimitedCalls
 from prebuilds.runtime.effects import (
     AddMembership,
+    CancelBuild,
     CancelPending,
     CreatePrebuild,
     DeletePrebuild,
@@ -65,6 +66,7 @@ class Executor:
         self._calls = calls
         self._ways: dict[type, Callable[[Any], None]] = {
             SubmitBuild: self._submit_build,
+            CancelBuild: self._cancel_build,
             SetPrebuildStatus: self._set_prebuild_status,
             CancelPending: self._cancel_pending,
             AddMembership: self._add_membership,
@@ -101,6 +103,10 @@ class Executor:
     def _submit_build(self, effect: SubmitBuild) -> None:
         self._submit(effect.request, effect.template_version_id)
 
+    def _cancel_build(self, effect: CancelBuild) -> None:
+        with self._transaction() as tx:
+            finish_build(tx, effect.build_id, BuildStatus.CANCELED, now=self._clock.now())
+
     def _set_prebuild_status(self, effect: SetPrebuildStatus) -> None:
         with self._transaction() as tx:
             tx.set_prebuild_status(effect.preset_id, effect.status)
@@ -127,14 +133,14 @@ class Executor:
 
     def _insert(self, effect: CreatePrebuild) -> bool:
         with self._transaction() as tx:
-            is_inserted = tx.insert_prebuild(effect.request, name=effect.name, now=self._clock.now())
+            is_inserted = tx.insert_prebuild(effect.request, name=effect.name, now=effect.begun_at)
             if is_inserted:
                 tx.count(effect.preset_id, Counter.CREATED)
         return is_inserted
 
     def _note_failure(self, effect: CreatePrebuild) -> None:
         with self._transaction() as tx:
-            tx.insert_failed_build(effect.request, now=self._clock.now())
+            tx.insert_failed_build(effect.request, now=effect.begun_at)
             tx.count(effect.preset_id, Counter.FAILED)
 
     def _delete_prebuild(self, effect: DeletePrebuild) -> None:

@@ -2,8 +2,9 @@
 
 - A store gives rows as they are. What runs, what is under way and what has failed is told by a workspace's last build
   alone, and told here, so that every store means the same by it.
-- A prebuild whose last build failed or was canceled serves nobody. It is no part of the snapshot: nothing is decided
-  of it, and it is deleted.
+- A prebuild serves nobody when its last build failed, was canceled or stopped it, or when it was given up. It is left
+  over: no part of the snapshot, nothing is decided of it, and it is deleted.
+- Every prebuild is in exactly one of these: running, starting, stopping, deleting, left over.
 - Backoffs and hard limits come from past builds (R13), through `prebuilds.decision.history`.
 """
 
@@ -29,14 +30,16 @@ from prebuilds.runtime.ports import FleetReads
 class Fleet:
     """Everything that one pass looks at.
 
-    `leftovers` are prebuilds whose last build failed or was canceled, `unsubmitted` those whose last build waits to be
-    handed to the host's builder, and `memberships` the organisations that the prebuilds user belongs to.
+    `leftovers` are prebuilds that serve nobody, `unsubmitted` those whose last build waits to be handed to the host's
+    builder, `deleting` those whose delete is under way, and `memberships` the organisations that the prebuilds user
+    belongs to.
     """
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
     is_paused: bool = attrs.field(default=False, validator=FLAG)
     leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    deleting: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     memberships: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
 
     def list_leftovers(self, preset_id: str) -> Sequence[Workspace]:
@@ -47,6 +50,10 @@ class Fleet:
         """The unsubmitted of one preset, oldest first."""
         return self._unsubmitted.get(preset_id, ())
 
+    def list_deleting(self, preset_id: str) -> Sequence[Workspace]:
+        """Those of one preset whose delete is under way, oldest first."""
+        return self._deleting.get(preset_id, ())
+
     @cached_property
     def _leftovers(self) -> Mapping[str, Sequence[Workspace]]:
         return _group(self.leftovers)
@@ -54,6 +61,10 @@ class Fleet:
     @cached_property
     def _unsubmitted(self) -> Mapping[str, Sequence[Workspace]]:
         return _group(self.unsubmitted)
+
+    @cached_property
+    def _deleting(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.deleting)
 
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: str | None = None) -> Fleet:
@@ -65,26 +76,33 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: s
     )
     resets = dict(reads.list_resets(preset_id))
     known = {preset.id for preset in presets}
-    limited = calculate_hard_limited(builds, now=now, policy=policy, resets=resets)
+    limited = calculate_hard_limited(builds, now=now, presets=presets, policy=policy, resets=resets)
     return Fleet(
         snapshot=GlobalSnapshot(
             presets=presets,
             running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.is_running],
             in_progress=_count_in_progress(prebuilds),
             pending=_count_pending(prebuilds),
-            backoffs=calculate_backoffs(builds, presets, now=now, policy=policy),
+            backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
             hard_limited=[name for name in limited if name in known],  # history may outlive its preset
         ),
         is_paused=reads.is_paused(),
         leftovers=filter(is_leftover, prebuilds),
         unsubmitted=filter(is_unsubmitted, prebuilds),
+        deleting=filter(is_deleting, prebuilds),
         memberships=reads.list_memberships(),
     )
 
 
 def is_leftover(workspace: Workspace) -> bool:
-    """Whether a prebuild serves nobody, as its last build failed or was canceled."""
-    return workspace.last_build.status in (BuildStatus.FAILED, BuildStatus.CANCELED)
+    """Whether a prebuild serves nobody: no build of it is under way, and it does not run."""
+    return workspace.last_build.status.is_final and not workspace.is_running
+
+
+def is_deleting(workspace: Workspace) -> bool:
+    """Whether a delete of a prebuild is under way."""
+    build = workspace.last_build
+    return build.transition is Transition.DELETE and not build.status.is_final
 
 
 def is_unsubmitted(workspace: Workspace) -> bool:
@@ -125,6 +143,7 @@ def _make_prebuild(workspace: Workspace) -> Prebuild:
         preset_id=workspace.preset_id,
         template_id=workspace.template_id,
         template_version_id=workspace.last_build.template_version_id,
+        parameters=workspace.parameters,
         created_at=workspace.created_at,
         ready=workspace.ready,
     )

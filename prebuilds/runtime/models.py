@@ -26,7 +26,14 @@ from prebuilds.decision.fields import (
     optional,
     to_utc,
 )
-from prebuilds.decision.models import PARAMETERS, BuildStatus, Parameters, Transition, to_parameters
+from prebuilds.decision.models import (
+    PARAMETERS,
+    BuildStatus,
+    Parameters,
+    Transition,
+    to_optional_parameters,
+    to_parameters,
+)
 from prebuilds.errors import InvalidValueError
 
 PREBUILDS_USER_ID = "prebuilds"
@@ -94,8 +101,9 @@ class WorkspaceBuild:
 class Workspace:
     """A workspace that is or was a prebuild, with its last build.
 
-    `ready` tells whether a user could work in it. `failed_deletes` counts the delete builds that failed in a row, up to
-    the last build.
+    `ready` tells whether a user could work in it. `parameters` are what its start was requested with; None means that
+    nobody knows. One that is `retired` was given up: no user gets it, and it is to be deleted. `failed_deletes` counts
+    the delete builds that failed in a row, up to the last build.
     """
 
     id: str = attrs.field(validator=ID)
@@ -103,8 +111,12 @@ class Workspace:
     owner_id: str = attrs.field(default=PREBUILDS_USER_ID, validator=ID)
     preset_id: str = attrs.field(validator=ID)
     template_id: str = attrs.field(default="", validator=TEXT)
+    parameters: Parameters | None = attrs.field(
+        default=None, converter=to_optional_parameters, validator=optional(PARAMETERS)
+    )
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     ready: bool = attrs.field(default=False, validator=FLAG)
+    retired: bool = attrs.field(default=False, validator=FLAG)
     deleted: bool = attrs.field(default=False, validator=FLAG)
     last_build: WorkspaceBuild = attrs.field(validator=instance_of(WorkspaceBuild))
     failed_deletes: int = attrs.field(default=0, validator=COUNT)
@@ -116,9 +128,9 @@ class Workspace:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has been started and nothing else has been asked of it since."""
+        """Whether it has been started, and neither given up nor asked for anything else since."""
         build = self.last_build
-        return not self.deleted and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
+        return not self.deleted and not self.retired and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
 
 
 class ClaimOrder(Enum):
@@ -134,8 +146,8 @@ class ClaimOrder(Enum):
 class Take:
     """Which prebuild to take, and for whom.
 
-    It is one of the preset, running and ready, created at `created_since` or later if that is given; by `order` the
-    first of them.
+    It is one of the preset as that is now (R2), running and ready, created at `created_since` or later if that is
+    given; by `order` the first of them.
     """
 
     preset_id: str = attrs.field(validator=ID)

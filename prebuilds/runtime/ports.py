@@ -37,8 +37,9 @@ class FleetReads(Protocol):
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         """Every preset that may want or still have prebuilds, inactive ones included, in an order that stays the same.
 
-        A preset belongs to one template version for good. Promoting another version makes the presets of the old one
-        inactive, at once and together.
+        As a rule a preset belongs to one template version for good, and promoting another version makes the presets of
+        the old one inactive, at once and together. One that changes its version or its parameters under its id has no
+        use for the prebuilds that it has: they are outdated (R2).
         """
         ...
 
@@ -47,10 +48,13 @@ class FleetReads(Protocol):
         ...
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        """The builds that backoffs and hard limits follow from: of every preset the start builds of prebuilds that
-        succeeded or failed at `ended_since` or later, and in any case the `latest` of them that ended last.
+        """The builds that backoffs and hard limits follow from (R13), in any order; more do no harm.
 
-        In any order; more do no harm. The builds of workspaces that have been claimed or deleted since belong to it.
+        They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with
+        the version that the preset has now where both are known. Of these, a preset's are all that ended at
+        `ended_since` or later, and in any case all of its `latest` attempts that began last: builds with one
+        `created_at` were begun in one pass, and are one attempt. The builds of workspaces that have been claimed or
+        deleted since belong to it. `make_outcome` makes a `Build` of a build that has ended.
         """
         ...
 
@@ -79,7 +83,8 @@ class WorkspaceWrites(Protocol):
 
         Compare and set: False, and nothing is added, unless the preset is there, active, and of the version that the
         request names. Whoever would change that waits until this transaction has ended, or makes it fail. False too if
-        a workspace or a build of these ids is there already.
+        a workspace or a build of these ids is there already. The workspace keeps the parameters of the request, so that
+        the same can be asked for again.
         """
         ...
 
@@ -106,6 +111,29 @@ class WorkspaceWrites(Protocol):
         """
         ...
 
+    def retire_prebuild(self, workspace_id: str) -> Workspace | None:
+        """Give a prebuild up: from now on no user gets it, and it waits to be deleted.
+
+        Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given up
+        already. Nobody takes a prebuild that is being given up: one waits for the other.
+        """
+        ...
+
+    def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
+        """Take a workspace back from the user who claimed it: the prebuilds user has it, under this name, and it is
+        given up. Its old name is free again.
+
+        Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted.
+        """
+        ...
+
+    def forget_workspace(self, workspace_id: str) -> Workspace | None:
+        """Mark a claimed workspace deleted, without a build, as the host has deleted it. Its name is free again.
+
+        Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted.
+        """
+        ...
+
 
 class BuildWrites(Protocol):
     """How far builds have come. A build moves from PENDING by RUNNING to a final status, and never back."""
@@ -121,14 +149,22 @@ class BuildWrites(Protocol):
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
         """Move a build that is PENDING or RUNNING to this final status.
 
-        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. Returns the
-        workspace as it is then; None, and nothing is done, if the build is not there or has ended already.
+        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` is the
+        time of a clock that may be behind the one that began the build: it then ends when it began, as `end_build` has
+        it. Returns the workspace as it is then; None, and nothing is done, if the build is not there or has ended
+        already.
         """
         ...
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
         """Note that a user could work in a running workspace. Returns it as it is then; None, and nothing is done, if
         the workspace is not running or is ready already.
+        """
+        ...
+
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        """Note that no user could work in a prebuild any more. Returns it as it is then; None, and nothing is done,
+        unless it is a prebuild, not deleted, and was ready.
         """
         ...
 
@@ -143,7 +179,8 @@ class ClaimWrites(Protocol):
     def take_prebuild(self, take: Take) -> Workspace | None:
         """Give the first prebuild that `take` describes its new owner and name; None if there is none.
 
-        Two transactions never take the same one, and one that is locked by another is passed over or waited for. The
+        `is_claimable` tells which those are: one that was given up, and one that was made with another version or other
+        parameters than its preset has now, is none of them. Two transactions never take the same one, and one that is locked by another is passed over or waited for. The
         preset must be active, and stay so until this transaction has ended. The claim is noted under its request id,
         if it has one. Raises `NameTakenError` if the owner has a workspace of this name that is not deleted, and
         `ClaimConflictError` if the request id is noted already.
@@ -307,7 +344,8 @@ class WorkspaceBuilder(Protocol):
         """Take a build over, to be done in the background; called outside of any transaction.
 
         A build of an id that was taken before is not done twice. What is raised means that it was not taken: the build
-        has failed. `TimeoutError` alone means that nobody knows: it is submitted again later. A call that lasts longer
+        has failed. `NoRoomError` means that a start was not taken as there is no room for it now: it is canceled, which
+        is no failure, and the preset waits for room. `TimeoutError` alone means that nobody knows: it is submitted again later. A call that lasts longer
         than `timeout` is given up on and treated so.
         """
         ...
