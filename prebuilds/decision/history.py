@@ -42,8 +42,8 @@ def calculate_backoffs(
 
     A preset backs off when one of its last N builds failed within `policy.backoff_lookback`, N being the larger of its
     `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
-    `last_build_at` is when the last of them ended. `resets` has the instant of a preset's last reset, by preset id. With
-    `is_replay`, what ended after `now` is hidden.
+    `last_build_at` is when the last of them ended. `resets` has the instant of a preset's last reset, by preset id.
+    With `is_replay`, what ended after `now` is hidden.
     """
     now = require_instant("calculate_backoffs", "now", now)
     chosen = tuple(presets)

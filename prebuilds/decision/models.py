@@ -232,8 +232,8 @@ class Policy:
     """How the decision treats failures, and how much it does at once.
 
     After `num_failed` failures it waits `num_failed x backoff_interval`; failures older than `backoff_lookback` are
-    forgotten; after `failure_hard_limit` failed attempts in a row a preset creates nothing until it is reset (0: never).
-    A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count harms nobody.
+    forgotten; after `failure_hard_limit` failed attempts in a row a preset creates nothing until it is reset (0:
+    never). A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count harms nobody.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)

@@ -213,7 +213,8 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     """Decide for every preset of the snapshot, as of `now`.
 
     `now` is an aware datetime. While `paused`, every action is withheld. The creates of a hard-limited preset always
-    are, and so is what goes beyond `policy.max_creates`. Costs time in proportion to the rows. Raises `InvalidValueError` for a `now` that is naive or out of range.
+    are, and so is what goes beyond `policy.max_creates`. Costs time in proportion to the rows. Raises
+    `InvalidValueError` for a `now` that is naive or out of range.
     """
     now = require_instant("plan", "now", now)
     if not isinstance(policy, Policy):

@@ -1,7 +1,7 @@
 """One preset at one instant: what the rules for a preset look at.
 
-- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10). A prebuild that was made
-  with another version or with other parameters than its preset has now is outdated, and expired too.
+- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10). A prebuild that was
+  made with another version or with other parameters than its preset has now is outdated, and expired too.
 - All rows are of the preset, and no prebuild is there twice.
 """
 
@@ -72,7 +72,7 @@ def take_preset_snapshot(
     now: datetime,
     prebuilds: tuple[Prebuild, ...],
     *,
-    outdated: tuple[Prebuild, ...],
+    outdated: tuple[Prebuild, ...] = (),
     in_progress: tuple[InProgress, ...],
     pending: int,
     backoff: Backoff | None,

@@ -33,11 +33,11 @@ class Controls:
 
     def pause(self) -> None:
         """Do nothing more until `resume`: no reconciler creates or deletes anything. Claims are served."""
-        self._change(lambda tx: _tell_all(tx, tx.set_paused(paused=True)))
+        self._change(lambda tx: _set_paused(tx, paused=True))
 
     def resume(self) -> None:
         """Work again."""
-        self._change(lambda tx: _tell_all(tx, tx.set_paused(paused=False)))
+        self._change(lambda tx: _set_paused(tx, paused=False))
 
     def invalidate(self, preset_id: str) -> None:
         """Let every prebuild of the preset that is there now expire, so that it is replaced.
@@ -100,7 +100,8 @@ class Controls:
         return result
 
 
-def _tell_all(tx: Transaction, _: None) -> None:
+def _set_paused(tx: Transaction, *, paused: bool) -> None:
+    tx.set_paused(paused=paused)
     tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
 
 

@@ -36,7 +36,8 @@ class SubmitBuild:
 
 @attrs.frozen(kw_only=True)
 class CancelBuild:
-    """Cancel a start that was requested before and cannot be handed over, as nobody knows what it was to be made with."""
+    """Cancel a start that was requested before and cannot be handed over, as nobody knows what it was to be made
+    with."""
 
     preset_id: str = attrs.field(validator=ID)
     build_id: str = attrs.field(validator=ID)
@@ -69,7 +70,8 @@ class AddMembership:
 class CreatePrebuild:
     """Add a prebuild and have it started, if the version that was planned is still the active one.
 
-    `begun_at` is the instant of the plan. All builds of one pass have it as their `created_at`, as they are one attempt.
+    `begun_at` is the instant of the plan. All builds of one pass have it as their `created_at`, as they are one
+    attempt.
     """
 
     preset_id: str = attrs.field(validator=ID)
@@ -154,9 +156,7 @@ def _carry_out(fleet: Fleet, decision: Decision, new_id: NewId, *, has_room: boo
             yield CancelPending(preset_id=decision.preset_id)
 
 
-def _create(
-    fleet: Fleet, snapshot: PresetSnapshot, action: ReconciliationActions, new_id: NewId
-) -> Iterator[Effect]:
+def _create(fleet: Fleet, snapshot: PresetSnapshot, action: ReconciliationActions, new_id: NewId) -> Iterator[Effect]:
     preset = snapshot.preset
     organization_id = preset.template_version.template.organization_id
     if organization_id and organization_id not in fleet.memberships:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
-from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.errors import CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.building import finish_build
 from prebuilds.runtime.calls import LimitedCalls
@@ -41,6 +41,7 @@ _SKIPPED_DELETE = "it is no prebuild any more, or another build of it is under w
 
 _KINDS: dict[type[Effect], str] = {
     SubmitBuild: "submit",
+    CancelBuild: "cancel",
     SetPrebuildStatus: "mark",
     CancelPending: "cancel pending",
     AddMembership: "add membership",
@@ -51,6 +52,10 @@ _KINDS: dict[type[Effect], str] = {
 
 class _SkippedError(Exception):
     """What an effect was decided from is no longer so."""
+
+
+class _HeldError(Exception):
+    """The host's builder has no room for a start."""
 
 
 class Executor:
@@ -89,6 +94,8 @@ class Executor:
             self._ways[type(effect)](effect)
         except _SkippedError as skipped:
             return OutcomeStatus.SKIPPED, str(skipped)
+        except _HeldError as held:
+            return OutcomeStatus.HELD, str(held)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             _tell_failed(effect, reason)
@@ -160,9 +167,13 @@ class Executor:
             self._calls.call("the builder's submit", submit)
         except TimeoutError:
             raise  # nobody knows whether it was taken, so it stays to be submitted again
-        except Exception:
+        except Exception as error:
+            has_no_room = _is_want_of_room(error, request)
             with self._transaction() as tx:
-                finish_build(tx, request.build_id, BuildStatus.FAILED, now=self._clock.now())
+                status = BuildStatus.CANCELED if has_no_room else BuildStatus.FAILED
+                finish_build(tx, request.build_id, status, now=self._clock.now())
+            if has_no_room:
+                raise _HeldError(str(error)) from error
             raise
         with self._transaction() as tx:
             tx.mark_submitted(request.build_id)
@@ -175,3 +186,8 @@ def _tell_failed(effect: Effect, reason: str) -> None:
     if request:
         fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
     _log.warning("%s: %s failed: %s", effect.preset_id, kind, reason, extra=fields, exc_info=True)
+
+
+def _is_want_of_room(error: Exception, request: BuildRequest) -> bool:
+    """Whether a start waits for room. A delete makes room and needs none: refused for that, it has failed."""
+    return isinstance(error, NoRoomError) and request.transition is Transition.START

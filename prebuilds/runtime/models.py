@@ -130,7 +130,12 @@ class Workspace:
     def is_running(self) -> bool:
         """Whether it has been started, and neither given up nor asked for anything else since."""
         build = self.last_build
-        return not self.deleted and not self.retired and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
+        return (
+            not self.deleted
+            and not self.retired
+            and build.transition is Transition.START
+            and build.status is BuildStatus.SUCCEEDED
+        )
 
 
 class ClaimOrder(Enum):

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.planning import Plan, plan
+from prebuilds.decision.planning import Decision, Plan, plan
 from prebuilds.errors import UnknownPresetError
 from prebuilds.runtime.calls import LimitedCalls
 from prebuilds.runtime.effects import CreatePrebuild, Effect, list_effects
@@ -25,9 +25,14 @@ from prebuilds.runtime.leasing import HeldLease, take_lease
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.room import RoomWaits
 from prebuilds.runtime.shards import ShardReads
 
 _log = logging.getLogger(__name__)
+_STOPS_CREATES = {
+    OutcomeStatus.FAILED: "an earlier create of the preset failed",
+    OutcomeStatus.HELD: "the builder has no room for the preset",
+}
 
 
 class Passes:
@@ -39,6 +44,7 @@ class Passes:
         self._options = options
         self._workers = max(store.max_connections // 2, 1)
         self._calls = LimitedCalls(most=self._workers, timeout=options.submit_timeout)
+        self._room = RoomWaits(options.policy)
         self._passing = threading.Lock()
         self._held: HeldLease | None = None
         self.is_stopping = False  # no event: a signal handler sets it
@@ -70,7 +76,7 @@ class Passes:
             started_at=now,
             plan=made,
             presets=self._carry_out(self._list_effects(fleet, made), held),
-            next_change_at=_find_next_change(fleet, made, self._options),
+            next_change_at=self._find_next_change(fleet, made),
         )
 
     def _take_lease(self) -> HeldLease | None:
@@ -90,11 +96,20 @@ class Passes:
         return fleet
 
     def _list_effects(self, fleet: Fleet, made: Plan) -> Mapping[str, Sequence[Effect]]:
-        effects = {
-            decision.preset_id: list_effects(fleet, decision, now=made.now, new_id=self._options.new_id)
-            for decision in made
-        }
+        effects = {decision.preset_id: self._list_effects_of(fleet, decision, made.now) for decision in made}
         return {preset_id: listed for preset_id, listed in effects.items() if listed}
+
+    def _list_effects_of(self, fleet: Fleet, decision: Decision, now: datetime) -> Sequence[Effect]:
+        deleting = {workspace.id for workspace in fleet.list_deleting(decision.preset_id)}
+        has_room = self._room.has_room(decision.preset_id, deleting, now)
+        return list_effects(fleet, decision, now=now, new_id=self._options.new_id, has_room=has_room)
+
+    def _find_next_change(self, fleet: Fleet, made: Plan) -> datetime | None:
+        if fleet.is_paused:
+            return None
+        room = [self._room.find_end(decision.preset_id) for decision in made]
+        instants = (made.next_change_at, find_next_retry_at(fleet, self._options.policy, made.now), *room)
+        return min((at for at in instants if at), default=None)
 
     def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:
         if not effects:
@@ -112,16 +127,19 @@ class Passes:
         return result
 
     def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[Outcome]:
-        has_failed_create = False
+        stops_creates = ""
         for effect in effects:
             is_create = isinstance(effect, CreatePrebuild)
             if self.is_stopping:
                 yield _skip(effect, "the reconciler stops")
-            elif is_create and has_failed_create:
-                yield _skip(effect, "an earlier create of the preset failed")
+            elif is_create and stops_creates:
+                yield _skip(effect, stops_creates)
             else:
                 outcome = executor.carry_out(effect)
-                has_failed_create |= is_create and outcome.status is OutcomeStatus.FAILED
+                if outcome.status is OutcomeStatus.HELD:
+                    self._room.begin(effect.preset_id, self._options.clock.now())
+                if is_create:
+                    stops_creates = _STOPS_CREATES.get(outcome.status, "")
                 yield outcome
 
 
@@ -133,10 +151,3 @@ def _tell(result: PresetResult) -> None:
     counts = {status.value: len(result.select(status)) for status in OutcomeStatus}
     fields = {"preset_id": result.preset_id, "elapsed_seconds": result.elapsed.total_seconds(), **counts}
     _log.info("%s: %s", result.preset_id, ", ".join(f"{count} {name}" for name, count in counts.items()), extra=fields)
-
-
-def _find_next_change(fleet: Fleet, made: Plan, options: ReconcilerOptions) -> datetime | None:
-    if fleet.is_paused:
-        return None
-    instants = (made.next_change_at, find_next_retry_at(fleet, options.policy, made.now))
-    return min((at for at in instants if at), default=None)

@@ -114,8 +114,8 @@ class WorkspaceWrites(Protocol):
     def retire_prebuild(self, workspace_id: str) -> Workspace | None:
         """Give a prebuild up: from now on no user gets it, and it waits to be deleted.
 
-        Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given up
-        already. Nobody takes a prebuild that is being given up: one waits for the other.
+        Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given
+        up already. Nobody takes a prebuild that is being given up: one waits for the other.
         """
         ...
 
@@ -180,10 +180,10 @@ class ClaimWrites(Protocol):
         """Give the first prebuild that `take` describes its new owner and name; None if there is none.
 
         `is_claimable` tells which those are: one that was given up, and one that was made with another version or other
-        parameters than its preset has now, is none of them. Two transactions never take the same one, and one that is locked by another is passed over or waited for. The
-        preset must be active, and stay so until this transaction has ended. The claim is noted under its request id,
-        if it has one. Raises `NameTakenError` if the owner has a workspace of this name that is not deleted, and
-        `ClaimConflictError` if the request id is noted already.
+        parameters than its preset has now, is none of them. Two transactions never take the same one, and one that is
+        locked by another is passed over or waited for. The preset must be active, and stay so until this transaction
+        has ended. The claim is noted under its request id, if it has one. Raises `NameTakenError` if the owner has a
+        workspace of this name that is not deleted, and `ClaimConflictError` if the request id is noted already.
         """
         ...
 
@@ -345,8 +345,8 @@ class WorkspaceBuilder(Protocol):
 
         A build of an id that was taken before is not done twice. What is raised means that it was not taken: the build
         has failed. `NoRoomError` means that a start was not taken as there is no room for it now: it is canceled, which
-        is no failure, and the preset waits for room. `TimeoutError` alone means that nobody knows: it is submitted again later. A call that lasts longer
-        than `timeout` is given up on and treated so.
+        is no failure, and the preset waits for room. `TimeoutError` alone means that nobody knows: it is submitted
+        again later. A call that lasts longer than `timeout` is given up on and treated so.
         """
         ...
 

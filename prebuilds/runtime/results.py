@@ -20,6 +20,8 @@ class OutcomeStatus(Enum):
     """It was carried out."""
     SKIPPED = "skipped"
     """It was not, as what it was decided from is no longer so, or as the loop is to stop."""
+    HELD = "held"
+    """The host's builder had no room for it: the start was canceled, and the preset waits for room."""
     FAILED = "failed"
     """It was tried, and something raised."""
 

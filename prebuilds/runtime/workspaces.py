@@ -1,8 +1,8 @@
 """What may become of a workspace: the guards of every write to one, as pure functions over rows.
 
 - Each takes a workspace as it is and returns it as it is then, or None where nothing is to be done.
-- A store reads a row, asks, and writes what it is told; or says the same in one statement. The contract checks hold both
-  to it.
+- A store reads a row, asks, and writes the answer; or says the same in one statement. The contract checks hold both to
+  it.
 - Clocks differ: no build ends before it began, whatever the clock says that reports it.
 """
 
@@ -102,9 +102,7 @@ def select_outcomes(
 ) -> Sequence[Build]:
     """Of all outcomes of a preset, those that `list_builds` gives."""
     counted = [
-        build
-        for build in builds
-        if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
+        build for build in builds if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
     ]
     attempts = sorted({build.created_at for build in counted}, reverse=True)[:latest]
     return [build for build in counted if build.created_at in attempts or _has_ended_since(build, ended_since)]

@@ -67,6 +67,7 @@ FULL = {
             "preset_id": "p",
             "template_id": "t",
             "template_version_id": "v1",
+            "parameters": {"region": "eu"},
             "created_at": "2026-11-23T08:30:00.000001Z",
             "ready": True,
         }
@@ -98,6 +99,7 @@ SNAPSHOT = GlobalSnapshot(
             name="swift-otter",
             template_id="t",
             template_version_id="v1",
+            parameters={"region": "eu"},
             created_at=NOW - HOUR + timedelta(microseconds=1),
         )
     ],

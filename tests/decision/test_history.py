@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decision.examples import HOUR, MICROSECOND, MINUTE, NOW, make_preset
+from decision.examples import HOUR, MICROSECOND, MINUTE, NOW, SECOND, make_preset
 from prebuilds import (
     Backoff,
     Build,
@@ -14,6 +16,7 @@ from prebuilds import (
     InvalidValueError,
     Policy,
     Schedule,
+    TemplateVersion,
     Transition,
     calculate_backoffs,
     calculate_hard_limited,
@@ -79,13 +82,57 @@ def test_a_base_of_zero_with_a_schedule_backs_off() -> None:
         make_build(1, BuildStatus.RUNNING, finished_at=None),
         make_build(1, FAILED, transition=Transition.DELETE),
         make_build(1, FAILED, preset_id="q"),
-        make_build(1, FAILED, ago=-1),
+        make_build(1, FAILED, template_version_id="v0"),
     ],
 )
 def test_only_outcomes_of_the_presets_start_builds_count(build: Build) -> None:
-    """Not one that was canceled, one that runs, a failed delete, another preset's, or one that ends after `now`."""
-    assert calculate(build) == ()
-    assert "p" not in limit(build, policy=Policy(failure_hard_limit=1))
+    """Not one that was canceled, one that runs, a failed delete, another preset's, or another version's."""
+    preset = make_preset(template_version=TemplateVersion(id="v1"))
+    assert calculate_backoffs([build], [preset], now=NOW) == ()
+    assert "p" not in limit(build, presets=[preset], policy=Policy(failure_hard_limit=1))
+
+
+@pytest.mark.parametrize("ahead", [MICROSECOND, 2 * SECOND, 15 * MINUTE])
+def test_an_outcome_from_a_clock_that_is_ahead_counts_from_now_on(ahead: timedelta) -> None:
+    """It has been seen, so it has happened (field case 17). Only a replay of the past hides what came later."""
+    failure = make_build(1, FAILED, created_at=NOW - MINUTE, finished_at=NOW + ahead)
+    once = Policy(failure_hard_limit=1)
+    assert calculate(failure) == (Backoff(preset_id="p", num_failed=1, last_build_at=NOW),)
+    assert limit(failure, policy=once) == ("p",)
+    assert calculate_backoffs([failure], [make_preset()], now=NOW, is_replay=True) == ()
+    assert limit(failure, policy=once, is_replay=True) == ()
+
+
+def test_a_mended_version_starts_with_a_clean_slate() -> None:
+    """What another version did says nothing about it; going back brings that back (field case 22)."""
+    failures = [make_build(number, FAILED, ago=number, template_version_id="v1") for number in range(3)]
+    for version, num_failed, limited in (("v1", [3], ("p",)), ("v2", [], ()), ("", [3], ("p",))):
+        preset = make_preset(template_version=TemplateVersion(id=version))
+        backoffs = calculate_backoffs(failures, [preset], now=NOW)
+        assert [backoff.num_failed for backoff in backoffs] == num_failed
+        assert limit(*failures, presets=[preset]) == limited
+
+
+def test_builds_begun_in_one_pass_are_one_attempt() -> None:
+    """A pool that fails as a whole has failed once, and one success in the pass is enough for the attempt."""
+    begun = [NOW - number * HOUR for number in range(1, 4)]
+    failures = [
+        make_build(10 * place + number, FAILED, created_at=at, finished_at=at + MINUTE)
+        for place, at in enumerate(begun)
+        for number in range(3)
+    ]
+    assert limit(*failures[:6]) == ()
+    assert limit(*failures) == ("p",)
+    success = make_build(99, SUCCEEDED, created_at=begun[1], finished_at=begun[1] + SECOND)
+    assert limit(*failures, success) == ()
+
+
+def test_attempts_are_ranked_by_when_they_began() -> None:
+    """By the loop's own clock: a slow failure that was begun before a success does not come after it."""
+    slow = [make_build(n, FAILED, created_at=NOW - (9 - n) * HOUR, finished_at=NOW) for n in range(3)]
+    success = make_build(9, SUCCEEDED, created_at=NOW - HOUR, finished_at=NOW - 59 * MINUTE)
+    assert limit(*slow) == ("p",)
+    assert limit(*slow, success) == ()
 
 
 def test_backoffs_come_in_the_order_of_the_presets() -> None:
@@ -121,9 +168,22 @@ def test_a_hard_limit_can_be_reset() -> None:
         limit(*failures, resets={"q": NOW.replace(tzinfo=None)})
 
 
+def test_a_reset_ends_the_backoff_too() -> None:
+    """The preset creates at once; failures that come after it count again."""
+    failures = [make_build(1, FAILED, ago=5), make_build(2, FAILED, ago=3)]
+    reset_at = failures[0].created_at
+    counts = [
+        [found.num_failed for found in calculate_backoffs(failures, [make_preset()], now=NOW, resets={"p": at})]
+        for at in (reset_at - MICROSECOND, reset_at, failures[1].created_at)
+    ]
+    assert counts == [[2], [1], []]
+    with pytest.raises(InvalidValueError, match=r"^calculate_backoffs\.resets\['p'\]"):
+        calculate_backoffs(failures, [make_preset()], now=NOW, resets={"p": NOW.replace(tzinfo=None)})
+
+
 def test_a_reset_forgives_its_own_preset_alone() -> None:
     """Another preset's failures stay; the ids come sorted."""
-    builds = [make_build(number, FAILED, preset_id=name) for name in "ba" for number in range(3)]
+    builds = [make_build(number, FAILED, ago=number, preset_id=name) for name in "ba" for number in range(3)]
     assert limit(*builds) == ("a", "b")
     assert limit(*builds, resets={"b": NOW}) == ("a",)
 

@@ -73,6 +73,7 @@ COUNT = "a whole number from 0 to 2147483647"
 TEXT = "text of at most 500 characters, none of them a control character"
 ID = "text of 1 to 500 characters, none of them a control character"
 INSTANT = "a datetime with a time zone, in the years 1 to 9999 of UTC"
+REASONS = "WithheldReason.PAUSED, WithheldReason.HARD_LIMITED, WithheldReason.MAX_CREATES"
 
 IN_PROGRESS_OF_Q = InProgress(preset_id="q", transition=Transition.START, count=1)
 BACKOFF_OF_Q = Backoff(preset_id="q", num_failed=1, last_build_at=NOW)
@@ -148,7 +149,12 @@ WRONG: list[tuple[type, str, Any, str]] = [
     (ReconciliationActions, "delete_ids", [""], "a collection of distinct ids"),
     (ReconciliationActions, "delete_ids", "ab", "a collection of distinct ids"),
     (ReconciliationActions, "backoff_until", NAIVE, f"{INSTANT}, or None"),
-    (Withheld, "reason", "paused", "one of WithheldReason.PAUSED, WithheldReason.HARD_LIMITED"),
+    (
+        Withheld,
+        "reason",
+        "paused",
+        "one of WithheldReason.PAUSED, WithheldReason.HARD_LIMITED, WithheldReason.MAX_CREATES",
+    ),
     (Withheld, "action", None, "a ReconciliationActions"),
     (prebuilds.Decision, "actions", 1, "a collection of ReconciliationActions"),
     (Plan, "decisions", None, "a collection of Decision"),

@@ -215,7 +215,10 @@ def test_the_preset_with_the_largest_subset_of_the_parameters_matches() -> None:
 
 
 def test_a_match_is_looked_for_among_the_active_presets_of_a_template() -> None:
-    """Or of all templates, if none is named."""
+    """Or of those of an organisation. Without either it is refused: the best match could be another tenant's.
+
+    Field case 12.
+    """
     other = make_version(template=attrs.evolve(make_version().template, id="u"))
     old = make_version(is_active=False)
     world = World(
@@ -223,7 +226,10 @@ def test_a_match_is_looked_for_among_the_active_presets_of_a_template() -> None:
         make_preset(id="b", parameters={"cpu": "4"}, template_version=other),
         make_preset(id="c", parameters={"cpu": "4"}),
     )
-    assert world.claims.match_preset({"cpu": "4"}) == "b"
+    assert world.claims.match_preset({"cpu": "4"}, organization_id="o") == "b"
+    assert world.claims.match_preset({"cpu": "4"}, organization_id="p") is None
+    with pytest.raises(InvalidValueError, match=r"^match_preset\.template_id: None is not allowed"):
+        world.claims.match_preset({"cpu": "4"})
     assert world.claims.match_preset({"cpu": "4"}, template_id="t") == "c"
     assert world.claims.match_preset({"cpu": "4"}, template_id="w") is None
 

@@ -56,7 +56,7 @@ RUNNING = Prebuild(
 @pytest.mark.parametrize("transition", Transition)
 @pytest.mark.parametrize("status", BuildStatus)
 def test_the_last_build_tells_where_a_workspace_stands(transition: Transition, status: BuildStatus) -> None:
-    """It runs, is on its way, waits, or is left over. One that was stopped is none of these."""
+    """It runs, is on its way, or is left over, as one is that was stopped: in exactly one of these (field case 1)."""
     rows = Rows(make_workspace(transition, status))
     fleet = read_fleet(rows, now=NOW, policy=Policy())  # type: ignore[arg-type]
     is_under_way = status in (BuildStatus.PENDING, BuildStatus.RUNNING)
@@ -66,7 +66,8 @@ def test_the_last_build_tells_where_a_workspace_stands(transition: Transition, s
     assert fleet.snapshot.in_progress == ((in_progress,) if is_under_way else ())
     assert fleet.snapshot.pending == ((Pending(preset_id="p", count=1),) if is_start and is_pending else ())
     assert len(fleet.unsubmitted) == is_pending
-    assert len(fleet.leftovers) == (status in (BuildStatus.FAILED, BuildStatus.CANCELED))
+    assert len(fleet.deleting) == (is_under_way and transition is Transition.DELETE)
+    assert len(fleet.snapshot.running) + len(fleet.snapshot.in_progress) + len(fleet.leftovers) == 1
     assert (fleet.is_paused, fleet.memberships) == (True, ("o",))
 
 

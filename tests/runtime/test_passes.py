@@ -49,6 +49,7 @@ def create(number: int, preset: Preset | None = None) -> CreatePrebuild:
     return CreatePrebuild(
         preset_id=preset.id,
         name=f"prebuild-{2 * number:04}",
+        begun_at=NOW,
         request=BuildRequest(
             build_id=f"{2 * number - 1:04}",
             workspace_id=f"{2 * number:04}",
@@ -438,8 +439,8 @@ def test_effects_are_logged_with_fields(caplog: pytest.LogCaptureFixture) -> Non
         {"preset_id": "p", "effect": "create", "build_id": "0001", "workspace_id": "0002"},
     )
     assert read_record(reconciled) == (
-        "p: 1 done, 1 skipped, 1 failed",
-        {"preset_id": "p", "done": 1, "skipped": 1, "failed": 1, "elapsed_seconds": 0.0},
+        "p: 1 done, 1 skipped, 0 held, 1 failed",
+        {"preset_id": "p", "done": 1, "skipped": 1, "held": 0, "failed": 1, "elapsed_seconds": 0.0},
     )
 
 

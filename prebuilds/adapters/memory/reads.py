@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, Preset
 from prebuilds.runtime.models import CounterValue, Lease, OutboxEntry, Take, Workspace
+from prebuilds.runtime.workspaces import select_outcomes
 
 
 class FleetReads(Role):
     """What is read and not written."""
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
-        if preset_id is None:
-            return tuple(self.tables.presets.values())
-        preset = self.tables.presets.get(preset_id)
-        return (preset,) if preset else ()
+        presets = self.tables.presets
+        return tuple(presets.values()) if preset_id is None else _find(presets, preset_id)
 
     def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
         return tuple(
@@ -29,13 +28,11 @@ class FleetReads(Role):
         )
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        names = self.tables.outcomes if preset_id is None else (preset_id,)
+        tables = self.tables
         builds: list[Build] = []
-        for name in names:
-            outcomes = self.tables.outcomes.get(name, ())
-            split = max(len(outcomes) - latest, 0)
-            builds += (build for build in outcomes[:split] if build.finished_at and build.finished_at >= ended_since)
-            builds += outcomes[split:]
+        for preset in tables.presets.values() if preset_id is None else _find(tables.presets, preset_id):
+            outcomes, reset_at = tables.outcomes.get(preset.id, ()), tables.resets.get(preset.id)
+            builds += select_outcomes(outcomes, preset, reset_at=reset_at, ended_since=ended_since, latest=latest)
         return builds
 
     def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
@@ -64,3 +61,7 @@ class FleetReads(Role):
     def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
         first = list(self.tables.outbox.items())[:limit]
         return tuple(OutboxEntry(id=number, message=message) for number, message in first)
+
+
+def _find(presets: Mapping[str, Preset], preset_id: str) -> Sequence[Preset]:
+    return (presets[preset_id],) if preset_id in presets else ()

@@ -12,7 +12,17 @@ from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.building import make_build
 from prebuilds.runtime.fleet import is_pending_start
-from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.workspaces import (
+    end_build,
+    forget_workspace,
+    is_claimable,
+    make_outcome,
+    make_ready,
+    make_unready,
+    release_workspace,
+    retire_prebuild,
+)
 
 
 class Workspaces(Role):
@@ -30,6 +40,7 @@ class Workspaces(Role):
                 name=name,
                 preset_id=preset.id,
                 template_id=preset.template_version.template.id,
+                parameters=request.parameters,
                 created_at=now,
                 last_build=make_build(request, None, now=now),
             )
@@ -48,7 +59,9 @@ class Workspaces(Role):
     def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
         if request.build_id not in self.tables.builds and request.preset_id is not None:
             self._own("builds").builds[request.build_id] = None
-            self._add_outcome(request.preset_id, request.build_id, BuildStatus.FAILED, now, now)
+            begun = make_build(request, None, now=now)
+            build = attrs.evolve(begun, status=BuildStatus.FAILED, finished_at=now)
+            self._add_outcome(request.preset_id, build)
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         preset = self.tables.presets.get(preset_id)
@@ -56,9 +69,21 @@ class Workspaces(Role):
             return ()
         canceled = [workspace for workspace in self.tables.workspaces.values() if _is_pending(workspace, preset_id)]
         for workspace in canceled:
-            build = attrs.evolve(workspace.last_build, status=BuildStatus.CANCELED, finished_at=now)
-            self._put(attrs.evolve(workspace, last_build=build, deleted=True))
+            ended = end_build(workspace, BuildStatus.CANCELED, now=now)
+            self._put_changed(ended and attrs.evolve(ended, deleted=True))
         return tuple(workspace.id for workspace in canceled)
+
+    def retire_prebuild(self, workspace_id: str) -> Workspace | None:
+        workspace = self.tables.workspaces.get(workspace_id)
+        return self._put_changed(workspace and retire_prebuild(workspace))
+
+    def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
+        workspace = self.tables.workspaces.get(workspace_id)
+        return self._put_changed(workspace and release_workspace(workspace, name=name))
+
+    def forget_workspace(self, workspace_id: str) -> Workspace | None:
+        workspace = self.tables.workspaces.get(workspace_id)
+        return self._put_changed(workspace and forget_workspace(workspace))
 
     def mark_submitted(self, build_id: str) -> None:
         workspace = self._find_by_build(build_id)
@@ -75,37 +100,28 @@ class Workspaces(Role):
 
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
         workspace = self._find_by_build(build_id)
-        if workspace is None or workspace.last_build.status.is_final:
-            return None
-        build = attrs.evolve(workspace.last_build, status=status, finished_at=max(now, workspace.last_build.created_at))
-        is_delete = build.transition is Transition.DELETE
-        finished = attrs.evolve(
-            workspace,
-            last_build=build,
-            deleted=is_delete and status is BuildStatus.SUCCEEDED,
-            failed_deletes=workspace.failed_deletes + (is_delete and status is BuildStatus.FAILED),
-        )
-        self._put(finished)
-        if build.transition is Transition.START and build.finished_at and status is not BuildStatus.CANCELED:
-            self._add_outcome(workspace.preset_id, build.id, status, build.created_at, build.finished_at)
+        finished = self._put_changed(workspace and end_build(workspace, status, now=now))
+        if finished and finished.last_build.transition is Transition.START and status is not BuildStatus.CANCELED:
+            self._add_outcome(finished.preset_id, finished.last_build)
         return finished
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
         workspace = self.tables.workspaces.get(workspace_id)
-        if workspace is None or not workspace.is_running or workspace.ready:
-            return None
-        ready = attrs.evolve(workspace, ready=True)
-        self._put(ready)
-        return ready
+        return self._put_changed(workspace and make_ready(workspace))
+
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        workspace = self.tables.workspaces.get(workspace_id)
+        return self._put_changed(workspace and make_unready(workspace))
 
     def take_prebuild(self, take: Take) -> Workspace | None:
         if take.request_id is not None and take.request_id in self.tables.claims:
             raise ClaimConflictError(take.request_id)
         preset = self.tables.presets.get(take.preset_id)
-        found = [row for row in self.tables.workspaces.values() if _is_wanted(row, take)]
-        if preset is None or not preset.is_active or not found:
+        rows = self.tables.workspaces.values()
+        found = [row for row in rows if preset and is_claimable(row, preset, take.created_since)]
+        if not found:
             return None
-        if any(_is_named(row, take) for row in self.tables.workspaces.values()):
+        if any(_is_named(row, take) for row in rows):
             raise NameTakenError(take.owner_id, take.name)
         choose = min if take.order is ClaimOrder.OLDEST_FIRST else max
         taken = attrs.evolve(choose(found, key=_rank), owner_id=take.owner_id, name=take.name)
@@ -119,29 +135,25 @@ class Workspaces(Role):
         tables.workspaces[workspace.id] = workspace
         tables.builds[workspace.last_build.id] = workspace.id
 
+    def _put_changed(self, changed: Workspace | None) -> Workspace | None:
+        """Keep what a guard has made of a workspace, if it allowed anything."""
+        if changed:
+            self._put(changed)
+        return changed
+
     def _find_by_build(self, build_id: str) -> Workspace | None:
         """The workspace whose last build this is. An earlier one has ended, and nothing more becomes of it."""
         workspace = self.tables.workspaces.get(self.tables.builds.get(build_id) or "")
         return workspace if workspace and workspace.last_build.id == build_id else None
 
-    def _add_outcome(
-        self, preset_id: str, build_id: str, status: BuildStatus, created_at: datetime, finished_at: datetime
-    ) -> None:
-        build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
+    def _add_outcome(self, preset_id: str, build: WorkspaceBuild) -> None:
         outcomes = self._own("outcomes").outcomes
-        known = (*outcomes.get(preset_id, ()), build)
+        known = (*outcomes.get(preset_id, ()), make_outcome(preset_id, build))
         outcomes[preset_id] = tuple(sorted(known, key=_get_end))  # reports may come late
 
 
 def _is_pending(workspace: Workspace, preset_id: str) -> bool:
     return workspace.preset_id == preset_id and workspace.is_prebuild and is_pending_start(workspace)
-
-
-def _is_wanted(workspace: Workspace, take: Take) -> bool:
-    if not workspace.is_prebuild or workspace.preset_id != take.preset_id:
-        return False
-    is_fresh = take.created_since is None or workspace.created_at >= take.created_since
-    return workspace.ready and workspace.is_running and is_fresh
 
 
 def _is_named(workspace: Workspace, take: Take) -> bool:

@@ -18,15 +18,20 @@ from prebuilds.testing.contracts.scenes import (
     expected_workspace,
     finish,
     list_outcomes,
+    make_preset,
     request_delete,
     request_start,
 )
 from prebuilds.testing.contracts.threads import race
 
 CHECKS: list[StoreCheck] = []
+_COUNTED = (
+    "They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with "
+    "the version that the preset has now where both are known."
+)
 _REMEMBERED = (
-    "of every preset the start builds of prebuilds that succeeded or failed at `ended_since` or later, and in any case "
-    "the `latest` of them that ended last."
+    "Of these, a preset's are all that ended at `ended_since` or later, and in any case all of its `latest` attempts "
+    "that began last: builds with one `created_at` were begun in one pass, and are one attempt."
 )
 
 
@@ -173,6 +178,7 @@ def _outcome(name: str, seconds: float, preset_id: str = "web", *, created: floa
     return Build(
         id=name,
         preset_id=preset_id,
+        template_version_id="v1",
         status=BuildStatus.FAILED,
         created_at=at(seconds if created is None else created),
         finished_at=at(seconds),
@@ -204,16 +210,40 @@ def builds_are_remembered(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
-def a_build_is_remembered_by_its_end(lab: Lab) -> None:
+def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
-        for name in ("slow", "quick"):
-            tx.insert_prebuild(request_start(name), name=name, now=at(0))
-        finish(tx, "quick-1", BuildStatus.FAILED, seconds=10)
+        for name, seconds in (("old", -5), ("slow", 0), ("quick", 0)):
+            tx.insert_prebuild(request_start(name), name=name, now=at(seconds))
+            finish(tx, f"{name}-1", BuildStatus.FAILED, seconds=50 if name == "slow" else 10)
+    slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
+    with lab.store.transaction(read_only=True) as tx:
+        for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow])):
+            seen = list_outcomes(tx, since=since, latest=latest)
+            missing = [build for build in expected if build not in seen]
+            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+
+
+@store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
+def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
+    """Builds from before a reset, and those of another version, push out none that counts."""
+    mended = make_preset(version_id="v2")
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.insert_prebuild(request_start("slow"), name="slow", now=at(20))
+        tx.set_reset("web", at=at(30))
+        tx.insert_failed_build(request_start("since"), now=at(40))
         finish(tx, "slow-1", BuildStatus.FAILED, seconds=50)
-        expected = [_outcome("slow-1", 50, created=0)]
-        seen = [build for build in list_outcomes(tx, since=50, latest=1) if build.id == "slow-1"]
-        expect(seen, expected, "the build that ended last, in list_builds(),")
+        _expect_latest(tx, _outcome("since-1", 40), "since the reset")
+        tx.put_preset(mended)
+        tx.insert_failed_build(request_start("mended", mended), now=at(60))
+        tx.put_preset(WEB)
+        _expect_latest(tx, _outcome("since-1", 40), "of the version that the preset is back at")
+
+
+def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
+    seen = [found for found in list_outcomes(tx, since=99, latest=1) if found.id == build.id]
+    expect(seen, [build], f"the latest attempt {what}, in list_builds(),")
 
 
 @store_check(

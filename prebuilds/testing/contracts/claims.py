@@ -16,7 +16,10 @@ from prebuilds.testing.contracts.scenes import DATA, INACTIVE, WEB, Stage, add, 
 
 CHECKS: list[StoreCheck] = []
 _FIRST = "Give the first prebuild that `take` describes its new owner and name; None if there is none."
-_DESCRIBED = "It is one of the preset, running and ready, created at `created_since` or later if that is given"
+_DESCRIBED = (
+    "It is one of the preset as that is now (R2), running and ready, created at `created_since` or later if that is "
+    "given"
+)
 
 
 def take_in(store: Store, take: Take) -> Workspace | None:

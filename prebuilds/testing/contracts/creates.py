@@ -44,10 +44,10 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
         tx.put_preset(preset)
         added = tx.insert_prebuild(request_start("w", preset), name="name of w", now=at(0))
         expect(added, True, "insert_prebuild()")
-        expect(tx.get_workspace("w"), expected_workspace("w"), "the workspace, before the commit,")
+        expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, before the commit,")
     with lab.store.transaction(read_only=True) as tx:
-        expect(tx.get_workspace("w"), expected_workspace("w"), "the workspace, after the commit,")
-        expect(tx.list_prebuilds(), [expected_workspace("w")], "list_prebuilds()")
+        expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, after the commit,")
+        expect(tx.list_prebuilds(), [expected_workspace("w", preset)], "list_prebuilds()")
 
 
 @store_check(CHECKS, "WorkspaceWrites", "Each of these adds a build that is PENDING and has not been submitted.")
@@ -101,7 +101,14 @@ def a_create_that_failed_is_noted(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         tx.insert_failed_build(request_start("w"), now=at(0))
-    failed = Build(id="w-1", preset_id="web", status=BuildStatus.FAILED, created_at=at(0), finished_at=at(0))
+    failed = Build(
+        id="w-1",
+        preset_id="web",
+        template_version_id="v1",
+        status=BuildStatus.FAILED,
+        created_at=at(0),
+        finished_at=at(0),
+    )
     with lab.store.transaction(read_only=True) as tx:
         expect(list_outcomes(tx), [failed], "list_builds()")
         expect(tx.get_workspace("w"), None, "the workspace of a create that failed")

@@ -171,6 +171,7 @@ def expected_workspace(workspace_id: str, preset: Preset = WEB) -> Workspace:
         name=f"name of {workspace_id}",
         preset_id=preset.id,
         template_id=preset.template_version.template.id,
+        parameters=preset.parameters,
         created_at=at(0),
         last_build=build,
     )

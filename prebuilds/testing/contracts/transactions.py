@@ -168,12 +168,12 @@ def _write_everything(tx: Transaction) -> None:
     tx.put_preset(DATA)
     add(tx, "w", Stage.READY)
     tx.set_paused(paused=True)
-    tx.set_reset("web", at=at(0))
+    tx.set_reset("web", at=at(-1))
     tx.add_membership("o")
     tx.count("web", Counter.CREATED)
 
 
-_EVERYTHING = (["o"], ["data", "web"], ["w"], ["w-1"], [("web", at(0))], [("web", Counter.CREATED, 1)], True)
+_EVERYTHING = (["o"], ["data", "web"], ["w"], ["w-1"], [("web", at(-1))], [("web", Counter.CREATED, 1)], True)
 _NOTHING: Sequence[object] = ([], [], [], [], [], [], False)
 
 

@@ -1,0 +1,62 @@
+"""Room: which presets wait for the host's builder to have some again.
+
+- A preset whose start was refused for want of room creates nothing more for a while. It deletes meanwhile, as that is
+  what makes room.
+- Where deletes of it are under way, it waits until those have ended; else for the backoff interval. It never waits
+  longer than the look-back, so that a delete that hangs blocks nothing for good.
+- This is kept in memory alone: another reconciler asks the builder once, and learns the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import attrs
+
+from prebuilds.decision.models import Policy
+
+
+@attrs.frozen(kw_only=True)
+class _Wait:
+    """Since when a preset waits, and for which of its workspaces to be deleted; None until they have been looked at."""
+
+    since: datetime
+    for_deletes: frozenset[str] | None = None
+
+
+class RoomWaits:
+    """The presets that wait for room."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._waits: dict[str, _Wait] = {}
+
+    def begin(self, preset_id: str, now: datetime) -> None:
+        """The builder had no room for a start of this preset."""
+        self._waits[preset_id] = _Wait(since=now)
+
+    def has_room(self, preset_id: str, deleting: Collection[str], now: datetime) -> bool:
+        """Whether the preset may create; `deleting` are its workspaces whose deletes are under way."""
+        wait = self._waits.get(preset_id)
+        if wait is None:
+            return True
+        if wait.for_deletes is None:
+            wait = self._waits[preset_id] = attrs.evolve(wait, for_deletes=frozenset(deleting))
+        if self._holds(wait, deleting, now):
+            return False
+        del self._waits[preset_id]
+        return True
+
+    def find_end(self, preset_id: str) -> datetime | None:
+        """When a wait ends at the latest; None for a preset that does not wait."""
+        wait = self._waits.get(preset_id)
+        return self._find_end(wait) if wait else None
+
+    def _holds(self, wait: _Wait, deleting: Collection[str], now: datetime) -> bool:
+        is_over = wait.for_deletes and wait.for_deletes.isdisjoint(deleting)
+        return not is_over and wait.since <= now < self._find_end(wait)
+
+    def _find_end(self, wait: _Wait) -> datetime:
+        longest = self._policy.backoff_lookback
+        return wait.since + (longest if wait.for_deletes else min(self._policy.backoff_interval, longest))
