@@ -1,7 +1,8 @@
 """The command line, `python -m prebuilds`: which commands there are, and one that is asked for is run.
 
 - What a person asked for goes to standard output, what went wrong to standard error, one line for each problem.
-- The exit status is 0 when the question was answered, 1 when the answer is no, and 2 when it was put wrongly.
+- The exit status is 0 when the question was answered, 1 when the answer is no, and 2 when it was put wrongly. It is 3
+  when `plan --strict` answers from schedules that cannot be used.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import claim, controls, plan, run, simulate, size, status
+from prebuilds.commands import check, claim, controls, plan, run, simulate, size, status
 
-_COMMANDS = (plan, run, status, claim, controls, simulate, size)
+_COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,6 +90,20 @@ def test_text_is_the_plans_own_explanation() -> None:
     ) in printed.stdout
 
 
+def test_strict_refuses_schedules_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit status 3, the same answer, and a line on standard error; of the presets that are shown alone."""
+    plain, strict = (main(["plan", FLEET, "--format", "json", *options]) for options in ([], ["--strict"]))
+    output = capsys.readouterr()
+    assert (plain, strict) == (0, 3)
+    first = output.out[: len(output.out) // 2]
+    assert output.out == 2 * first
+    (line,) = output.err.splitlines()
+    assert line.startswith(f"{FLEET}: data-gpu keeps its own count, as its schedules cannot be used: schedules[0] and ")
+    assert main(["plan", FLEET, "--strict", "--preset", "backend-large"]) == 0
+    assert main(["plan", FLEET, "--strict", "--preset", "data-gpu"]) == 3
+    assert main(["plan", "missing.json", "--strict"]) == 2
+
+
 def test_options_win_over_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     """The instant, the interval, the pause, and which preset is shown."""
     options = ["--now", "2026-11-23T09:24:05Z", "--backoff-interval", "2.5", "--preset", "mobile", "--paused"]

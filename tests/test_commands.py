@@ -223,6 +223,22 @@ def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
             assert output.readline() == "web: create 1\n"
 
 
+def test_schedules_that_cannot_be_used_are_told_while_it_runs(store: str, tmp_path: Path) -> None:
+    """Field case 26: with the preset and the reason, once, however often it looks."""
+    schedules = [{"cron": "* * * * 1-5", "instances": 2}, {"cron": "* * * * 6-7", "instances": 1}]
+    fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 3, "timezone": "UTC", "schedules": schedules})
+    with running("--store", store, "--fleet", str(fleet), "--interval", "0.01") as (process, output):
+        assert output.readline() == (
+            "WARNING web keeps its own count, as its schedules cannot be used: schedules[1]: day-of-week field: `7` is "
+            "not from 0 to 6: Sunday is 0 in this dialect\n"
+        )
+        assert output.readline() == "web: create 3\n"
+        claim_at_last(store, "dev")
+        assert output.readline() == "web: create 1\n"
+        process.send_signal(signal.SIGINT)
+        assert output.read() == "Stopped.\n"
+
+
 def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path) -> None:
     """One works, the other leaves it alone, says so, and takes over."""
     arguments = ("--store", store, "--fleet", str(fleet), "--interval", "0.1")

@@ -43,14 +43,36 @@ def test_json_has_the_numbers_of_the_simulation(capsys: pytest.CaptureFixture[st
     assert (printed["seed"], printed["begin"]) == (4, "2026-10-26T02:49:32Z")
 
 
+OVERLAP = (
+    "data-gpu keeps its own count, as its schedules cannot be used: schedules[0] and schedules[1]: "
+    "`* 7-19 * * mon-fri` and `* 9-11 * * fri,sat` overlap, first on Fri 1 Jan, 09:00-09:59."
+)
+
+
 def test_a_table_has_a_line_for_each_preset_and_one_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    """And below it a note on schedules that cannot be used (field case 26)."""
     assert main([*BASE, "--trace", CLAIMS]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
+    assert [line.split()[0] for line in lines[:-1]] == [
         "preset",
         *(preset.id for preset in load_snapshot(FLEET).presets),
         "all",
     ]
+    assert lines[-1] == OVERLAP
+
+
+@pytest.mark.parametrize(("preset", "notes"), [("data-gpu", [OVERLAP]), ("backend-large", [])])
+def test_json_has_the_notes(preset: str, notes: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """On the presets that were simulated, and on no other."""
+    assert main([*BASE, "--trace", CLAIMS, "--preset", preset, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == notes
+
+
+def test_the_result_of_one_preset_has_the_notes_on_it_alone() -> None:
+    """Taken out of the result of a fleet too."""
+    scenario = Scenario(fleet=load_snapshot(FLEET).presets, lead_time=timedelta(minutes=6), interval=timedelta(hours=1))
+    result = simulate(scenario, read_traces(CLAIMS))
+    assert [result.for_preset(name).notes for name in ("data-gpu", "docs")] == [(OVERLAP,), ()]
 
 
 def test_claims_without_a_preset_are_of_the_one_that_is_named(

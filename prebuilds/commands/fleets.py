@@ -34,7 +34,11 @@ class FleetFile:
 
 def load_fleet(file: str) -> FleetFile:
     """Raises `InvalidSnapshotError` with every problem, and `OSError`."""
-    document = read_json(get_source(file))
+    return parse_fleet(read_json(get_source(file)))
+
+
+def parse_fleet(document: Any) -> FleetFile:
+    """The same of a document that has been read. Raises `InvalidSnapshotError` with every problem."""
     builder = document.get("builder", {}) if isinstance(document, Mapping) and "snapshot" in document else {}
     problems = [*_list_builder_problems(builder)]
     try:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from prebuilds.commands.options import read_instant, read_seconds
-from prebuilds.commands.streams import fail_for, get_source, write
+from prebuilds.commands.streams import fail, fail_for, get_source, write
 from prebuilds.commands.tables import print_table
 from prebuilds.decision.codec import dump_plan, load_document
 from prebuilds.decision.models import Policy
 from prebuilds.decision.planning import TABLE_HEADERS, Decision, Plan, list_cells, list_notes, plan
+from prebuilds.decision.targets import describe_fallback
 from prebuilds.errors import PrebuildsError
+
+_UNUSABLE = 3  # the exit status of `--strict` where schedules cannot be used
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "plan",
         help="show what to create and delete for a snapshot, and why",
         description="Show what to create and delete for a snapshot, and why. Nothing is carried out.",
+        epilog="The exit status is 0 if there is an answer, 2 if the question was put wrongly; see also --strict.",
     )
     command.set_defaults(run=run)
     command.add_argument("file", metavar="FILE", help="a snapshot in JSON; - reads standard input")
@@ -36,6 +40,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--paused", action="store_true", help="decide as if reconciliation were paused")
     command.add_argument("--preset", metavar="ID", help="show only this preset")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with {_UNUSABLE} if a preset that is shown has schedules that cannot be used",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,7 +52,16 @@ def run(options: argparse.Namespace) -> int:
         made = _make_plan(options)
     except (PrebuildsError, OSError) as error:
         return fail_for(options.file, error)
-    return write(lambda: _FORMATS[options.format](made))
+    status = write(lambda: _FORMATS[options.format](made))
+    return status or (_refuse_fallbacks(options.file, made) if options.strict else 0)
+
+
+def _refuse_fallbacks(file: str, made: Plan) -> int:
+    """The exit status of `--strict`; what it is about is told on standard error, as JSON may be read by nobody."""
+    errors = [(decision.preset_id, decision.state.target_error) for decision in made]
+    fallbacks = [f"{file}: {describe_fallback(preset_id, error)}" for preset_id, error in errors if error]
+    fail(*fallbacks)
+    return _UNUSABLE if fallbacks else 0
 
 
 def _make_plan(options: argparse.Namespace) -> Plan:

@@ -158,6 +158,7 @@ def _print_json(result: SimulationResult, explained: int) -> None:
         "end": format_instant(result.end),
         "seed": result.seed,
         "presets": rows,
+        "notes": list(result.notes),
         "explanations": _list_explanations(result, explained),
     }
     print(json.dumps(document, indent=2))

@@ -10,6 +10,7 @@ from prebuilds.decision.actions import ActionType
 from prebuilds.decision.explaining import describe_count, describe_instant
 from prebuilds.decision.models import Policy
 from prebuilds.decision.planning import Decision, plan
+from prebuilds.decision.targets import describe_fallback
 from prebuilds.runtime.fleet import read_fleet
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Isolation, Store
@@ -62,5 +63,5 @@ def _list_notes(decision: Decision) -> Sequence[str]:
         if action.type is ActionType.BACKOFF and action.backoff_until
     ]
     error = decision.state.target_error
-    fallback = [f"{decision.preset_id} keeps its own count, as its schedules cannot be used: {error}."] if error else []
+    fallback = [f"{describe_fallback(decision.preset_id, error)}."] if error else []
     return [*limited * decision.snapshot.is_hard_limited, *waits, *fallback]

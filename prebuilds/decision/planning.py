@@ -42,7 +42,7 @@ from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.rendering import render_table
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.state import ReconciliationState, calculate_state
-from prebuilds.decision.targets import TargetSource
+from prebuilds.decision.targets import TargetSource, describe_fallback
 from prebuilds.errors import InvalidValueError, UnknownPresetError
 
 
@@ -199,7 +199,7 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
 def list_notes(plan: Plan) -> tuple[str, ...]:
     """What a table of the plan does not show: schedules that cannot be used, and the notes on the plan as a whole."""
     fallbacks = [
-        f"{decision.preset_id} keeps its own count, as its schedules cannot be used: {decision.state.target_error}."
+        f"{describe_fallback(decision.preset_id, decision.state.target_error)}."
         for decision in plan
         if decision.state.target_error
     ]

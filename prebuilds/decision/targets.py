@@ -79,6 +79,11 @@ def _describe_problems(problems: Sequence[ScheduleProblem]) -> str:
     return "; ".join([*map(str, problems[:_TOLD]), *more])
 
 
+def describe_fallback(preset_id: str, error: str) -> str:
+    """A sentence on a preset whose target has this error, without its full stop."""
+    return f"{preset_id} keeps its own count, as its schedules cannot be used: {error}"
+
+
 def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which another window is open, or none; None if that never comes."""
     if not preset.is_active or not preset.schedules:

@@ -111,9 +111,15 @@ def _make_gauges(prefix: str, reading: Reading | None) -> Iterator[Metric]:
         "Whether the builds of a preset keep failing, so that no more are made (1), or not (0).",
         labels=LABELS,
     )
+    errors = GaugeMetricFamily(
+        f"{prefix}schedule_errors",
+        "Presets that keep their own count, as their schedules cannot be used.",
+        labels=LABELS,
+    )
     for labels, gauges in reading.gauges.items() if reading else ():
         desired.add_metric(labels, gauges.desired)
         running.add_metric(labels, gauges.running)
         eligible.add_metric(labels, gauges.eligible)
         limited.add_metric(labels, int(gauges.is_hard_limited))
-    yield from (desired, running, eligible, limited)
+        errors.add_metric(labels, gauges.schedule_errors)
+    yield from (desired, running, eligible, limited, errors)

@@ -26,6 +26,7 @@ from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.room import RoomWaits
+from prebuilds.runtime.scheduling import ScheduleLog
 from prebuilds.runtime.shards import ShardReads
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Passes:
         self._room = RoomWaits(options.policy)
         self._passing = threading.Lock()
         self._held: HeldLease | None = None
+        self._schedules = ScheduleLog()
         self.is_stopping = False  # no event: a signal handler sets it
 
     def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
@@ -71,6 +73,7 @@ class Passes:
             return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
         fleet = self._read_fleet(now, preset_id)
         made = plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
+        self._schedules.note(made, is_whole=preset_id is None)
         return ReconciliationResult(
             status=PassStatus.PAUSED if fleet.is_paused else PassStatus.RECONCILED,
             started_at=now,

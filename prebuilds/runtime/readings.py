@@ -19,13 +19,14 @@ import attrs
 from prebuilds.decision.models import Policy, Preset
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import calculate_state
+from prebuilds.decision.targets import TargetSource
 from prebuilds.runtime.fleet import Fleet, read_fleet
 from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.runtime.ports import Clock, Isolation, Store
 
 
 class Labels(NamedTuple):
-    """What tells one series of a metric from another."""
+    """What tells one series of a metric from another: names, and the id of what has no name."""
 
     template_name: str = ""
     preset_name: str = ""
@@ -40,6 +41,8 @@ class Gauges:
     running: int = 0
     eligible: int = 0
     is_hard_limited: bool = False
+    schedule_errors: int = 0
+    """How many of the presets have schedules that cannot be used."""
 
     def add(self, other: Gauges) -> Gauges:
         """The counts of both, hard-limited if either is."""
@@ -48,6 +51,7 @@ class Gauges:
             running=self.running + other.running,
             eligible=self.eligible + other.eligible,
             is_hard_limited=self.is_hard_limited or other.is_hard_limited,
+            schedule_errors=self.schedule_errors + other.schedule_errors,
         )
 
 
@@ -91,6 +95,7 @@ def _measure(snapshot: PresetSnapshot) -> Gauges:
         eligible=state.eligible,
         # An inactive preset creates nothing anyway, and may share its labels with one that does.
         is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_active,
+        schedule_errors=int(state.target_source is TargetSource.FALLBACK),
     )
 
 
@@ -104,4 +109,8 @@ def _sum_counters(fleet: Fleet, values: Iterable[CounterValue]) -> Mapping[Label
 
 def _label(preset: Preset) -> Labels:
     template = preset.template_version.template
-    return Labels(template.name, preset.name, template.organization_name)
+    return Labels(
+        template_name=template.name or template.id,
+        preset_name=preset.name or preset.id,
+        organization_name=template.organization_name or template.organization_id,
+    )

@@ -16,6 +16,7 @@ import attrs
 
 from prebuilds.decision.explaining import describe_instant
 from prebuilds.decision.planning import Decision
+from prebuilds.decision.targets import calculate_target, describe_fallback
 from prebuilds.errors import InvalidValueError, UnknownMissError, UnknownPresetError, show
 from prebuilds.whatif.engine import Engine
 from prebuilds.whatif.explainer import Explainer
@@ -120,7 +121,15 @@ class SimulationResult(Measures, Rows):
             if hold.reason is HoldReason.HARD_LIMITED
         ]
         unserved = [f"{self.unserved} users still waited at the end."] if self.unserved else []
-        return (*limited, *unserved)
+        return (*self._list_fallbacks(), *limited, *unserved)
+
+    def _list_fallbacks(self) -> Iterator[str]:
+        """A sentence for each preset whose schedules cannot be used, as the loop logs it."""
+        simulated = {record.preset_id for record in self.pools}
+        for preset in self.scenario.fleet.presets:
+            error = calculate_target(preset, self.begin).error if preset.id in simulated else None
+            if error:
+                yield f"{describe_fallback(preset.id, error)}."
 
     def chart(self) -> alt.VConcatChart:
         """Target, running and starting prebuilds over time, and the claims with the misses among them, by preset.

@@ -36,7 +36,7 @@ INTERVAL = timedelta(seconds=60)
 TIMEOUT = timedelta(seconds=10)
 PREFIX = "coderd_prebuilt_workspaces_"
 COUNTERS = ("created", "failed", "claimed", "claim_missed", "resource_replacements")
-GAUGES = ("desired", "running", "eligible", "preset_hard_limited")
+GAUGES = ("desired", "running", "eligible", "preset_hard_limited", "schedule_errors")
 Labels = tuple[str, str, str]
 WEB = ("template", "web", "org")
 
@@ -150,6 +150,9 @@ def test_everything_that_is_told() -> None:
         # HELP preset_hard_limited Whether the builds of a preset keep failing, so that no more are made (1), or not (0).
         # TYPE preset_hard_limited gauge
         preset_hard_limited{labels} 0.0
+        # HELP schedule_errors Presets that keep their own count, as their schedules cannot be used.
+        # TYPE schedule_errors gauge
+        schedule_errors{labels} 0.0
         # HELP metrics_last_updated When these metrics were last read from the store, in Unix seconds; 0 if they never were.
         # TYPE metrics_last_updated gauge
         metrics_last_updated 1.79542626e+09
@@ -203,6 +206,31 @@ def test_equal_labels_make_one_series() -> None:
     told = read_labels(collector)
     expected = {"created_total": 3, "desired": 2, "running": 3, "eligible": 2, "preset_hard_limited": 0}
     assert {name: told[name] for name in expected} == expected
+    check_formats(collector)
+
+
+def test_where_there_is_no_name_the_id_tells_series_apart() -> None:
+    """Of the preset, the template and the organisation: else all that have no name would be one series."""
+    nameless = TemplateVersion(template=Template(id="t-1", organization_id="o-1"))
+    world = World(
+        make_preset(id="web", desired_instances=1),
+        make_preset(id="gpu", desired_instances=2, template_version=nameless),
+    )
+    collector = make_collector(world.store)
+    collector.fetch()
+    assert read_labels(collector, WEB)["desired"] == 1
+    assert read_labels(collector, ("t-1", "gpu", "o-1"))["desired"] == 2
+
+
+def test_schedules_that_cannot_be_used_are_counted() -> None:
+    """Field case 26: of active presets, as those of others are not read; two of equal labels count as two."""
+    bad = [Schedule(cron="* * * * 6-7", instances=1)]
+    ids = {"a": bad, "b": bad, "c": [], "d": bad}
+    world = World(*(make_preset(id=name, name="web", schedules=value, timezone="UTC") for name, value in ids.items()))
+    world.promote(make_preset(id="d", name="web", schedules=bad, timezone="UTC"))
+    collector = make_collector(world.store)
+    collector.fetch()
+    assert read_labels(collector)["schedule_errors"] == 2
     check_formats(collector)
 
 
@@ -401,7 +429,12 @@ def test_the_output_is_valid_whatever_the_names(presets: list[Preset], counts: l
     desired: Sum[Labels] = Sum()
     for preset in presets:
         template = preset.template_version.template
-        desired[template.name, preset.name, template.organization_name] += preset.desired_instances * preset.is_active
+        labels = (
+            template.name or template.id,
+            preset.name or preset.id,
+            template.organization_name or template.organization_id,
+        )
+        desired[labels] += preset.desired_instances * preset.is_active
     told, total = {}, 0.0
     for family in parse_text(scrape(collector)):
         for sample in family.samples:

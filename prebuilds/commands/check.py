@@ -1,0 +1,59 @@
+"""`check`: every problem of a fleet file, for people who write one and for CI."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+import attrs
+
+from prebuilds.commands.checking import Problem, find_problems, list_unreadable
+from prebuilds.commands.streams import fail_for, get_source, write
+from prebuilds.decision.jsontext import read_json
+from prebuilds.errors import InvalidSnapshotError
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "check",
+        help="tell every problem of a fleet file",
+        description=(
+            "Tell every problem of a fleet file: what cannot be read, schedules and time zones that cannot be used, "
+            "windows that overlap or never open, a ttl that is no longer than a build takes, and counts out of "
+            "proportion to the others."
+        ),
+        epilog="The exit status is 0 if there is no problem, 1 if there is one, and 2 if the file cannot be opened.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("file", metavar="FILE", help="a fleet or a snapshot in JSON; - reads standard input")
+    command.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        problems = _read_problems(options.file)
+    except OSError as error:
+        return fail_for(options.file, error)
+    show = _print_json if options.format == "json" else _print_text
+    return write(lambda: show(options.file, problems)) or int(bool(problems))
+
+
+def _read_problems(file: str) -> Sequence[Problem]:
+    """Raises `OSError`."""
+    try:
+        document = read_json(get_source(file))
+    except InvalidSnapshotError as error:
+        return tuple(list_unreadable(error))
+    return find_problems(document)
+
+
+def _print_text(file: str, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        print(f"{file}: {problem}")
+    if not problems:
+        print(f"{file}: no problems")
+
+
+def _print_json(file: str, problems: Sequence[Problem]) -> None:
+    print(json.dumps({"file": file, "problems": [attrs.asdict(problem) for problem in problems]}, indent=2))

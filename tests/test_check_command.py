@@ -1,0 +1,176 @@
+"""`check` on the command line: every problem of a fleet file at once, and no false alarm."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from prebuilds import GlobalSnapshot, Schedule, check_schedules, dump_snapshot
+from prebuilds.cli import main
+from prebuilds.commands.checking import find_problems
+from prebuilds.testing import strategies
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
+PROPORTION = "20 times the file's median count but at least 100 and at most 10000"
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
+
+
+def make(*presets: dict[str, Any], **builder: object) -> dict[str, Any]:
+    """A fleet file with these presets, whose ids are counted, and which want 2 unless they say otherwise."""
+    rows = [{"id": f"p{place}", "desired_instances": 2, **preset} for place, preset in enumerate(presets)]
+    return {"builder": builder, "snapshot": {"presets": rows}}
+
+
+def check(*presets: dict[str, Any], **builder: object) -> list[str]:
+    return [str(problem) for problem in find_problems(make(*presets, **builder))]
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its file, its place, the value and what is allowed; a field that cannot be read hides no other."""
+    file = tmp_path / "fleet.json"
+    document = make(
+        {
+            "timezone": "europe/berlin",
+            "schedules": [{"cron": "* 22-6 * * *", "instances": 3}, {"cron": "0 * 9 * * *", "instances": 1}],
+        },
+        {"desired_instances": -2, "ttl_seconds": 60},
+        {"desired_instances": 1_000_000_000},
+        {"schedules": [{"cron": "* 9 * * *", "instances": 5_000}]},
+        {"timezone": "UTC", "schedules": [{"cron": f"* {hours} * 2 *", "instances": 1} for hours in ("1", "2", "1-2")]},
+        {"timezone": "UTC", "schedules": [{"cron": "* * 30 feb *", "instances": 1}], "id": 7},
+        speed=2,
+        delay_seconds=300,
+    )
+    file.write_text(json.dumps(document))
+    assert main(["check", str(file)]) == 1
+    output = capsys.readouterr()
+    overlap = "overlap, first on Sun 1 Feb"
+    assert output.err == ""
+    assert [line.removeprefix(f"{file}: ") for line in output.out.splitlines()] == [
+        "snapshot.presets[1].desired_instances: -2 is not allowed; it must be a whole number from 0 to 2147483647",
+        "snapshot.presets[5].id: 7 is not allowed; it must be text of 1 to 500 characters, none of them a control "
+        "character",
+        "builder.speed: unknown key",
+        "snapshot.presets[0].timezone: 'europe/berlin' is not a known time zone: the nearest name is Europe/Berlin "
+        "(preset p0)",
+        'snapshot.presets[0].schedules[0].cron: "* 22-6 * * *": hour field: `22-6` runs backwards: write `22-23,0-6` '
+        "(preset p0)",
+        'snapshot.presets[0].schedules[1].cron: "0 * 9 * * *": needs 5 fields, has 6: leave out the seconds '
+        "(preset p0)",
+        "snapshot.presets[1].ttl_seconds: 60 is not allowed; it must be more than builder.delay_seconds, 300, as a "
+        "prebuild ages while it is built, or null (preset p1)",
+        "snapshot.presets[2].desired_instances: 1000000000 is out of proportion; it must be a number from 0 to 100, "
+        f"{PROPORTION} (preset p2)",
+        "snapshot.presets[3].timezone: missing; schedules need the name of a time zone (preset p3)",
+        "snapshot.presets[3].schedules[0].instances: 5000 is out of proportion; it must be a number from 0 to 100, "
+        f"{PROPORTION} (preset p3)",
+        f"snapshot.presets[4].schedules: schedules[0] and schedules[2]: `* 1 * 2 *` and `* 1-2 * 2 *` {overlap}, "
+        "01:00-01:59; no hour may be in two windows (preset p4)",
+        f"snapshot.presets[4].schedules: schedules[1] and schedules[2]: `* 2 * 2 *` and `* 1-2 * 2 *` {overlap}, "
+        "02:00-02:59; no hour may be in two windows (preset p4)",
+        "snapshot.presets[5].schedules[0].cron: `* * 30 feb *` never opens; it must have a date that exists (preset ?)",
+    ]
+
+
+def test_json_has_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The path, the message and the preset's id, each by itself; a bare snapshot has no prefix."""
+    file = tmp_path / "fleet.json"
+    file.write_text(
+        json.dumps({"presets": [{"id": "web", "desired_instances": 1, "timezone": "Mars/Olympus"}], "x": 1})
+    )
+    assert main(["check", str(file), "--format", "json"]) == 1
+    message = "'Mars/Olympus' is not a known time zone"
+    assert json.loads(capsys.readouterr().out) == {
+        "file": str(file),
+        "problems": [
+            {"path": "x", "message": "unknown key", "preset_id": ""},
+            {"path": "presets[0].timezone", "message": message, "preset_id": "web"},
+        ],
+    }
+
+
+def test_the_examples_raise_no_false_alarm(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one overlap that is there on purpose is found, and nothing else."""
+    assert main(["check", str(EXAMPLES / "pool.json")]) == 0
+    assert capsys.readouterr().out == f"{EXAMPLES / 'pool.json'}: no problems\n"
+    assert main(["check", str(EXAMPLES / "pool.json"), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == []
+    assert main(["check", str(EXAMPLES / "fleet.json"), "--format", "json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["path"], problem["preset_id"]) == ("snapshot.presets[3].schedules", "data-gpu")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", "document: not JSON: the document is empty"),
+        (b"[]", "snapshot: [] is not allowed; it must be an object"),
+        (b'{"presets": {}}', "presets: {} is not allowed; it must be a list"),
+        (b'{"presets": [7]}', "presets[0]: 7 is not allowed; it must be an object"),
+        (b'{"builder": 5, "snapshot": {}}', "builder: 5 is not allowed; it must be an object"),
+        (b'{"snapshot": null}', "snapshot: null is not allowed; it must be an object"),
+    ],
+)
+def test_what_is_no_fleet_is_a_problem(
+    content: bytes, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read from standard input here, where an answer can be given too."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    assert main(["check", "-"]) == 1
+    assert capsys.readouterr() == (f"-: {line}\n", "")
+
+
+def test_a_file_that_is_not_there_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "missing.json"]) == 2
+    assert capsys.readouterr() == ("", "missing.json: No such file or directory\n")
+
+
+@pytest.mark.parametrize(("ttl", "problems"), [(None, 0), (0, 0), (0.5, 1), (90, 1), (90.000001, 0)])
+def test_a_ttl_must_be_longer_than_a_build(ttl: float | None, problems: int) -> None:
+    """A prebuild that is as old as its ttl when it becomes ready would be replaced for ever."""
+    assert len(check({"ttl_seconds": ttl}, delay_seconds=90)) == problems
+    assert check({"ttl_seconds": ttl}) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "most"),
+    [
+        ([2, 5, 100], None),
+        ([2, 5, 101], 100),
+        ([0, 0, 0, 100], None),
+        ([30, 40, 800], None),
+        ([30, 40, 801], 800),
+        ([2_000, 3_000, 9_000], None),
+        ([10_000], None),
+        ([10_001], 10_000),
+        ([1_000_000_000, 1_000_000_000], 10_000),
+    ],
+)
+def test_counts_are_measured_by_each_other(counts: list[int], most: int | None) -> None:
+    """Up to 100 are always right, more than 10,000 never; between them 20 times the median of all but 0 is."""
+    told = [
+        f"snapshot.presets[{place}].desired_instances: {count} is out of proportion; it must be a number from 0 to "
+        f"{most}, {PROPORTION} (preset p{place})"
+        for place, count in enumerate(counts)
+        if most is not None and count > most
+    ]
+    assert check(*({"desired_instances": count} for count in counts)) == told
+
+
+@given(strategies.global_snapshots(now=NOW))
+def test_a_snapshot_has_the_problems_of_its_schedules(snapshot: GlobalSnapshot) -> None:
+    """No snapshot raises another alarm, but for a window that never opens, and a zone that only schedules need."""
+    told = [problem for problem in find_problems(dump_snapshot(snapshot)) if "never opens" not in problem.message]
+    never = Schedule(cron="* * 30 2 *", instances=1)
+    assert [problem.preset_id for problem in told] == [
+        preset.id
+        for preset in snapshot.presets
+        for _ in check_schedules(preset.schedules or ([never] if preset.timezone else []), preset.timezone)
+    ]
