@@ -1,7 +1,7 @@
 """A complete store over tables of its own: dicts of rows, one transaction at a time, messages in a queue.
 
 Every row is a frozen model, so that a copy of the dicts is a snapshot. Rows of a database are converted where these are
-read and written.
+read and written. What may become of a workspace is decided by `prebuilds.runtime.workspaces`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import attrs
 
-from prebuilds import Build, BuildStatus, Transition, errors, runtime
+from prebuilds import BuildStatus, Transition, errors, runtime
+from prebuilds.runtime import building, workspaces
 
 TABLES = (
     *("presets", "workspaces", "builds", "history", "claims"),
@@ -115,8 +116,9 @@ class ExampleTransaction:
                 name=name,
                 preset_id=preset.id,
                 template_id=preset.template_version.template.id,
+                parameters=request.parameters,
                 created_at=now,
-                last_build=self._make_build(request, None, now),
+                last_build=building.make_build(request, None, now=now),
             )
         )
         return True
@@ -127,13 +129,14 @@ class ExampleTransaction:
             return False
         if request.build_id in self.rows("builds"):
             return False
-        self._put(attrs.evolve(row, last_build=self._make_build(request, row.last_build, now)))
+        self._put(attrs.evolve(row, last_build=building.make_build(request, row.last_build, now=now)))
         return True
 
     def insert_failed_build(self, request, *, now):
         if request.build_id not in self.rows("builds"):
             self.write("builds", request.build_id, None)
-            self._remember(request.build_id, request.preset_id, BuildStatus.FAILED, now, now)
+            build = building.make_build(request, None, now=now)
+            self._remember(request.preset_id, attrs.evolve(build, status=BuildStatus.FAILED, finished_at=now))
 
     def cancel_pending(self, preset_id, *, now):
         preset = self.rows("presets").get(preset_id)
@@ -142,8 +145,18 @@ class ExampleTransaction:
         found = [row for row in self.list_prebuilds(preset_id) if row.last_build.number == 1]
         canceled = [row for row in found if row.last_build.status is BuildStatus.PENDING]
         for row in canceled:
-            self._put(attrs.evolve(self._end(row, BuildStatus.CANCELED, now), deleted=True))
+            ended = workspaces.end_build(row, BuildStatus.CANCELED, now=now)
+            self._put(attrs.evolve(ended, deleted=True))
         return [row.id for row in canceled]
+
+    def retire_prebuild(self, workspace_id):
+        return self._change(workspace_id, workspaces.retire_prebuild)
+
+    def release_workspace(self, workspace_id, *, name):
+        return self._change(workspace_id, workspaces.release_workspace, name=name)
+
+    def forget_workspace(self, workspace_id):
+        return self._change(workspace_id, workspaces.forget_workspace)
 
     # How far builds have come
 
@@ -161,20 +174,16 @@ class ExampleTransaction:
 
     def finish_build(self, build_id, status, *, now):
         row = self._find(build_id)
-        if not row or row.last_build.status.is_final:
-            return None
-        row = self._end(row, status, now)
-        if row.last_build.transition is Transition.START:
-            self._remember(build_id, row.preset_id, status, row.last_build.created_at, now)
-        elif status is BuildStatus.SUCCEEDED:
-            row = attrs.evolve(row, deleted=True)
-        elif status is BuildStatus.FAILED:
-            row = attrs.evolve(row, failed_deletes=row.failed_deletes + 1)
-        return self._put(row)
+        ended = workspaces.end_build(row, status, now=now) if row else None
+        if ended and ended.last_build.transition is Transition.START:
+            self._remember(ended.preset_id, ended.last_build)
+        return self._put(ended) if ended else None
 
     def mark_ready(self, workspace_id):
-        row = self.get_workspace(workspace_id)
-        return self._put(attrs.evolve(row, ready=True)) if row and row.is_running and not row.ready else None
+        return self._change(workspace_id, workspaces.make_ready)
+
+    def mark_unready(self, workspace_id):
+        return self._change(workspace_id, workspaces.make_unready)
 
     # Giving a prebuild to a user
 
@@ -186,17 +195,17 @@ class ExampleTransaction:
         if take.request_id in self.rows("claims"):
             raise errors.ClaimConflictError(take.request_id)
         preset = self.rows("presets").get(take.preset_id)
-        ready = [row for row in self.list_prebuilds(take.preset_id) if row.is_running and row.ready]
-        fresh = [row for row in ready if take.created_since is None or row.created_at >= take.created_since]
-        if not preset or not preset.is_active or not fresh:
+        found = self.list_prebuilds(take.preset_id) if preset else []
+        found = [row for row in found if workspaces.is_claimable(row, preset, take.created_since)]
+        if not found:
             return None
         owned = [row for row in self.rows("workspaces").values() if row.owner_id == take.owner_id and not row.deleted]
         if take.name in [row.name for row in owned]:
             raise errors.NameTakenError(take.owner_id, take.name)
-        fresh.sort(key=lambda row: (row.created_at, row.id), reverse=take.order is runtime.ClaimOrder.NEWEST_FIRST)
+        found.sort(key=lambda row: (row.created_at, row.id), reverse=take.order is runtime.ClaimOrder.NEWEST_FIRST)
         if take.request_id is not None:
-            self.write("claims", take.request_id, (take, fresh[0].id))
-        return self._put(attrs.evolve(fresh[0], owner_id=take.owner_id, name=take.name))
+            self.write("claims", take.request_id, (take, found[0].id))
+        return self._put(attrs.evolve(found[0], owner_id=take.owner_id, name=take.name))
 
     # What people set, what is counted, and who may reconcile
 
@@ -267,22 +276,13 @@ class ExampleTransaction:
         row = self.get_workspace(self.rows("builds").get(build_id))
         return row if row and row.last_build.id == build_id else None
 
-    def _make_build(self, request, last_build, now):
-        return runtime.WorkspaceBuild(
-            id=request.build_id,
-            number=last_build.number + 1 if last_build else 1,
-            transition=request.transition,
-            status=BuildStatus.PENDING,
-            template_version_id=runtime.resolve_template_version(request, last_build),
-            created_at=now,
-        )
+    def _change(self, workspace_id, change, **options):
+        row = self.get_workspace(workspace_id)
+        changed = change(row, **options) if row else None
+        return self._put(changed) if changed else None
 
-    def _end(self, row, status, now):
-        return attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=status, finished_at=now))
-
-    def _remember(self, build_id, preset_id, status, created_at, finished_at):
-        build = Build(id=build_id, preset_id=preset_id, status=status, created_at=created_at, finished_at=finished_at)
-        self.write("history", build_id, build)
+    def _remember(self, preset_id, build):
+        self.write("history", build.id, workspaces.make_outcome(preset_id, build))
 
     def _change_preset(self, preset_id, **changes):
         if preset_id in self.rows("presets"):

@@ -107,26 +107,35 @@ def make_workspace(row: Row) -> Workspace:
         owner_id=row[2],
         preset_id=row[3],
         template_id=row[4],
-        created_at=row[5],
-        ready=row[6],
-        deleted=row[7],
-        failed_deletes=row[8],
+        parameters=row[5],
+        created_at=row[6],
+        ready=row[7],
+        retired=row[8],
+        deleted=row[9],
+        failed_deletes=row[10],
         last_build=WorkspaceBuild(
-            id=row[9],
-            number=row[10],
-            transition=Transition(row[11]),
-            status=BuildStatus(row[12]),
-            template_version_id=row[13],
-            created_at=row[14],
-            finished_at=row[15],
-            submitted=row[16],
+            id=row[11],
+            number=row[12],
+            transition=Transition(row[13]),
+            status=BuildStatus(row[14]),
+            template_version_id=row[15],
+            created_at=row[16],
+            finished_at=row[17],
+            submitted=row[18],
         ),
     )
 
 
 def make_outcome(row: Row) -> Build:
-    """The build in a row of (id, preset_id, status, created_at, finished_at); it is a start."""
-    return Build(id=row[0], preset_id=row[1], status=BuildStatus(row[2]), created_at=row[3], finished_at=row[4])
+    """The build in a row of (id, preset_id, template_version_id, status, created_at, finished_at); it is a start."""
+    return Build(
+        id=row[0],
+        preset_id=row[1],
+        template_version_id=row[2],
+        status=BuildStatus(row[3]),
+        created_at=row[4],
+        finished_at=row[5],
+    )
 
 
 def flatten_take(take: Take) -> Row:

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from prebuilds.adapters.postgres.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.postgres.statements import Statements
-from prebuilds.adapters.postgres.workspaces import NOTE_ENDED
-from prebuilds.adapters.rows import make_workspace
+from prebuilds.adapters.postgres.workspaces import NOTE_ENDED, make_first
 from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
 
@@ -19,7 +18,7 @@ _FINISH = f"""
     WITH ended AS (
         UPDATE workspaces SET
             build_status = %(status)s, build_finished_at = greatest(%(now)s, build_created_at),
-            deleted = build_transition = 'delete' AND %(status)s = 'succeeded',
+            deleted = deleted OR (build_transition = 'delete' AND %(status)s = 'succeeded'),
             failed_deletes = failed_deletes + (build_transition = 'delete' AND %(status)s = 'failed')::integer
         WHERE build_id = %(id)s AND build_status IN ('pending', 'running')
         RETURNING *
@@ -28,7 +27,13 @@ _FINISH = f"""
 """
 _MARK_READY = f"""
     UPDATE workspaces SET ready = true
-    WHERE id = %(id)s AND NOT deleted AND NOT ready AND build_transition = 'start' AND build_status = 'succeeded'
+    WHERE id = %(id)s AND NOT deleted AND NOT retired AND NOT ready
+    AND build_transition = 'start' AND build_status = 'succeeded'
+    RETURNING {WORKSPACE_COLUMNS}
+"""
+
+_MARK_UNREADY = f"""
+    UPDATE workspaces SET ready = false WHERE id = %(id)s AND owner_id = 'prebuilds' AND NOT deleted AND ready
     RETURNING {WORKSPACE_COLUMNS}
 """
 
@@ -46,11 +51,10 @@ class BuildRows:
         return bool(self._statements.write(_BEGIN, id=build_id))
 
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
-        return _make_first(self._statements.write(_FINISH, id=build_id, status=status.value, now=now))
+        return make_first(self._statements.write(_FINISH, id=build_id, status=status.value, now=now))
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
-        return _make_first(self._statements.write(_MARK_READY, id=workspace_id))
+        return make_first(self._statements.write(_MARK_READY, id=workspace_id))
 
-
-def _make_first(rows: list[tuple[object, ...]]) -> Workspace | None:
-    return make_workspace(rows[0]) if rows else None
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        return make_first(self._statements.write(_MARK_UNREADY, id=workspace_id))

@@ -1,6 +1,6 @@
 """Giving a prebuild to a user, in one statement.
 
-- It holds the preset's row (FOR SHARE), so that it stays active. It locks the first prebuild that nobody else has
+- It holds the preset's row (FOR SHARE), so that it stays as it is. It locks the first prebuild that nobody else has
   locked (SKIP LOCKED), so that claims do not wait for each other.
 - Unique indexes are the hard stop behind that: of request ids, of claimed workspaces, and of a user's names. The
   request id comes first: a call that is made twice at once is the same claim, not a name that is taken.
@@ -30,11 +30,15 @@ _HAS = "SELECT request_id FROM claims WHERE request_id = %(request_id)s"
 def _order_take(order: str) -> str:
     return f"""
         WITH preset AS MATERIALIZED (
-            SELECT id FROM presets WHERE id = %(preset_id)s AND is_active FOR SHARE
+            SELECT id, template_version_id AS version_id, parameters FROM presets
+            WHERE id = %(preset_id)s AND is_active FOR SHARE
         ), chosen AS MATERIALIZED (
             SELECT id FROM workspaces
             WHERE preset_id = (SELECT id FROM preset) AND owner_id = 'prebuilds' AND NOT deleted AND ready
             AND build_transition = 'start' AND build_status = 'succeeded'
+            AND NOT retired
+            AND (build_version_id = '' OR (SELECT version_id FROM preset) IN ('', build_version_id))
+            AND (parameters IS NULL OR parameters = (SELECT parameters FROM preset))
             AND created_at >= coalesce(%(created_since)s::timestamptz, '-infinity')
             ORDER BY {order} LIMIT 1
             FOR UPDATE SKIP LOCKED

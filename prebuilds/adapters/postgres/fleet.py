@@ -11,7 +11,7 @@ from prebuilds.decision.models import Build, Preset
 from prebuilds.runtime.models import Workspace
 
 WORKSPACE_COLUMNS = """
-    id, name, owner_id, preset_id, template_id, created_at, ready, deleted, failed_deletes,
+    id, name, owner_id, preset_id, template_id, parameters, created_at, ready, retired, deleted, failed_deletes,
     build_id, build_number, build_transition, build_status, build_version_id, build_created_at, build_finished_at,
     build_submitted
 """
@@ -20,35 +20,59 @@ PRESETS = f"SELECT {', '.join(PRESET_COLUMNS)} FROM presets"
 PREBUILDS = f"SELECT {WORKSPACE_COLUMNS} FROM workspaces WHERE owner_id = 'prebuilds' AND NOT deleted"
 RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
-# The presets that have outcomes, found one after the other in the index: DISTINCT would read all of the history.
-_NAMES = """
-    WITH RECURSIVE names (preset_id) AS (
-        (SELECT min(preset_id) FROM builds WHERE transition = 'start' AND status IN ('succeeded', 'failed'))
+_OUTCOME = "builds.transition = 'start' AND builds.status IN ('succeeded', 'failed')"
+_FLEET = """
+    SELECT id, template_version_id AS version, coalesce(reset_at, '-infinity') AS reset_at FROM presets
+"""
+
+
+def _list_outcomes(fleet: str) -> str:
+    return f"""
+    WITH RECURSIVE fleet AS ({fleet}),
+    -- The versions whose builds count. Of a preset of no known version they are found one by one in the index.
+    versions (id, version, reset_at, is_any) AS (
+        SELECT id, '', reset_at, version = '' FROM fleet
         UNION ALL
-        SELECT (
-            SELECT min(preset_id) FROM builds
-            WHERE transition = 'start' AND status IN ('succeeded', 'failed') AND preset_id > names.preset_id
-        )
-        FROM names WHERE names.preset_id IS NOT NULL
+        SELECT id, (
+            SELECT min(template_version_id) FROM builds
+            WHERE builds.preset_id = versions.id AND {_OUTCOME} AND builds.template_version_id > versions.version
+        ), reset_at, is_any
+        FROM versions WHERE is_any AND version IS NOT NULL
+    ),
+    counted AS (
+        SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
+        UNION ALL
+        SELECT id, version, reset_at FROM fleet WHERE version <> ''
+    ),
+    -- The latest instants at which builds began, each found from the one after it.
+    attempts (id, version, reset_at, began_at, number) AS (
+        SELECT id, version, reset_at, 'infinity'::timestamptz, 0 FROM counted
+        UNION ALL
+        SELECT id, version, reset_at, (
+            SELECT max(created_at) FROM builds
+            WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
+            AND builds.created_at < attempts.began_at AND builds.created_at > attempts.reset_at
+        ), number + 1
+        FROM attempts WHERE number < %(latest)s AND began_at IS NOT NULL
     )
-"""
-_NAME = "WITH names (preset_id) AS (SELECT %(preset_id)s::text)"
-# Of each preset those since an instant, or since the last of its `latest` ended, whichever is earlier.
-_OUTCOMES = """
-    SELECT outcomes.id, outcomes.preset_id, outcomes.status, outcomes.created_at, outcomes.finished_at
-    FROM names
-    CROSS JOIN LATERAL (
-        SELECT id, preset_id, status, created_at, finished_at FROM builds
-        WHERE preset_id = names.preset_id AND transition = 'start' AND status IN ('succeeded', 'failed')
-        AND finished_at >= least(%(since)s, coalesce((
-            SELECT finished_at FROM builds AS latest
-            WHERE latest.preset_id = names.preset_id
-            AND latest.transition = 'start' AND latest.status IN ('succeeded', 'failed')
-            ORDER BY latest.finished_at DESC LIMIT 1 OFFSET %(rank)s
-        ), '-infinity'))
+    SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
+    FROM attempts CROSS JOIN LATERAL (
+        SELECT * FROM builds
+        WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
+        AND builds.created_at = attempts.began_at AND builds.finished_at < %(since)s
     ) AS outcomes
-"""
-ALL_OUTCOMES, OUTCOMES = _NAMES + _OUTCOMES, _NAME + _OUTCOMES
+    UNION ALL
+    SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
+    FROM fleet CROSS JOIN LATERAL (
+        SELECT * FROM builds
+        WHERE builds.preset_id = fleet.id AND {_OUTCOME} AND builds.finished_at >= %(since)s
+        AND builds.created_at > fleet.reset_at
+        AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))
+    ) AS outcomes
+    """
+
+
+ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = %(preset_id)s")
 
 
 class FleetRows:
@@ -72,11 +96,10 @@ class FleetRows:
         return tuple(map(make_workspace, rows))
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        rank = max(latest - 1, 0)
         if preset_id is None:
-            rows = self._statements.fetch(ALL_OUTCOMES, since=ended_since, rank=rank)
+            rows = self._statements.fetch(ALL_OUTCOMES, since=ended_since, latest=latest)
         else:
-            rows = self._statements.fetch(OUTCOMES, preset_id=preset_id, since=ended_since, rank=rank)
+            rows = self._statements.fetch(OUTCOMES, preset_id=preset_id, since=ended_since, latest=latest)
         return tuple(map(make_outcome, rows))
 
     def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:

@@ -112,5 +112,15 @@ CREATE TABLE notices (
 CREATE INDEX notices_by_age ON notices (published_at);
 """
 
-VERSIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE workspaces
+ADD COLUMN parameters jsonb, -- none where nobody knows
+ADD COLUMN retired boolean NOT NULL DEFAULT false;
+
+-- The attempts of a preset with one version, from the last on.
+CREATE INDEX attempts ON builds (preset_id, template_version_id, created_at)
+WHERE transition = 'start' AND status IN ('succeeded', 'failed');
+"""
+
+VERSIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """The statements that lead to each version from the one before it."""

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from psycopg.types.json import Jsonb
+
 from prebuilds.adapters.postgres.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.postgres.statements import Statements
-from prebuilds.adapters.rows import make_workspace
+from prebuilds.adapters.rows import Row, make_workspace
 from prebuilds.decision.models import Transition
 from prebuilds.runtime.models import BuildRequest, Workspace
 
 _INSERT_PREBUILD = """
     INSERT INTO workspaces (
-        id, name, owner_id, preset_id, template_id, created_at,
+        id, name, owner_id, preset_id, template_id, parameters, created_at,
         build_id, build_transition, build_version_id, build_created_at
     )
     SELECT
-        %(id)s, %(name)s, 'prebuilds', presets.id, presets.template_id, %(now)s::timestamptz,
+        %(id)s, %(name)s, 'prebuilds', presets.id, presets.template_id, %(parameters)s, %(now)s::timestamptz,
         %(build_id)s, 'start', presets.template_version_id, %(now)s::timestamptz
     FROM presets
     WHERE presets.id = %(preset_id)s AND presets.is_active AND presets.template_version_id = %(version_id)s
@@ -68,6 +70,21 @@ _CANCEL_PENDING = f"""
     SELECT id FROM ended
 """
 
+_RETIRE = f"""
+    UPDATE workspaces SET retired = true, ready = false
+    WHERE id = %(id)s AND owner_id = 'prebuilds' AND NOT deleted AND NOT retired
+    RETURNING {WORKSPACE_COLUMNS}
+"""
+_RELEASE = f"""
+    UPDATE workspaces SET owner_id = 'prebuilds', name = %(name)s, retired = true, ready = false
+    WHERE id = %(id)s AND owner_id <> 'prebuilds' AND NOT deleted
+    RETURNING {WORKSPACE_COLUMNS}
+"""
+_FORGET = f"""
+    UPDATE workspaces SET deleted = true WHERE id = %(id)s AND owner_id <> 'prebuilds' AND NOT deleted
+    RETURNING {WORKSPACE_COLUMNS}
+"""
+
 
 class WorkspaceRows:
     """The role `WorkspaceWrites`."""
@@ -90,6 +107,7 @@ class WorkspaceRows:
             build_id=request.build_id,
             preset_id=request.preset_id,
             version_id=request.template_version_id,
+            parameters=Jsonb(dict(request.parameters)),
         )
         return bool(rows)
 
@@ -116,3 +134,17 @@ class WorkspaceRows:
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         rows = self._statements.write(_CANCEL_PENDING, preset_id=preset_id, now=now)
         return tuple(workspace_id for (workspace_id,) in rows)
+
+    def retire_prebuild(self, workspace_id: str) -> Workspace | None:
+        return make_first(self._statements.write(_RETIRE, id=workspace_id))
+
+    def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
+        return make_first(self._statements.write(_RELEASE, id=workspace_id, name=name))
+
+    def forget_workspace(self, workspace_id: str) -> Workspace | None:
+        return make_first(self._statements.write(_FORGET, id=workspace_id))
+
+
+def make_first(rows: Sequence[Row]) -> Workspace | None:
+    """The workspace in the one row that a statement returned; None if it wrote to none."""
+    return make_workspace(rows[0]) if rows else None

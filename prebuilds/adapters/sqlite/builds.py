@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prebuilds.adapters.sqlite.rows import SELECT_WORKSPACES, read_workspace, write_instant
+from prebuilds.adapters.sqlite.rows import SELECT_WORKSPACES, check_instant, read_workspace
 from prebuilds.adapters.sqlite.statements import Statements
-from prebuilds.adapters.sqlite.workspaces import end_build, find_workspace
-from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.adapters.sqlite.workspaces import find_workspace, update_build, update_workspace
+from prebuilds.decision.models import BuildStatus
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.workspaces import end_build, make_ready, make_unready
 
 
 class BuildRows:
@@ -22,35 +23,22 @@ class BuildRows:
         self._statements.run("UPDATE builds SET submitted = 1 WHERE id = ?", build_id)
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:
-        write_instant("now", now)  # no table has it, but a wrong one is refused as everywhere
+        check_instant("now", now)  # no table has it, but a wrong one is refused as everywhere
         sql = "UPDATE builds SET status = 'running' WHERE id = ? AND status = 'pending'"
         return self._statements.run(sql, build_id) == 1
 
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
         if not status.is_final:
             raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
-        if not end_build(self._statements, build_id, status.value, now):
-            return None
-        workspace = self._find_by_build(build_id)
-        if workspace.last_build.transition is not Transition.DELETE:
-            return workspace
-        deleted, failed = status is BuildStatus.SUCCEEDED, status is BuildStatus.FAILED
-        self._statements.run(
-            "UPDATE workspaces SET deleted = ?, failed_deletes = failed_deletes + ? WHERE id = ?",
-            deleted,
-            failed,
-            workspace.id,
-        )
-        return self._find_by_build(build_id)
+        row = self._statements.fetch_one(f"{SELECT_WORKSPACES} WHERE builds.id = ?", build_id)
+        ended = end_build(read_workspace(row), status, now=check_instant("now", now)) if row else None
+        update_build(self._statements, ended)
+        return update_workspace(self._statements, ended)
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
         workspace = find_workspace(self._statements, workspace_id)
-        if workspace is None or not workspace.is_running or workspace.ready:
-            return None
-        self._statements.run("UPDATE workspaces SET ready = 1 WHERE id = ?", workspace_id)
-        return find_workspace(self._statements, workspace_id)
+        return update_workspace(self._statements, workspace and make_ready(workspace))
 
-    def _find_by_build(self, build_id: str) -> Workspace:
-        """The workspace of a build that has ended just now, and so is its last."""
-        (row,) = self._statements.fetch(f"{SELECT_WORKSPACES} WHERE builds.id = ?", build_id)
-        return read_workspace(row)
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        workspace = find_workspace(self._statements, workspace_id)
+        return update_workspace(self._statements, workspace and make_unready(workspace))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from prebuilds.adapters.sqlite.fleet import find_preset
-from prebuilds.adapters.sqlite.rows import SELECT_WORKSPACES, read_take, read_workspace, write_take
+from prebuilds.adapters.sqlite.rows import SELECT_WORKSPACES, read_take, read_workspace, write_parameters, write_take
 from prebuilds.adapters.sqlite.statements import Statements
 from prebuilds.adapters.sqlite.workspaces import find_workspace
+from prebuilds.decision.models import Preset
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimOrder, Take, Workspace
 
@@ -14,7 +15,9 @@ _CLAIMABLE = f"""
     {SELECT_WORKSPACES}
     WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0
     AND workspaces.preset_id = ? AND workspaces.ready = 1 AND workspaces.created_at >= coalesce(?, {-(2**63)})
-    AND builds.transition = 'start' AND builds.status = 'succeeded'
+    AND workspaces.retired = 0 AND builds.transition = 'start' AND builds.status = 'succeeded'
+    AND (builds.template_version_id IN ('', ?) OR ? = '')
+    AND (workspaces.parameters IS NULL OR workspaces.parameters = ?)
 """
 FIRST_BY = {
     ClaimOrder.OLDEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
@@ -39,7 +42,7 @@ class ClaimRows:
         if take.request_id is not None and self._has_claim(take.request_id):
             raise ClaimConflictError(take.request_id)
         preset = find_preset(self._statements, take.preset_id)
-        workspace = self._find_claimable(take) if preset and preset.is_active else None
+        workspace = self._find_claimable(take, preset) if preset and preset.is_active else None
         if workspace is None:
             return None
         if self._is_named(take):
@@ -54,9 +57,10 @@ class ClaimRows:
     def _has_claim(self, request_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM claims WHERE request_id = ?", request_id)
 
-    def _find_claimable(self, take: Take) -> Workspace | None:
-        parts = write_take(take)
-        row = self._statements.fetch_one(FIRST_BY[take.order], parts[0], parts[1])
+    def _find_claimable(self, take: Take, preset: Preset) -> Workspace | None:
+        preset_id, created_since = write_take(take)[:2]
+        version, parameters = preset.template_version.id, write_parameters(preset.parameters)
+        row = self._statements.fetch_one(FIRST_BY[take.order], preset_id, created_since, version, version, parameters)
         return read_workspace(row) if row else None
 
     def _is_named(self, take: Take) -> bool:

@@ -22,33 +22,53 @@ _PRESETS = f"SELECT {PRESET_COLUMNS} FROM presets"
 _PREBUILDS = f"{SELECT_WORKSPACES} WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0"
 _RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
-# The presets that have outcomes, found one after the other in the index: DISTINCT would read all of the history.
-_NAMES = """
-    WITH RECURSIVE names (preset_id) AS (
-        SELECT min(preset_id) FROM builds WHERE transition = 'start' AND status IN ('failed', 'succeeded')
+_OUTCOME = "builds.transition = 'start' AND builds.status IN ('failed', 'succeeded')"
+_FLEET = f"SELECT id, template_version_id AS version, coalesce(reset_at, {-(2**63)}) AS reset_at FROM presets"
+
+
+def _list_outcomes(fleet: str) -> str:
+    return f"""
+    WITH RECURSIVE fleet AS ({fleet}),
+    -- The versions whose builds count. Of a preset of no known version they are found one by one in the index.
+    versions (id, version, reset_at, is_any) AS (
+        SELECT id, '', reset_at, version = '' FROM fleet
         UNION ALL
-        SELECT (
-            SELECT min(preset_id) FROM builds
-            WHERE transition = 'start' AND status IN ('failed', 'succeeded') AND preset_id > names.preset_id
-        )
-        FROM names WHERE names.preset_id IS NOT NULL
+        SELECT id, (
+            SELECT min(template_version_id) FROM builds
+            WHERE builds.preset_id = versions.id AND {_OUTCOME} AND builds.template_version_id > versions.version
+        ), reset_at, is_any
+        FROM versions WHERE is_any AND version IS NOT NULL
+    ),
+    counted AS (
+        SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
+        UNION ALL
+        SELECT id, version, reset_at FROM fleet WHERE version <> ''
+    ),
+    -- The latest instants at which builds began, each found from the one after it.
+    attempts (id, version, reset_at, began_at, number) AS (
+        SELECT id, version, reset_at, {2**63 - 1}, 0 FROM counted
+        UNION ALL
+        SELECT id, version, reset_at, (
+            SELECT max(created_at) FROM builds
+            WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
+            AND builds.created_at < attempts.began_at AND builds.created_at > attempts.reset_at
+        ), number + 1
+        FROM attempts WHERE number < ? AND began_at IS NOT NULL
     )
-"""
-_NAME = "WITH names (preset_id) AS (SELECT ?)"
-# Of each preset those since an instant, or since the last of its `latest` ended, whichever is earlier.
-_OUTCOMES = """
-    SELECT builds.id, builds.preset_id, builds.status, builds.created_at, builds.finished_at
-    FROM names
-    CROSS JOIN builds ON builds.preset_id = names.preset_id
-    WHERE builds.transition = 'start' AND builds.status IN ('failed', 'succeeded')
-    AND builds.finished_at >= min(?, coalesce((
-        SELECT latest.finished_at FROM builds AS latest
-        WHERE latest.preset_id = names.preset_id
-        AND latest.transition = 'start' AND latest.status IN ('failed', 'succeeded')
-        ORDER BY latest.finished_at DESC LIMIT 1 OFFSET ?
-    ), ?))
-"""
-_FIRST = -(2**63)  # before all instants
+    SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
+    FROM attempts CROSS JOIN builds
+    ON builds.preset_id = attempts.id AND builds.template_version_id = attempts.version
+    AND builds.created_at = attempts.began_at
+    WHERE {_OUTCOME} AND builds.finished_at < ?
+    UNION ALL
+    SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
+    FROM fleet CROSS JOIN builds ON builds.preset_id = fleet.id
+    WHERE {_OUTCOME} AND builds.finished_at >= ? AND builds.created_at > fleet.reset_at
+    AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))
+    """
+
+
+_ALL_OUTCOMES, _OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = ?")
 
 
 class FleetRows:
@@ -72,11 +92,10 @@ class FleetRows:
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
         since = write_instant("ended_since", ended_since)
-        bounds = (since, max(latest - 1, 0), _FIRST)
         if preset_id is None:
-            rows = self._statements.fetch(_NAMES + _OUTCOMES, *bounds)
+            rows = self._statements.fetch(_ALL_OUTCOMES, latest, since, since)
         else:
-            rows = self._statements.fetch(_NAME + _OUTCOMES, preset_id, *bounds)
+            rows = self._statements.fetch(_OUTCOMES, preset_id, latest, since, since)
         return tuple(map(read_outcome, rows))
 
     def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:

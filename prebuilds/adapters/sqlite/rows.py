@@ -14,7 +14,7 @@ from functools import lru_cache
 from prebuilds.adapters.rows import flatten_preset, flatten_take, make_outcome, make_preset, make_take, make_workspace
 from prebuilds.adapters.sqlite.statements import Row
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
-from prebuilds.decision.models import Build, Preset
+from prebuilds.decision.models import Build, Parameters, Preset
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Take, Workspace
 
@@ -30,7 +30,8 @@ PRESET_COLUMNS = """
 SELECT_WORKSPACES = """
     SELECT
         workspaces.id, workspaces.name, workspaces.owner_id, workspaces.preset_id, workspaces.template_id,
-        workspaces.created_at, workspaces.ready, workspaces.deleted, workspaces.failed_deletes,
+        workspaces.parameters, workspaces.created_at,
+        workspaces.ready, workspaces.retired, workspaces.deleted, workspaces.failed_deletes,
         builds.id, builds.number, builds.transition, builds.status, builds.template_version_id,
         builds.created_at, builds.finished_at, builds.submitted
     FROM workspaces
@@ -38,13 +39,17 @@ SELECT_WORKSPACES = """
 """
 
 
-def write_instant(name: str, value: datetime) -> int:
-    """The microseconds since 1970 of the argument of this name. Raises `InvalidValueError` if it is no instant."""
-    instant = to_utc(value)
+def check_instant(name: str, value: datetime) -> datetime:
+    """The argument of this name, in UTC. Raises `InvalidValueError` if it is no instant."""
+    instant: datetime = to_utc(value)
     if not is_instant(instant):
         raise InvalidValueError("Transaction", name, value, INSTANT_ALLOWED)
-    micros: int = (instant - _EPOCH) // _MICROSECOND
-    return micros
+    return instant
+
+
+def write_instant(name: str, value: datetime) -> int:
+    """The microseconds since 1970 of the argument of this name. Raises `InvalidValueError` if it is no instant."""
+    return (check_instant(name, value) - _EPOCH) // _MICROSECOND
 
 
 def write_optional_instant(name: str, value: datetime | None) -> int | None:
@@ -59,9 +64,14 @@ def read_optional_instant(micros: int | None) -> datetime | None:
     return None if micros is None else read_instant(micros)
 
 
+def write_parameters(parameters: Parameters) -> str:
+    """As JSON. What is equal is equal as text too, as parameters are in the order of their names."""
+    return json.dumps(dict(parameters))
+
+
 def write_preset(preset: Preset) -> Row:
     """The values of `PRESET_COLUMNS`."""
-    id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, *version = flatten_preset(preset)
+    id_, name, desired, ttl, zone, schedules, invalidated_at, status, _, *version = flatten_preset(preset)
     return (
         id_,
         name,
@@ -71,7 +81,7 @@ def write_preset(preset: Preset) -> Row:
         json.dumps(schedules),
         write_optional_instant("last_invalidated_at", invalidated_at),
         status,
-        json.dumps(parameters),
+        write_parameters(preset.parameters),
         *version,
     )
 
@@ -105,15 +115,16 @@ def read_preset(row: Row) -> Preset:
 @lru_cache(_REMEMBERED)
 def read_workspace(row: Row) -> Workspace:
     """The workspace in a row of `SELECT_WORKSPACES`."""
-    *names, created_at, ready, deleted, failed_deletes = row[:9]
-    *build, began_at, ended_at, submitted = row[9:]
-    own = (*names, read_instant(created_at), bool(ready), bool(deleted), failed_deletes)
+    *names, parameters, created_at, ready, retired, deleted, failed_deletes = row[:11]
+    *build, began_at, ended_at, submitted = row[11:]
+    made_with = None if parameters is None else json.loads(parameters)
+    own = (*names, made_with, read_instant(created_at), bool(ready), bool(retired), bool(deleted), failed_deletes)
     return make_workspace((*own, *build, read_instant(began_at), read_optional_instant(ended_at), bool(submitted)))
 
 
 @lru_cache(_REMEMBERED)
 def read_outcome(row: Row) -> Build:
-    """The build in a row of (id, preset_id, status, created_at, finished_at); it is a start."""
+    """The build in a row of (id, preset_id, template_version_id, status, created_at, finished_at); it is a start."""
     *names, created_at, finished_at = row
     return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
 

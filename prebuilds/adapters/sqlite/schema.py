@@ -122,5 +122,15 @@ _FIRST = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    "ALTER TABLE workspaces ADD COLUMN parameters TEXT",  # JSON: {"name": "value"}; none where nobody knows
+    "ALTER TABLE workspaces ADD COLUMN retired INTEGER NOT NULL DEFAULT 0",
+    # The attempts of a preset with one version, from the last on.
+    """
+    CREATE INDEX attempts ON builds (preset_id, template_version_id, created_at)
+    WHERE transition = 'start' AND status IN ('failed', 'succeeded')
+    """,
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 """The statements that lead to each version from the one before it."""

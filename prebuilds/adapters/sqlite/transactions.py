@@ -52,12 +52,16 @@ class SQLiteTransaction:
         self.insert_delete = workspaces.insert_delete
         self.insert_failed_build = workspaces.insert_failed_build
         self.cancel_pending = workspaces.cancel_pending
+        self.retire_prebuild = workspaces.retire_prebuild
+        self.release_workspace = workspaces.release_workspace
+        self.forget_workspace = workspaces.forget_workspace
 
         builds = BuildRows(statements)
         self.mark_submitted = builds.mark_submitted
         self.begin_build = builds.begin_build
         self.finish_build = builds.finish_build
         self.mark_ready = builds.mark_ready
+        self.mark_unready = builds.mark_unready
 
         claims = ClaimRows(statements)
         self.find_claim = claims.find_claim

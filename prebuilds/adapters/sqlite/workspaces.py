@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import attrs
+
 from prebuilds.adapters.sqlite.fleet import find_preset
-from prebuilds.adapters.sqlite.rows import SELECT_WORKSPACES, read_workspace, write_instant, write_optional_instant
+from prebuilds.adapters.sqlite.rows import (
+    SELECT_WORKSPACES,
+    check_instant,
+    read_workspace,
+    write_instant,
+    write_optional_instant,
+    write_parameters,
+)
 from prebuilds.adapters.sqlite.statements import Statements
-from prebuilds.decision.models import Transition
+from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.runtime.building import make_build
 from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
+from prebuilds.runtime.workspaces import end_build, forget_workspace, release_workspace, retire_prebuild
 
 _INSERT_WORKSPACE = """
-    INSERT INTO workspaces
-        (id, name, owner_id, preset_id, template_id, created_at, ready, deleted, failed_deletes, last_number)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO workspaces (
+        id, name, owner_id, preset_id, template_id, parameters, created_at, ready, deleted, failed_deletes, last_number
+    )
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE_WORKSPACE = """
+    UPDATE workspaces SET name = ?, owner_id = ?, ready = ?, retired = ?, deleted = ?, failed_deletes = ? WHERE id = ?
 """
 _INSERT_BUILD = """
     INSERT INTO builds
@@ -55,6 +69,7 @@ class WorkspaceRows:
             name=name,
             preset_id=preset.id,
             template_id=preset.template_version.template.id,
+            parameters=request.parameters,
             created_at=now,
             last_build=make_build(request, None, now=now),
         )
@@ -85,9 +100,22 @@ class WorkspaceRows:
             return ()
         pending = [read_workspace(row) for row in self._statements.fetch(_PENDING, preset_id)]
         for workspace in pending:
-            end_build(self._statements, workspace.last_build.id, "canceled", now)
-            self._statements.run("UPDATE workspaces SET deleted = 1 WHERE id = ?", workspace.id)
+            ended = end_build(workspace, BuildStatus.CANCELED, now=check_instant("now", now))
+            update_build(self._statements, ended)
+            update_workspace(self._statements, ended and attrs.evolve(ended, deleted=True))
         return tuple(workspace.id for workspace in pending)
+
+    def retire_prebuild(self, workspace_id: str) -> Workspace | None:
+        workspace = self.get_workspace(workspace_id)
+        return update_workspace(self._statements, workspace and retire_prebuild(workspace))
+
+    def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
+        workspace = self.get_workspace(workspace_id)
+        return update_workspace(self._statements, workspace and release_workspace(workspace, name=name))
+
+    def forget_workspace(self, workspace_id: str) -> Workspace | None:
+        workspace = self.get_workspace(workspace_id)
+        return update_workspace(self._statements, workspace and forget_workspace(workspace))
 
     def _has_build(self, build_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM builds WHERE id = ?", build_id)
@@ -100,6 +128,7 @@ class WorkspaceRows:
             workspace.owner_id,
             workspace.preset_id,
             workspace.template_id,
+            write_parameters(workspace.parameters or ()),
             write_instant("created_at", workspace.created_at),
             workspace.ready,
             workspace.deleted,
@@ -129,10 +158,18 @@ def find_workspace(statements: Statements, workspace_id: str) -> Workspace | Non
     return read_workspace(row) if row else None
 
 
-def end_build(statements: Statements, build_id: str, status: str, now: datetime) -> bool:
-    """Move a build that has not ended to this status; False if there is none. No build ends before it was created."""
-    sql = """
-        UPDATE builds SET status = ?, finished_at = max(created_at, ?)
-        WHERE id = ? AND status IN ('pending', 'running')
-    """
-    return statements.run(sql, status, write_instant("now", now), build_id) == 1
+def update_workspace(statements: Statements, changed: Workspace | None) -> Workspace | None:
+    """Keep what a guard has made of a workspace, if it allowed anything, and return it."""
+    if changed:
+        state = (changed.ready, changed.retired, changed.deleted, changed.failed_deletes)
+        statements.run(_UPDATE_WORKSPACE, changed.name, changed.owner_id, *state, changed.id)
+    return changed
+
+
+def update_build(statements: Statements, changed: Workspace | None) -> None:
+    """Keep how far the last build of a workspace has come, if a guard allowed anything."""
+    if changed:
+        build = changed.last_build
+        ended_at = write_optional_instant("finished_at", build.finished_at)
+        sql = "UPDATE builds SET status = ?, finished_at = ? WHERE id = ?"
+        statements.run(sql, build.status.value, ended_at, build.id)
