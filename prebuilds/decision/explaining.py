@@ -18,6 +18,7 @@ from prebuilds.decision.targets import TargetSource, find_next_target_change
 from prebuilds.decision.zones import load_zone
 
 _LISTED = 5
+_DIFFERENCES = 3
 _MINUTE = timedelta(minutes=1)
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", _MINUTE), ("s", timedelta(seconds=1)))
 
@@ -145,11 +146,12 @@ def _describe_inactivity(preset: Preset) -> str:
 
 
 def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> str:
-    """Every reason that one of these has expired for; one that is outdated and old is outdated."""
+    """Why these have expired: age, then how the outdated differ; one that is outdated and old is outdated."""
     outdated = [prebuild for prebuild in expired if is_outdated(snapshot.preset, prebuild)]
-    reasons = dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated)
+    differences = list(dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated))
     old = [_describe_age(snapshot)] if len(outdated) < len(expired) else []
-    return " and ".join([*old, *_shorten(list(reasons))])
+    more = len(differences) - _DIFFERENCES
+    return "; ".join([*old, *differences[:_DIFFERENCES], *([f"and {more} more differences"] if more > 0 else [])])
 
 
 def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
@@ -157,11 +159,6 @@ def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
     if made_by and version.id and made_by != version.id:
         return f"made by version {made_by}, the preset is at {version.id}"
     return "made with other parameters than the preset has now"
-
-
-def _shorten(texts: Sequence[str]) -> Sequence[str]:
-    """The first few; how many more there are if there are more."""
-    return [*texts[:_LISTED], *([f"{len(texts) - _LISTED} more reasons"] if len(texts) > _LISTED else [])]
 
 
 def _describe_age(snapshot: PresetSnapshot) -> str:

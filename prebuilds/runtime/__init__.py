@@ -10,6 +10,7 @@ from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.effects import (
     AddMembership,
+    CancelBuild,
     CancelPending,
     CreatePrebuild,
     DeletePrebuild,
@@ -46,6 +47,17 @@ from prebuilds.runtime.publishing import (
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.shards import Shard
+from prebuilds.runtime.workspaces import (
+    end_build,
+    forget_workspace,
+    is_claimable,
+    make_outcome,
+    make_ready,
+    make_unready,
+    release_workspace,
+    retire_prebuild,
+    select_outcomes,
+)
 
 __all__ = [
     "PREBUILDS_CHANGED",
@@ -55,6 +67,7 @@ __all__ = [
     "BatchPubSub",
     "BuildReports",
     "BuildRequest",
+    "CancelBuild",
     "CancelPending",
     "Claim",
     "ClaimOrder",
@@ -93,11 +106,20 @@ __all__ = [
     "Workspace",
     "WorkspaceBuild",
     "WorkspaceBuilder",
+    "end_build",
+    "forget_workspace",
     "hold_messages",
+    "is_claimable",
     "list_effects",
+    "make_outcome",
+    "make_ready",
+    "make_unready",
     "match_preset",
     "open_transaction",
     "read_fleet",
     "refuse_in_transaction",
+    "release_workspace",
     "resolve_template_version",
+    "retire_prebuild",
+    "select_outcomes",
 ]

@@ -48,6 +48,20 @@ def test_a_backoff_ends_a_microsecond_after_its_last_instant() -> None:
     assert find_next_change(make_snapshot(inactive, backoff=make_backoff(1, NOW)), POLICY) is None
 
 
+def test_an_invalidation_that_is_yet_to_come_is_a_change() -> None:
+    """If there is a prebuild that it will expire; one that has come changes nothing more (field case 20)."""
+    tonight = NOW + HOUR
+    preset, rows = make_preset(last_invalidated_at=tonight), [make_prebuild("a")]
+    change = Change(at=tonight, cause=ChangeCause.INVALIDATION, subject="p")
+    assert find_next_change(make_snapshot(preset, running=rows), POLICY) == change
+    assert find_next_change(make_snapshot(preset), POLICY) is None
+    assert find_next_change(make_snapshot(preset, now=tonight, running=rows), POLICY) is None
+    ahead = [make_prebuild("a", created_at=tonight)]
+    assert find_next_change(make_snapshot(preset, running=ahead), POLICY) is None
+    never = make_preset(last_invalidated_at=datetime.max.replace(tzinfo=UTC))
+    assert find_next_change(make_snapshot(never, running=rows), POLICY) is None
+
+
 def test_a_window_edge_is_a_change() -> None:
     """The target is another one from then on."""
     preset = make_preset(schedules=[Schedule(cron="* 9 * * *", instances=5)], timezone="UTC")

@@ -78,6 +78,23 @@ def test_creates_of_a_hard_limited_preset_are_withheld() -> None:
     assert decision.withheld == (Withheld(reason=WithheldReason.HARD_LIMITED, action=CREATE_TWO),)
 
 
+def test_a_pass_creates_so_many_of_a_preset_at_most() -> None:
+    """What is beyond that is withheld, for later passes; exactly as many is not too many (field case 5)."""
+    for most, withheld in ((3, 0), (2, 1)):
+        fleet = make_fleet(make_preset(ttl=2 * HOUR), running=[make_prebuild("old", created_at=NOW - 3 * HOUR)])
+        (decision,) = plan(fleet, now=NOW, policy=Policy(max_creates=most))
+        assert decision.actions == (DELETE_OLD, ReconciliationActions(type=ActionType.CREATE, create=most))
+        rest = ReconciliationActions(type=ActionType.CREATE, create=1)
+        assert decision.withheld == (Withheld(reason=WithheldReason.MAX_CREATES, action=rest),) * withheld
+
+
+def test_a_mistyped_count_creates_a_thousand() -> None:
+    """Unless the policy says otherwise; nothing of the size of the count is made (field case 5)."""
+    (decision,) = plan(make_fleet(make_preset(desired_instances=1_000_000_000)), now=NOW)
+    assert [action.create for action in decision.actions] == [1_000]
+    assert decision.explain().endswith("p: withheld (max_creates): create 999999000: 1000000000 wanted, 0 running")
+
+
 def test_everything_is_withheld_while_paused() -> None:
     """Whatever else might hold it back: the pause is the reason."""
     fleet = make_fleet(EXPIRING, running=ROWS, hard_limited=["p"])
@@ -205,6 +222,28 @@ EXPLANATIONS = [
         make_preset(desired_instances=0, last_invalidated_at=NOW),
         {"running": [make_prebuild("a")]},
         "p: delete 1 (a): expired, created before the invalidation at 2026-11-23 09:30:00 UTC",
+    ),
+    (
+        make_preset(desired_instances=0, template_version=TemplateVersion(id="v2"), parameters={"region": "us"}),
+        {
+            "running": [
+                make_prebuild("a", template_version_id="v1", parameters={"region": "eu"}),
+                make_prebuild("b", template_version_id="v2", parameters={"region": "eu"}),
+            ]
+        },
+        "p: delete 2 (a, b): expired, made by version v1, the preset is at v2; "
+        "made with other parameters than the preset has now",
+    ),
+    (
+        make_preset(desired_instances=0, template_version=TemplateVersion(id="v9"), ttl=timedelta(minutes=5)),
+        {"running": [make_prebuild(f"w{number}", template_version_id=f"v{number}") for number in range(8)]},
+        "p: delete 8 (w0, w1, w2, w3, w4, and 3 more): expired, made by version v0, the preset is at v9; "
+        "made by version v1, the preset is at v9; made by version v2, the preset is at v9; and 5 more differences",
+    ),
+    (
+        make_preset(desired_instances=0, template_version=TemplateVersion(id="v2"), ttl=timedelta(minutes=5)),
+        {"running": [make_prebuild("a"), make_prebuild("b", template_version_id="v1")]},
+        "p: delete 2 (a, b): expired, older than the ttl of 5 min; made by version v1, the preset is at v2",
     ),
     (
         make_preset(desired_instances=0, ttl=timedelta(minutes=5, seconds=1.5)),

@@ -29,6 +29,7 @@ from prebuilds import (
     PresetSnapshot,
     Target,
     TargetSource,
+    TemplateVersion,
     Transition,
     UnknownPresetError,
 )
@@ -92,6 +93,57 @@ def test_what_was_created_before_an_invalidation_has_expired() -> None:
     assert split(preset, HOUR, HOUR + MICROSECOND) == ([HOUR], [HOUR + MICROSECOND])
     both = make_preset(last_invalidated_at=NOW - HOUR, ttl=MINUTE)
     assert split(both, MINUTE, HOUR) == ([MINUTE], [HOUR])
+
+
+def test_an_invalidation_takes_effect_from_its_instant_on() -> None:
+    """One that is yet to come has expired nothing, whatever is older than it (field case 20)."""
+    ages = [HOUR, MINUTE]
+    for ahead, expired in ((MICROSECOND, 0), (1000 * 24 * HOUR, 0), (timedelta(), 2), (-30 * MINUTE, 1)):
+        preset = make_preset(last_invalidated_at=NOW + ahead)
+        assert split(preset, *ages) == (ages[expired:], ages[:expired])
+    late = make_preset(last_invalidated_at=NOW + HOUR, ttl=30 * MINUTE)
+    assert split(late, *ages) == ([MINUTE], [HOUR])
+
+
+V1 = TemplateVersion(id="v1")
+
+
+@pytest.mark.parametrize(
+    ("version", "made_by", "wanted", "made_with", "is_outdated"),
+    [
+        ("v1", "v1", {}, None, False),
+        ("v2", "v1", {}, None, True),
+        ("", "v1", {}, None, False),
+        ("v2", "", {}, None, False),
+        ("v1", "v1", {"region": "eu"}, {"region": "eu"}, False),
+        ("v1", "v1", {"region": "us"}, {"region": "eu"}, True),
+        ("v1", "v1", {"region": "us"}, {}, True),
+        ("v1", "v1", {}, {"region": "eu"}, True),
+        ("", "", {"region": "us"}, None, False),
+    ],
+)
+def test_what_was_made_otherwise_than_the_preset_is_now_has_expired(
+    version: str, made_by: str, wanted: dict[str, str], made_with: dict[str, str] | None, *, is_outdated: bool
+) -> None:
+    """Another version or other parameters, where both are known (field case 18)."""
+    preset = make_preset(template_version=TemplateVersion(id=version), parameters=wanted)
+    row = make_prebuild("w", template_version_id=made_by, parameters=made_with)
+    snapshot = make_fleet(preset, running=[row]).for_preset("p", NOW)
+    assert (snapshot.running, snapshot.expired) == (((), (row,)) if is_outdated else ((row,), ()))
+
+
+def test_expired_and_outdated_prebuilds_are_oldest_first() -> None:
+    """Whichever of the two each of them is; orphans are looked at by nobody."""
+    ages = {"d": 4, "c": 3, "b": 2, "a": 1}
+    rows = [
+        make_prebuild(name, created_at=NOW - age * HOUR, template_version_id="v1" if name in "db" else "v0")
+        for name, age in ages.items()
+    ]
+    stray = make_prebuild("stray", preset_id="gone", template_version_id="v0")
+    preset = make_preset(template_version=V1, ttl=3 * HOUR)
+    snapshot = make_fleet(preset, running=[*rows, stray]).for_preset("p", NOW)
+    assert [row.id for row in snapshot.running] == ["b"]
+    assert [row.id for row in snapshot.expired] == ["d", "c", "a"]
 
 
 def test_a_ttl_longer_than_time_itself_expires_nothing() -> None:
