@@ -57,7 +57,7 @@ def list_laws(without: Collection[Feature]) -> Sequence[Law]:
 
 def _back_off(world: World) -> None:
     """Each failure makes the wait longer by an interval, so that the waits of an hour are few."""
-    at_once = max(preset.desired_instances for preset in world.watch.read().presets.values())
+    at_once = _count_at_once(world)
     tries, waited = at_once, timedelta()
     while waited <= _HOUR:
         waited += tries * world.policy.backoff_interval
@@ -66,8 +66,13 @@ def _back_off(world: World) -> None:
 
 
 def _come_to_an_end(world: World) -> None:
-    """Once so many have failed in a row, no more is tried; those of one pass are under way together."""
-    _check_tries(world, world.policy.failure_hard_limit + 1)
+    """Once so many attempts have failed in a row, no more is tried; the builds of one pass are one attempt."""
+    _check_tries(world, world.policy.failure_hard_limit * _count_at_once(world))
+
+
+def _count_at_once(world: World) -> int:
+    """How many builds one pass begins at most."""
+    return max(preset.desired_instances for preset in world.watch.read().presets.values())
 
 
 def _check_tries(world: World, most: int) -> None:
