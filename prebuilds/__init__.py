@@ -4,6 +4,7 @@ snapshot = load_snapshot("fleet.json")
 print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 """
 
+import prebuilds.starting as _starting  # noqa: F401 - before all others, which take their time
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot

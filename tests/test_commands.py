@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, cast
 
 import pytest
+from command_line import LONG, call, claim_at_last, running, start, write_fleet
 
-from prebuilds.cli import main
+from prebuilds.adapters.sqlite import SQLiteStore
+from prebuilds.commands.fleets import choose_invalidation
 
+LEADER = re.compile(
+    r"Another `run` works on this store: [^:]+:(?P<process>\d+):\S+, "
+    r"until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC at least\."
+)
 ROOT = Path(__file__).parent.parent
 POOL = ROOT / "docs" / "examples" / "pool.json"
 HEADER = ["preset", "desired", "ready", "running", "starting", "deleting", "created", "claimed", "missed", "failed"]
-LONG = 60
 
 
 @pytest.fixture
@@ -41,27 +44,11 @@ def fleet(tmp_path: Path) -> Path:
     return write_fleet(tmp_path, {"id": "web", "desired_instances": 2}, {"id": "gpu", "desired_instances": 1})
 
 
-def write_fleet(folder: Path, *presets: dict[str, object], **builder: object) -> Path:
-    path = folder / "fleet.json"
-    path.write_text(json.dumps({"builder": builder, "snapshot": {"presets": presets}}))
-    return path
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """The exit status of a command, and what it wrote to standard output and standard error."""
-    try:
-        status = main(arguments)
-    except SystemExit as stop:
-        status = int(stop.code or 0)
-    output = capsys.readouterr()
-    return status, output.out, output.err
-
-
 def read_rows(text: str) -> dict[str, list[int]]:
     """The numbers of each preset in a table."""
     lines = [line.split() for line in text.splitlines()]
     begin = lines.index(HEADER)
-    return {name: [int(cell) for cell in cells] for name, *cells in lines[begin + 1 :]}
+    return {name: [int(cell) for cell in cells] for name, *cells in lines[begin + 1 :] if not name.endswith(":")}
 
 
 def test_a_fleet_comes_up_a_claim_is_served_and_the_pool_refills(
@@ -101,7 +88,7 @@ def test_people_tell_the_loop_what_to_do(store: str, fleet: Path, capsys: pytest
     assert call(capsys, "invalidate", "web", "--store", store)[0] == 0
     _, out, _ = call(capsys, "run", "--store", store, "--once")
     assert out.splitlines()[0] == "Paused: nothing is created or deleted until `resume`."
-    assert out.splitlines()[-1] == "Reconciliation is paused: nothing is to be done."
+    assert out.splitlines()[-2:] == ["Reconciliation is paused: nothing is to be done.", "web: 0 of 2 ready."]
     assert call(capsys, "resume", "--store", store)[:2] == (0, "Resumed.\n")
     assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web: delete 2, create 2"
     assert call(capsys, "reset", "web", "--store", store)[0] == 0
@@ -177,43 +164,6 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path, capsys: pytest.CaptureF
     assert path.read_text() == "my thesis" * 1000
 
 
-@contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """`run` in a process of its own, and what it prints."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "prebuilds", "run", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        output = cast("IO[str]", process.stdout)
-        try:
-            assert output.readline() == "At work; Ctrl-C ends it.\n"
-            yield process, output
-        finally:
-            process.kill()
-
-
-def claim_at_last(store: str, name: str) -> None:
-    """Claim as soon as a prebuild is ready, which the other process is at work on."""
-    claim = ["claim", "web", "--store", store, "--owner", "ann", "--name", name]
-    assert any(main(claim) == 0 for _ in range(5_000))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_cleanly(number: int, store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """While it waits; its lease is free for the next, at once."""
-    with running("--store", store, "--fleet", str(fleet), "--interval", "3600") as (process, output):
-        assert output.readline() == "gpu: create 1\n"
-        claim_at_last(store, "dev")
-        process.send_signal(number)
-        assert process.wait(timeout=LONG) == 0
-        assert output.read().splitlines()[-1] == "Stopped."
-    capsys.readouterr()
-    assert call(capsys, "run", "--store", store, "--once")[0] == 0
-
-
 def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
     """The pool refills at once, and not at the interval."""
     with running("--store", store, "--fleet", str(fleet), "--interval", "3600") as (_, output):
@@ -245,15 +195,127 @@ def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path)
     with running(*arguments) as (first, output):
         assert output.readline() == "gpu: create 1\n"
         with running(*arguments) as (_, other):
-            assert other.readline() == "Another `run` works on this store; this one waits to take over.\n"
+            assert LEADER.fullmatch(other.readline().removesuffix(" This one waits to take over.\n"))
             first.send_signal(signal.SIGINT)
             assert first.wait(timeout=LONG) == 0
             assert other.readline() == "At work again.\n"
 
 
 def test_run_once_says_when_another_run_is_at_work(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It fills nothing, so its exit status is 1."""
-    with running("--store", store, "--fleet", str(fleet)) as (_, output):
+    """By its process, and until when. It fills nothing, so its exit status is 1."""
+    with running("--store", store, "--fleet", str(fleet)) as (process, output):
         assert output.readline() == "gpu: create 1\n"
         status, out, _ = call(capsys, "run", "--store", store, "--once")
-        assert (status, out.splitlines()[0]) == (1, "Another `run` works on this store; this one waits to take over.")
+        found = LEADER.fullmatch(out.splitlines()[0])
+        assert (status, found and int(found["process"])) == (1, process.pid)
+
+
+def test_what_expires_before_it_is_ready_is_told(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Field case 27: it looks again after the last build, gives the preset up, fills the others, and says so."""
+    short = {"id": "web", "desired_instances": 2, "ttl_seconds": 0.01}
+    fleet = write_fleet(tmp_path, short, {"id": "gpu", "desired_instances": 1}, delay_seconds=0.05)
+    status, out, err = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    assert (status, err) == (1, "")
+    assert out.splitlines()[:3] == ["gpu: create 1", "web: create 2", "web: delete 2, create 2"]
+    assert read_rows(out)["gpu"][:2] == [1, 1]
+    assert out.splitlines()[-1] == (
+        "web: 0 of 2 ready: by its ttl of 0.01 s its prebuilds expire before the pool is full."
+    )
+
+
+def test_a_pool_that_cannot_be_filled_makes_the_answer_no(
+    store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While paused nothing is created: exit status 1 if something is missing, 0 if nothing is."""
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    call(capsys, "pause", "--store", store)
+    assert call(capsys, "run", "--store", store, "--once")[0] == 0
+    call(capsys, "claim", "web", "--store", store, "--owner", "ann", "--name", "dev")
+    status, out, _ = call(capsys, "run", "--store", store, "--once")
+    assert (status, out.splitlines()[-2:]) == (
+        1,
+        ["Reconciliation is paused: nothing is to be done.", "web: 1 of 2 ready."],
+    )
+
+
+def test_metrics_are_for_this_machine_alone(store: str, fleet: Path) -> None:
+    """Field case 16: on the loopback address unless another is named."""
+    arguments = ["run", "--store", store, "--fleet", str(fleet), "--metrics-port", "0"]
+    with start(*arguments) as (_, output):
+        found = re.fullmatch(r"Metrics on (http://127\.0\.0\.1:(\d+)/metrics)\n", output.readline())
+        assert found
+        with urllib.request.urlopen(found[1], timeout=LONG) as answer:  # noqa: S310
+            assert b"coderd_prebuilt_workspaces_desired" in answer.read()
+        with pytest.raises(ConnectionRefusedError):  # an address of this machine too, on Linux
+            socket.create_connection(("127.0.0.2", int(found[2])), timeout=LONG)
+    with start(*arguments, "--metrics-address", "127.0.0.2") as (_, output):
+        assert re.fullmatch(r"Metrics on http://127\.0\.0\.2:\d+/metrics\n", output.readline())
+
+
+def test_a_port_that_is_taken_is_named(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Field case 16: with the address, and so is an address that there is not."""
+    run = ("run", "--store", store, "--fleet", str(fleet))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = f"metrics cannot be served on 127.0.0.1:{port}: Address already in use\n"
+        assert call(capsys, *run, "--metrics-port", port) == (2, "", told)
+    status, out, err = call(capsys, *run, "--metrics-port", "0", "--metrics-address", "no.such.host.invalid")
+    assert (status, out) == (2, "")
+    assert err.startswith("metrics cannot be served on no.such.host.invalid:0: ")
+    told = "--metrics-address needs a --metrics-port\n"
+    assert call(capsys, *run, "--metrics-address", "127.0.0.1") == (2, "", told)
+
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "oldest", "kept"),
+    [
+        ([], None, None),
+        ([-1], None, -1),
+        ([-2, -1], -3, -1),  # the later one covers the earlier
+        ([3], -1, 3),
+        ([-1, 3], -2, -1),  # what was made before it must go first
+        ([-1, 3], -1, 3),  # nothing was, so that it is done with
+        ([-1, 3], None, 3),
+        ([0, 3], -1, 0),  # it has come at its very instant
+        ([2, 3], -1, 2),  # both are to come: the first
+    ],
+)
+def test_a_preset_keeps_the_invalidation_that_comes_first(
+    hours: list[int], oldest: int | None, kept: int | None
+) -> None:
+    """Of those that have something left to do, in hours from now; one that was noted and one of the file alike."""
+    instants = [NOW + hour * HOUR for hour in hours]
+    began = None if oldest is None else NOW + oldest * HOUR
+    expected = None if kept is None else NOW + kept * HOUR
+    for given in (instants, instants[::-1]):
+        assert choose_invalidation(given, oldest=began, now=NOW) == expected
+
+
+def test_an_invalidation_of_the_file_does_not_hide_one_that_was_noted(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What people invalidated goes, and they hear that the plan of the file has to wait; put again it is noted."""
+    preset = {"id": "web", "desired_instances": 1}
+    fleet = write_fleet(tmp_path, preset)
+    run = ("run", "--store", store, "--fleet", str(fleet), "--once")
+    call(capsys, *run)
+    call(capsys, "pause", "--store", store)
+    call(capsys, "invalidate", "web", "--store", store)
+    write_fleet(tmp_path, {**preset, "last_invalidated_at": "2126-11-23T22:00:00Z"})
+    _, _, err = call(capsys, *run)
+    assert re.fullmatch(
+        r"web: its invalidation at 2126-11-23 22:00:00 UTC is not noted, as the one at [-0-9 :.]+ UTC comes first; "
+        r"put the file again after it\.\n",
+        err,
+    )
+    call(capsys, "resume", "--store", store)
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web: delete 1, create 1"
+    assert call(capsys, *run)[2] == ""
+    with SQLiteStore(tmp_path / "pool.db") as opened, opened.transaction(read_only=True) as tx:
+        assert tx.list_presets()[0].last_invalidated_at == datetime(2126, 11, 23, 22, tzinfo=timezone.utc)

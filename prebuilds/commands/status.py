@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 from prebuilds.commands.options import read_interval
@@ -43,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
         return fail(str(error))
 
 
-def show(view: View) -> None:
-    """Print a view as a table."""
-    print_table(HEADERS, view.rows, numbers=NUMBERS, notes=view.notes)
+def show(view: View, more: Sequence[str] = ()) -> None:
+    """Print a view as a table, with more notes if there are any."""
+    print_table(HEADERS, view.rows, numbers=NUMBERS, notes=[*view.notes, *more])
 
 
 def _read(store: Store) -> View:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from prebuilds.decision.actions import ActionType
@@ -21,8 +21,9 @@ _COUNTED = (Counter.CREATED, Counter.CLAIMED, Counter.CLAIM_MISSED, Counter.FAIL
 
 
 class View(NamedTuple):
-    """The cells of each preset with a style, and notes."""
+    """The decision on each preset, its cells with a style, and notes."""
 
+    decisions: Sequence[Decision]
     rows: Sequence[tuple[Sequence[str], str]]
     notes: Sequence[str]
 
@@ -41,7 +42,13 @@ def read_view(store: Store, *, now: datetime, policy: Policy) -> View:
         [f"{describe_count(len(fleet.leftovers), 'failed prebuild')} left to delete."] if fleet.leftovers else []
     )
     notes = [note for decision in made for note in _list_notes(decision)]
-    return View(rows, [*notes, *leftovers, *made.hindrances])
+    return View(made.decisions, rows, [*notes, *leftovers, *made.hindrances])
+
+
+def describe_second(instant: datetime) -> str:
+    """The instant in whole seconds, not before it."""
+    begun = instant.replace(microsecond=0)
+    return describe_instant(begun if begun == instant else begun + timedelta(seconds=1))
 
 
 def _list_cells(decision: Decision, counted: Sequence[int]) -> Sequence[str]:
@@ -58,7 +65,7 @@ def _choose_style(decision: Decision) -> str:
 def _list_notes(decision: Decision) -> Sequence[str]:
     limited = [f"{decision.preset_id} is hard-limited: it creates nothing until it is reset."]
     waits = [
-        f"{decision.preset_id} backs off until {describe_instant(action.backoff_until)}."
+        f"{decision.preset_id} backs off until {describe_second(action.backoff_until)}."
         for action in decision.actions
         if action.type is ActionType.BACKOFF and action.backoff_until
     ]
