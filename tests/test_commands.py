@@ -173,8 +173,10 @@ def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
             assert output.readline() == "web: create 1\n"
 
 
-def test_schedules_that_cannot_be_used_are_told_while_it_runs(store: str, tmp_path: Path) -> None:
-    """Field case 26: with the preset and the reason, once, however often it looks."""
+def test_schedules_that_cannot_be_used_are_told_while_it_runs(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Field case 26: with the preset and the reason, once, however often it looks; `status` tells it always."""
     schedules = [{"cron": "* * * * 1-5", "instances": 2}, {"cron": "* * * * 6-7", "instances": 1}]
     fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 3, "timezone": "UTC", "schedules": schedules})
     with running("--store", store, "--fleet", str(fleet), "--interval", "0.01") as (process, output):
@@ -187,6 +189,8 @@ def test_schedules_that_cannot_be_used_are_told_while_it_runs(store: str, tmp_pa
         assert output.readline() == "web: create 1\n"
         process.send_signal(signal.SIGINT)
         assert output.read() == "Stopped.\n"
+    capsys.readouterr()
+    assert "\nweb keeps its own count, as its schedules cannot be used: " in call(capsys, "status", "--store", store)[1]
 
 
 def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path) -> None:

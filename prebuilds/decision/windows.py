@@ -33,8 +33,6 @@ class _Field(NamedTuple):
     low: int
     high: int
     names: tuple[str, ...] = ()
-    hints: tuple[tuple[int, str], ...] = ()
-    """What to say of numbers that other dialects of cron allow."""
 
     def read(self, text: str) -> tuple[frozenset[int], bool]:
         """The values that comma-separated terms allow, and whether a term is `*`. Raises `ValueError`."""
@@ -67,7 +65,7 @@ class _Field(NamedTuple):
             return self.low + self.names.index(text.lower())
         value = _read_number(text, *self.names)
         if not self.low <= value <= self.high:
-            hint = dict(self.hints).get(value, "")
+            hint = _HINTS.get((self.name, value), "")
             raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}{hint}")
         return value
 
@@ -91,10 +89,12 @@ def _read_number(text: str, *names: str) -> int:
     return int(text)
 
 
-_HOUR = _Field("hour", 0, 23, hints=((24, ": midnight is 0"),))
+_HOUR = _Field("hour", 0, 23)
 _DAY = _Field("day-of-month", 1, 31)
 _MONTH = _Field("month", 1, 12, _MONTHS)
-_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS, hints=((7, ": Sunday is 0 in this dialect"),))
+_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS)
+# What to write instead of what other dialects of cron allow: of a number in a field, and of how many fields there are.
+_HINTS = {("hour", 24): ": midnight is 0", ("day-of-week", 7): ": Sunday is 0 in this dialect"}
 _COUNT_HINTS = {6: ": leave out the seconds", 7: ": leave out the seconds and the year"}
 
 
