@@ -28,6 +28,8 @@ from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import PassStatus
 
+_SUBMIT_TIMEOUT = timedelta(seconds=30)
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
@@ -89,7 +91,11 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
     builder = LocalBuilder(
         opened.store, clock=SYSTEM_CLOCK, delay=fleet.delay if fleet else timedelta(), relay=opened.relay
     )
-    settings = ReconcilerOptions(interval=options.interval, lease_duration=options.lease)
+    settings = ReconcilerOptions(
+        interval=options.interval,
+        lease_duration=options.lease,
+        submit_timeout=min(_SUBMIT_TIMEOUT, options.lease / 2),
+    )
     teller = Teller(opened.store, settings.lease_of_shard, is_waiting=not options.once)
     if options.metrics_port is not None:
         address = options.metrics_address or LOOPBACK

@@ -163,6 +163,7 @@ class Executor:
         def submit() -> None:
             self._builder.submit(request, template_version_id, timeout=self._calls.timeout)
 
+        self._lease.renew_if_due()
         try:
             self._calls.call("the builder's submit", submit)
         except TimeoutError:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from datetime import timedelta
+from uuid import uuid4
 
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Clock, Store
 
 
-class HeldLease:
-    """A lease that this process has. It is renewed when half of its time has passed, whoever of its threads notices."""
+def make_holder() -> str:
+    """What tells this reconciler from all others: host, process, and something random."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"[-200:]
 
-    def __init__(self, store: Store, lease: Lease, *, clock: Clock, duration: timedelta) -> None:
+
+class HeldLease:
+    """A lease that this process has, for all its threads.
+
+    It is renewed when half of its `duration` has passed, and sooner where less is left than the longest call takes.
+    """
+
+    def __init__(
+        self, store: Store, lease: Lease, *, clock: Clock, duration: timedelta, longest_call: timedelta
+    ) -> None:
         self._store = store
         self._clock = clock
         self._duration = duration
+        self._least = max(duration / 2, longest_call)
         self._renewing = threading.Lock()
         self.lease = lease
         self.is_lost = False
 
     def renew_if_due(self) -> None:
-        """Raises `LeaseLostError` if somebody else has taken it."""
+        """Called before each call. Raises `LeaseLostError` if somebody else has taken it."""
         with self._renewing:
-            if self.lease.expires_at - self._clock.now() > self._duration / 2:
+            if self.lease.expires_at - self._clock.now() > self._least:
                 return
             renewed = take_lease(self._store, self.lease.name, self.lease.holder, self._clock, self._duration)
             if renewed is None or renewed.token != self.lease.token:

@@ -21,7 +21,7 @@ from prebuilds.runtime.calls import LimitedCalls
 from prebuilds.runtime.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.executing import Executor
 from prebuilds.runtime.fleet import Fleet, find_next_retry_at, read_fleet
-from prebuilds.runtime.leasing import HeldLease, take_lease
+from prebuilds.runtime.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
@@ -44,12 +44,21 @@ class Passes:
         self._builder = builder
         self._options = options
         self._workers = max(store.max_connections // 2, 1)
-        self._calls = LimitedCalls(most=self._workers, timeout=options.submit_timeout)
-        self._room = RoomWaits(options.policy)
+        self._holder = options.holder or make_holder()
+        self.is_stopping = False  # no event: a signal handler sets it
+        self._reset()
+
+    def begin_anew(self) -> None:
+        """In a forked child: another name to the lease, even if one was given, as the parent goes on under that."""
+        self._holder = make_holder()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._calls = LimitedCalls(most=self._workers, timeout=self._options.submit_timeout)
         self._passing = threading.Lock()
         self._held: HeldLease | None = None
+        self._room = RoomWaits(self._options.policy)
         self._schedules = ScheduleLog()
-        self.is_stopping = False  # no event: a signal handler sets it
 
     def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
         """One pass over all presets, or over one. Raises `UnknownPresetError`, and what the store raises to a read."""
@@ -83,10 +92,11 @@ class Passes:
         )
 
     def _take_lease(self) -> HeldLease | None:
-        options = self._options
-        lease = take_lease(self._store, options.lease_of_shard, options.holder, options.clock, options.lease_duration)
+        options, clock, duration = self._options, self._options.clock, self._options.lease_duration
+        lease = take_lease(self._store, options.lease_of_shard, self._holder, clock, duration)
+        longest_call = options.submit_timeout
         self._held = (
-            HeldLease(self._store, lease, clock=options.clock, duration=options.lease_duration) if lease else None
+            HeldLease(self._store, lease, clock=clock, duration=duration, longest_call=longest_call) if lease else None
         )
         return self._held
 

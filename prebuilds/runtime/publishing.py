@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Protocol
 
 from prebuilds.errors import InvalidValueError, NestedTransactionError, PublishInTransactionError
+from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.models import Message, OutboxEntry
 from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
 
@@ -223,6 +224,10 @@ class OutboxRelay:
     def __init__(self, store: Store, pubsub: PubSub) -> None:
         self._store = store
         self._pubsub = pubsub
+        self._reset()
+        follow_forks(self, OutboxRelay._reset)
+
+    def _reset(self) -> None:
         self._publishing = threading.Lock()
         self._is_wanted = False
 

@@ -19,6 +19,7 @@ from math import ceil
 
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.building import PREBUILDS_CHANGED
+from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.passes import Passes
@@ -38,6 +39,9 @@ OnResult = Callable[[ReconciliationResult], None]
 class Reconciler:
     """Keeps the pools of all presets of a store at their targets.
 
+    Of any number that work on a store one has the lease and works, and the others wait: in one process, in several, or
+    in forked children, where it is another reconciler than in its parent.
+
     With a `pubsub` it listens for what may call for another decision, and sends what waits in the store's outbox after
     each pass. `on_result` is called with the result of every pass; what it raises is logged.
     """
@@ -56,6 +60,15 @@ class Reconciler:
         self._pubsub = pubsub
         self._relay = OutboxRelay(store, pubsub) if pubsub else None
         self._on_result = on_result
+        self._reset()
+        follow_forks(self, Reconciler._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked child: it is another reconciler, without a lease, and nothing is under way."""
+        self._passes.begin_anew()
+        self._reset()
+
+    def _reset(self) -> None:
         self._events: set[str] = {_EVERYTHING}
         self._noticing = threading.Lock()
         self._wake = Wakeup()
@@ -73,7 +86,8 @@ class Reconciler:
 
     def run(self) -> None:
         """Do passes until it is stopped; at once nothing if it has been. Raises `AlreadyRunningError`."""
-        if not self._running.acquire(blocking=False):
+        running = self._running
+        if not running.acquire(blocking=False):
             raise AlreadyRunningError
         self._thread = threading.get_ident()
         try:
@@ -84,7 +98,7 @@ class Reconciler:
         finally:
             self._thread = None
             self._attempt("the lease was not given back", self._passes.release_lease)
-            self._running.release()
+            running.release()
 
     def request_stop(self) -> None:
         """Have `run` end after the effects that are under way, and do not wait for that.

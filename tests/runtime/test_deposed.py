@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import BuildRequest, OutcomeStatus, Reconciler
 from runtime.world import MINUTE, ScriptedBuilder, World, make_preset
@@ -13,8 +11,7 @@ def test_what_is_left_after_a_refused_write_is_not_tried() -> None:
     """For no preset: the builder is asked for nothing more by whoever may not write down what came of it."""
     presets = [make_preset(id=name, desired_instances=1) for name in ("a", "b", "c")]
     world = World(*presets, store=MemoryStore(max_connections=2))  # so that one preset comes after the other
-    options = attrs.evolve(world.options, holder="second")
-    second = Reconciler(world.store, ScriptedBuilder(world.reports), options=options)
+    second = Reconciler(world.store, ScriptedBuilder(world.reports), options=world.options)
     asked: list[str | None] = []
 
     def depose(request: BuildRequest) -> None:

@@ -22,7 +22,7 @@ def test_a_failure_noted_by_a_clock_that_was_ahead_is_not_waited_for(transition:
     world.builder.finish(succeed=False)
     world.put(make_preset(desired_instances=0))
 
-    right = World(make_preset(desired_instances=0), store=world.store, holder="another", new_id=lambda: "again")
+    right = World(make_preset(desired_instances=0), store=world.store, new_id=lambda: "again")
     right.clock.advance(HOUR)
     result = right.reconcile()
     assert [outcome.effect.request.transition for outcome in result.done] == [Transition.DELETE]

@@ -384,7 +384,7 @@ def test_no_more_than_half_of_the_connections_are_used(connections: int, most: i
 def test_the_second_reconciler_leaves_quietly_until_the_lease_is_free() -> None:
     """One works. When it has stopped, or its time is over, another does."""
     world = World()
-    second = Reconciler(world.store, world.builder, options=attrs.evolve(world.options, holder="second"))
+    second = Reconciler(world.store, world.builder, options=world.options)
     assert world.reconcile().status is PassStatus.RECONCILED
     assert second.reconcile_all() == attrs.evolve(EMPTY, status=PassStatus.NOT_LEADER)
     world.clock.advance(60 * SECOND)
@@ -395,9 +395,7 @@ def test_the_second_reconciler_leaves_quietly_until_the_lease_is_free() -> None:
 def test_a_reconciler_that_was_deposed_in_a_pass_writes_no_more() -> None:
     """Its next write is refused by the token of its lease, and the rest is not tried."""
     world = World(make_preset(desired_instances=3))
-    second = Reconciler(
-        world.store, ScriptedBuilder(world.reports), options=attrs.evolve(world.options, holder="second")
-    )
+    second = Reconciler(world.store, ScriptedBuilder(world.reports), options=world.options)
 
     def depose(_: BuildRequest) -> None:
         world.clock.advance(2 * MINUTE)
@@ -419,7 +417,7 @@ def test_a_lease_is_renewed_within_a_long_pass() -> None:
     world = World()
     world.builder.on_submit = lambda _: world.clock.advance(45 * SECOND)
     assert world.reconcile().failed == ()
-    second = Reconciler(world.store, world.builder, options=attrs.evolve(world.options, holder="second"))
+    second = Reconciler(world.store, world.builder, options=world.options)
     assert second.reconcile_all().status is PassStatus.NOT_LEADER
 
 

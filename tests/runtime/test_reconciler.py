@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import attrs
 import pytest
 
 from prebuilds import BuildStatus, Schedule
@@ -193,7 +192,7 @@ def test_stop_ends_a_pass_between_two_effects_and_frees_the_lease() -> None:
     (result,) = loop.results
     assert [outcome.status.value for outcome in result.presets[0].outcomes] == ["done", "done", *["skipped"] * 4]
     assert result.skipped[0].reason == "the reconciler stops"
-    second = Reconciler(world.store, world.builder, options=attrs.evolve(world.options, holder="second"))
+    second = Reconciler(world.store, world.builder, options=world.options)
     assert second.reconcile_all().status is PassStatus.RECONCILED
 
 

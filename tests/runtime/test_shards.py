@@ -48,7 +48,7 @@ def test_a_shard_that_cannot_be_is_refused(index: int, count: int) -> None:
 
 def make_replica(world: World, shard: Shard) -> World:
     """Another reconciler of the same store, whose ids are its own."""
-    replica = World(*PRESETS, store=world.store, shard=shard, holder=f"replica {shard.index}")
+    replica = World(*PRESETS, store=world.store, shard=shard)
     new_id = replica.options.new_id
     options = attrs.evolve(replica.options, new_id=lambda: f"{shard.index}-{new_id()}")
     replica.reconciler = Reconciler(world.store, world.builder, options=options)
@@ -72,7 +72,7 @@ def test_two_reconcilers_of_one_shard_take_turns() -> None:
     world = World(*PRESETS)
     shard = Shard(index=0, count=2)
     assert make_replica(world, shard).reconcile().status is PassStatus.RECONCILED
-    rival = World(*PRESETS, store=world.store, shard=shard, holder="rival")
+    rival = World(*PRESETS, store=world.store, shard=shard)
     assert rival.reconcile().status is PassStatus.NOT_LEADER
 
 

@@ -86,9 +86,7 @@ class World:
         self.claims = Claims(self.store, clock=self.clock)
         self.controls = Controls(self.store, clock=self.clock)
         numbers = count(1)
-        self.options = ReconcilerOptions(
-            **{"clock": self.clock, "new_id": lambda: f"{next(numbers):04}", "holder": "first", **options}
-        )
+        self.options = ReconcilerOptions(**{"clock": self.clock, "new_id": lambda: f"{next(numbers):04}", **options})
         self.reconciler = Reconciler(self.store, self.builder, options=self.options)
         for preset in presets or (make_preset(),):
             self.put(preset)

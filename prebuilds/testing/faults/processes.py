@@ -27,6 +27,9 @@ from prebuilds.testing.faults.modes import CrashedError
 
 LEASE_DURATION = timedelta(seconds=60)
 INTERVAL = timedelta(seconds=15)
+_OPTIONS = ReconcilerOptions(
+    interval=INTERVAL, lease_duration=LEASE_DURATION
+)  # of all: what tells them apart is theirs
 _NONE = timedelta()
 _TRIES = 5  # of a claim whose answer does not come
 
@@ -92,14 +95,7 @@ class ReconcilerProcess:
         self._reconciler = Reconciler(
             self._world.connect(self.injector),
             self._world.reach_builder(self.injector),
-            options=ReconcilerOptions(
-                policy=self._world.policy,
-                interval=INTERVAL,
-                lease_duration=LEASE_DURATION,
-                holder=prefix,
-                clock=self.clock,
-                new_id=_Ids(prefix),
-            ),
+            options=attrs.evolve(_OPTIONS, policy=self._world.policy, clock=self.clock, new_id=_Ids(prefix)),
             pubsub=self._world.reach_pubsub(self.injector),
             on_result=self.results.append,
         )
