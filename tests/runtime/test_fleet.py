@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prebuilds import BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
+from prebuilds import Build, BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
 from prebuilds.runtime import Workspace, WorkspaceBuild, read_fleet
 from runtime.world import HOUR, MINUTE, NOW, World, make_preset
 
@@ -92,3 +92,29 @@ def test_backoffs_and_hard_limits_come_from_stored_builds() -> None:
         assert [(backoff.num_failed, backoff.last_build_at) for backoff in fleet.snapshot.backoffs] == [(1, NOW)]
     assert [workspace.id for workspace in fleet.list_leftovers("p")] == ["0002"]
     assert fleet.list_leftovers("q") == ()
+
+
+def test_a_store_may_give_more_builds_than_count() -> None:
+    """What is older than the last reset, or of another version, is left out here too."""
+
+    class Generous(Rows):
+        def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+            return [
+                Build(
+                    id=f"{version} {minutes}",
+                    preset_id="p",
+                    template_version_id=version,
+                    status=BuildStatus.FAILED,
+                    created_at=NOW - minutes * MINUTE,
+                    finished_at=NOW - minutes * MINUTE,
+                )
+                for version, minutes in (("v1", 9), ("v1", 8), ("v1", 7), ("v0", 1), ("v0", 2), ("v0", 3))
+            ]
+
+        def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
+            return resets
+
+    for resets, num_failed, limited in (([], [3], ("p",)), ([("p", NOW - 7 * MINUTE)], [], ())):
+        snapshot = read_fleet(Generous(), now=NOW, policy=Policy()).snapshot  # type: ignore[arg-type]
+        assert [backoff.num_failed for backoff in snapshot.backoffs] == num_failed
+        assert snapshot.hard_limited == limited
