@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from prebuilds import Build, BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
@@ -94,27 +96,36 @@ def test_backoffs_and_hard_limits_come_from_stored_builds() -> None:
     assert fleet.list_leftovers("q") == ()
 
 
+class GenerousRows(Rows):
+    """Reads that give three failures that may count, and three of another version that do not."""
+
+    def __init__(self, *resets: tuple[str, datetime]) -> None:
+        super().__init__()
+        self._resets = resets
+
+    def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        ages = (("v1", 9), ("v1", 8), ("v1", 7), ("v0", 1), ("v0", 2), ("v0", 3))
+        return [make_failure(version, NOW - minutes * MINUTE) for version, minutes in ages]
+
+    def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
+        return self._resets
+
+
+def make_failure(version: str, at: datetime) -> Build:
+    return Build(
+        id=f"{version} {at}",
+        preset_id="p",
+        template_version_id=version,
+        status=BuildStatus.FAILED,
+        created_at=at,
+        finished_at=at,
+    )
+
+
 def test_a_store_may_give_more_builds_than_count() -> None:
     """What is older than the last reset, or of another version, is left out here too."""
-
-    class Generous(Rows):
-        def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-            return [
-                Build(
-                    id=f"{version} {minutes}",
-                    preset_id="p",
-                    template_version_id=version,
-                    status=BuildStatus.FAILED,
-                    created_at=NOW - minutes * MINUTE,
-                    finished_at=NOW - minutes * MINUTE,
-                )
-                for version, minutes in (("v1", 9), ("v1", 8), ("v1", 7), ("v0", 1), ("v0", 2), ("v0", 3))
-            ]
-
-        def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
-            return resets
-
-    for resets, num_failed, limited in (([], [3], ("p",)), ([("p", NOW - 7 * MINUTE)], [], ())):
-        snapshot = read_fleet(Generous(), now=NOW, policy=Policy()).snapshot  # type: ignore[arg-type]
+    before, after = GenerousRows(), GenerousRows(("p", NOW - 7 * MINUTE))
+    for rows, num_failed, limited in ((before, [3], ("p",)), (after, [], ())):
+        snapshot = read_fleet(rows, now=NOW, policy=Policy()).snapshot  # type: ignore[arg-type]
         assert [backoff.num_failed for backoff in snapshot.backoffs] == num_failed
         assert snapshot.hard_limited == limited
