@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import io
@@ -32,9 +33,9 @@ def list_code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def run_notebook(path: Path) -> list[list[Output]]:
-    """The outputs of each cell of code, run in order in one namespace from the top of the repository."""
+    """The outputs of each cell of code, run in order in one namespace, where Jupyter starts a notebook: beside it."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    with _change_directory(ROOT):  # contextlib has it from Python 3.11 on
+    with change_directory(path.parent):  # contextlib has it from Python 3.11 on
         return [run_cell("".join(cell["source"]), namespace) for cell in list_code_cells(read_notebook(path))]
 
 
@@ -57,16 +58,14 @@ def make_result(value: Any) -> Output:
 
 def show(value: Any) -> dict[str, str]:
     """The value as a notebook shows it."""
-    if type(value).__module__.startswith("altair"):
-        import vl_convert
-
-        return {"image/svg+xml": vl_convert.vegalite_to_svg(value.to_json()), "text/plain": "a chart"}
+    if hasattr(value, "_repr_mimebundle_"):
+        return {**value._repr_mimebundle_(), "text/plain": "a chart"}
     html = getattr(value, "_repr_html_", None)
     return {"text/plain": repr(value)} | ({"text/html": html()} if html else {})
 
 
 @contextlib.contextmanager
-def _change_directory(path: Path) -> Iterator[None]:
+def change_directory(path: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(path)
     try:
@@ -84,5 +83,6 @@ def write_outputs(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     for notebook_path in NOTEBOOKS:
         write_outputs(notebook_path)

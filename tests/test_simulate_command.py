@@ -50,15 +50,18 @@ OVERLAP = (
 
 
 def test_a_table_has_a_line_for_each_preset_and_one_for_all(capsys: pytest.CaptureFixture[str]) -> None:
-    """And below it a note on schedules that cannot be used (field case 26)."""
+    """What users met, and below what it took; each fits 79 columns. Of no claims there is no hit rate.
+
+    Below them is a note on schedules that cannot be used (field case 26).
+    """
     assert main([*BASE, "--trace", CLAIMS]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == [
-        "preset",
-        *(preset.id for preset in load_snapshot(FLEET).presets),
-        "all",
-    ]
-    assert lines[-1] == OVERLAP
+    users, (*builds, note) = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert note == OVERLAP
+    for lines in (users, builds):
+        names = [preset.id for preset in load_snapshot(FLEET).presets]
+        assert [line.split()[0] for line in lines] == ["preset", *names, "all"]
+        assert max(map(len, lines)) <= 79
+    assert [line for line in users if "100" in line] == []  # as three presets have no claims
 
 
 @pytest.mark.parametrize(("preset", "notes"), [("data-gpu", [OVERLAP]), ("backend-large", [])])
@@ -84,7 +87,7 @@ def test_claims_without_a_preset_are_of_the_one_that_is_named(
     assert main([*BASE, "--trace", str(file), "--column", "at", "--preset", "docs"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["docs", "2"]
     (problem,) = fail(capsys, *BASE, "--trace", str(file), "--column", "at")
-    assert "a mapping of preset ids, such as 'backend-large', to Traces" in problem
+    assert problem == f"{file}: no column tells the claims of 7 presets apart; use --preset"
 
 
 @pytest.mark.parametrize(("name", "beginning"), [("chart.svg", "<svg"), ("chart.html", "<!DOCTYPE html>")])
@@ -100,7 +103,11 @@ def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
     bad = tmp_path / "bad.csv"
     bad.write_text("claimed_at,preset_id\nnoon,web\n2026-11-09T09:00:00Z,\n2026-11-09,web\n")
     problems = fail(capsys, *BASE, "--trace", str(bad))
-    assert [problem.partition(": ")[2][:7] for problem in problems] == ["line 3:", "line 2:", "line 4:"]
+    assert problems == [
+        f"{bad}: line 2: 'noon' is not an RFC 3339 instant such as 2026-01-31T09:30:00Z; "
+        "so with 1 more row: line 4: '2026-11-09'",
+        f"{bad}: line 3: preset_id is missing",
+    ]
     assert fail(capsys, *BASE, "--trace", str(tmp_path / "none.csv")) == [
         f"{tmp_path}/none.csv: No such file or directory"
     ]
@@ -109,7 +116,15 @@ def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
     for option, value, told in (
         ("--lead-time", "5", "'5' is not a duration such as 5m, 90s, 1h30m or 2d"),
         ("--failure-rate", "2", "'2' is not a number from 0 to 1"),
+        ("--interval", "0s", "argument --interval: '0s' is shorter than 1s"),
+        ("--lead-time", "999999999d", "'999999999d' is longer than 36525d"),
+        ("--seed", "9" * 5_000, "is not a whole number from -9223372036854775807 to 9223372036854775807"),
+        ("--explain", "-1", "'-1' is not a whole number from 0 to 2147483647"),
+        ("--timezone", "Mars", "'Mars' is not a known time zone"),
         ("--chart", "chart.png", "'chart.png' does not end in .html or .svg"),
     ):
         assert told in fail(capsys, *BASE, "--trace", CLAIMS, option, value)[-1]
-    assert "it must be a timedelta from 1 second" in fail(capsys, *BASE, "--trace", CLAIMS, "--interval", "0s")[0]
+    there = str(tmp_path / "none" / "chart.html")
+    assert fail(capsys, *BASE, "--trace", CLAIMS, "--preset", "docs", "--chart", there)[-1].startswith(CLAIMS)
+    given = (*BASE, "--trace", CLAIMS, "--preset", "mobile", "--chart", there)
+    assert fail(capsys, *given) == [f"{there}: No such file or directory"]

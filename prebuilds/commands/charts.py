@@ -18,10 +18,12 @@ def read_chart_file(text: str) -> str:
 
 
 def write_chart(chart: Any, file: str) -> None:
-    """Write an altair chart. Raises `OSError`, and `MissingExtraError` for a picture without the extra `notebook`."""
-    if file.endswith(".svg"):
-        try:
-            import vl_convert  # noqa: F401 - altair says in many words which version of it is missing
-        except ImportError as error:
-            raise MissingExtraError("vl-convert-python", "notebook") from error
-    chart.save(file)
+    """Write an altair chart; a page has its scripts in itself, so that it opens without a network.
+
+    Raises `OSError`, and `MissingExtraError` without the extra `notebook`.
+    """
+    try:
+        import vl_convert  # noqa: F401 - altair says in many words which version of it is missing
+    except ImportError as error:
+        raise MissingExtraError("vl-convert-python", "notebook") from error
+    chart.save(file, inline=file.endswith(".html"))

@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import attrs
-
 from prebuilds.commands.charts import read_chart_file, write_chart
-from prebuilds.commands.options import read_duration, read_share
-from prebuilds.commands.streams import fail, fail_for, get_source, write
+from prebuilds.commands.options import read_count, read_duration, read_pause, read_share
+from prebuilds.commands.streams import fail_for, get_source, write
 from prebuilds.commands.tables import print_table
+from prebuilds.commands.traces import add_trace, fail_for_trace, read_claims
 from prebuilds.decision.codec import load_document
+from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.decision.models import Policy
 from prebuilds.decision.rfc3339 import format_instant
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
-from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, read_traces, simulate
-from prebuilds.whatif.groups import list_columns
-from prebuilds.whatif.views import describe_value
+from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, simulate
+from prebuilds.whatif.arguments import LARGEST_SEED
+from prebuilds.whatif.measures import make_row
+from prebuilds.whatif.views import list_texts
 
-_BY = "preset_id"
-_COLUMNS = (
-    "preset_id",
-    "claims",
-    "misses",
-    "hit_rate",
-    "mean_wait",
-    "p95_wait",
-    "max_wait",
-    "idle_hours",
-    "build_hours",
-    "created",
-    "failed",
-    "deleted",
-)
-_HEADERS = ("preset", *(name.replace("_", " ") for name in _COLUMNS[1:]))
+_OF_USERS = ("claims", "misses", "hit_rate", "mean_wait", "p95_wait", "max_wait")
+_OF_BUILDS = ("idle_hours", "build_hours", "created", "failed", "deleted")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,18 +37,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.set_defaults(run=run)
     command.add_argument("file", metavar="FLEET", help="a snapshot in JSON; - reads standard input")
-    command.add_argument(
-        "--trace",
-        required=True,
-        metavar="FILE",
-        help=f"a CSV file of claims, .gz too; a column {_BY}, if there is one, says whose they are",
-    )
-    command.add_argument("--column", default="claimed_at", help="the column of the instants (default: %(default)s)")
+    add_trace(command)
     command.add_argument(
         "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes: 5m"
     )
-    command.add_argument("--preset", metavar="ID", help="simulate only this preset")
-    command.add_argument("--interval", type=read_duration, metavar="D", help="wake so often (default: at once)")
+    command.add_argument("--interval", type=read_pause, metavar="D", help="wake so often (default: at once)")
     command.add_argument(
         "--on-miss",
         choices=[mode.value for mode in OnMiss],
@@ -71,9 +51,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--failure-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that fail"
     )
-    command.add_argument("--seed", type=int, default=0, help="for what is left to chance (default: %(default)s)")
     command.add_argument(
-        "--explain", type=int, default=0, metavar="N", help="explain the first N misses below the table"
+        "--seed",
+        type=read_count(-LARGEST_SEED, LARGEST_SEED),
+        default=0,
+        help="for what is left to chance (default: %(default)s)",
+    )
+    command.add_argument(
+        "--explain",
+        type=read_count(0, MAX_COUNT),
+        default=0,
+        metavar="N",
+        help="explain the first N misses",
     )
     command.add_argument("--format", choices=tuple(_FORMATS), default="table", help="default: %(default)s")
     command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the timeline as .html or .svg")
@@ -89,12 +78,8 @@ def run(options: argparse.Namespace) -> int:
         result = _simulate(document, options)
         if options.chart:
             write_chart(result.chart(), options.chart)
-    except InvalidTraceError as error:
-        return fail(*(f"{options.trace}: {problem}" for problem in error.problems))
-    except OSError as error:
-        return fail(f"{error.filename}: {error.strerror or error}")
-    except PrebuildsError as error:
-        return fail(str(error))
+    except (PrebuildsError, OSError) as error:
+        return fail_for_trace(options, error)
     return write(lambda: _FORMATS[options.format](result, options.explain))
 
 
@@ -109,8 +94,7 @@ def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> Simula
         on_miss=options.on_miss,
         policy=Policy() if interval is None else Policy(backoff_interval=interval),
     )
-    traces = _read_traces(options)
-    return simulate(scenario, traces, seed=options.seed, progress=options.progress)
+    return simulate(scenario, _match(read_claims(options), fleet), seed=options.seed, progress=options.progress)
 
 
 def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSnapshot:
@@ -121,34 +105,26 @@ def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSn
     return GlobalSnapshot(presets=presets)
 
 
-def _read_traces(options: argparse.Namespace) -> Trace | dict[str, Trace]:
-    if _BY not in list_columns(options.trace):
-        return Trace.from_csv(options.trace, column=options.column)
-    traces = read_traces(options.trace, column=options.column, by=_BY)
-    if options.preset is None:
-        return traces
-    chosen = traces.get(options.preset)
-    if chosen is None:
-        raise InvalidTraceError([f"no claims of the preset {options.preset}"])
-    return {options.preset: chosen}
+def _match(claims: Trace | dict[str, Trace], fleet: GlobalSnapshot) -> Trace | dict[str, Trace]:
+    """The claims as they are, if it is known whose they are."""
+    if isinstance(claims, Trace) and len(fleet.presets) > 1:
+        raise InvalidTraceError([f"no column tells the claims of {len(fleet.presets)} presets apart; use --preset"])
+    return claims
 
 
 def _print_table(result: SimulationResult, explained: int) -> None:
-    rows = [(_list_cells(row), "") for row in result.to_dicts()]
+    rows = [(row, "") for row in result.to_dicts()]
     if len(rows) > 1:
-        rows.append((_list_cells({"preset_id": "all", **attrs.asdict(result.measures)}), "bold"))
-    notes = [*result.notes, *_list_explanations(result, explained)]
-    print_table(_HEADERS, rows, numbers=_HEADERS[1:], notes=notes)
+        rows.append(({"preset_id": "all", **make_row(result.measures)}, "bold"))
+    _print_part(rows, _OF_USERS, [""])
+    _print_part(rows, _OF_BUILDS, [*result.notes, *_list_explanations(result, explained)])
 
 
-def _list_cells(row: dict[str, Any]) -> list[str]:
-    shares = {"hit_rate": f"{100 * row['hit_rate']:.2f} %"}
-    return [shares.get(name) or describe_value(_round(row[name])) for name in _COLUMNS]
-
-
-def _round(value: Any) -> Any:
-    """A wait to the second, as a person reads it."""
-    return timedelta(seconds=round(value.total_seconds())) if isinstance(value, timedelta) else value
+def _print_part(rows: Sequence[tuple[dict[str, Any], str]], columns: Sequence[str], notes: Sequence[str]) -> None:
+    """Some of the columns: all of them side by side are wider than a terminal."""
+    headers = [name.replace("_", " ") for name in columns]
+    shown = [(list_texts({name: row[name] for name in ("preset_id", *columns)}), style) for row, style in rows]
+    print_table(("preset", *headers), shown, numbers=headers, notes=notes)
 
 
 def _print_json(result: SimulationResult, explained: int) -> None:

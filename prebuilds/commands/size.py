@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from prebuilds.commands.charts import read_chart_file, write_chart
-from prebuilds.commands.options import read_duration, read_instant, read_share
-from prebuilds.commands.streams import fail, write
+from prebuilds.commands.options import read_count, read_duration, read_goal, read_instant
+from prebuilds.commands.streams import write
 from prebuilds.commands.tables import print_table
+from prebuilds.commands.traces import add_trace, fail_for_trace, read_one_preset
+from prebuilds.decision.fields import MAX_COUNT
+from prebuilds.decision.rfc3339 import format_instant
 from prebuilds.errors import InvalidTraceError, PrebuildsError
-from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, judge, read_traces, recommend, sweep
+from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, judge, recommend, sweep
+from prebuilds.whatif.recommending import MAX_WINDOWS
 from prebuilds.whatif.views import Rows, list_texts
 
-_BY = "preset_id"
 _AROUND = 3  # rows of the table on either side of the size that is asked for
 
 
@@ -27,13 +30,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Show what each pool size would have had with past claims, and which is enough.",
     )
     command.set_defaults(run=run)
-    command.add_argument("--trace", required=True, metavar="FILE", help="a CSV file of claims, .gz too")
-    command.add_argument("--column", default="claimed_at", help="the column of the instants (default: %(default)s)")
-    command.add_argument("--preset", metavar="ID", help=f"only the claims with this id in the column {_BY}")
+    add_trace(command)
     command.add_argument(
         "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes: 5m"
     )
-    command.add_argument("--hit-rate", type=read_share, default=0.99, metavar="P", help="default: %(default)s")
+    command.add_argument("--hit-rate", type=read_goal, default=0.99, metavar="P", help="default: %(default)s")
     command.add_argument(
         "--on-miss",
         choices=[mode.value for mode in OnMiss],
@@ -41,49 +42,50 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="default: %(default)s",
     )
     command.add_argument("--wake-delay", type=read_duration, default=timedelta(), metavar="D", help="default: 0s")
-    command.add_argument("--windows", type=int, metavar="K", help="recommend a base count and at most K schedules")
+    command.add_argument(
+        "--windows",
+        type=read_count(0, MAX_WINDOWS),
+        metavar="K",
+        help="recommend a base count and at most K schedules, by the clock of --timezone (default: UTC)",
+    )
     command.add_argument(
         "--until", type=read_instant, metavar="T", help="learn from the claims before T, and judge on the others"
     )
-    command.add_argument("--thin", type=int, default=1, metavar="N", help="keep every N-th claim alone")
-    command.add_argument("--timezone", default="UTC", metavar="Z", help="of the schedules (default: %(default)s)")
+    command.add_argument("--thin", type=read_count(1, MAX_COUNT), default=1, metavar="N", help="keep every N-th claim")
     command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
     command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the chart as .html or .svg")
 
 
 def run(options: argparse.Namespace) -> int:
     try:
-        show, chart = _answer(_read_trace(options), options)
+        show, chart = _answer(read_one_preset(options).thin(options.thin), options)
         if options.chart:
             write_chart(chart(), options.chart)
-    except InvalidTraceError as error:
-        return fail(*(f"{options.trace}: {problem}" for problem in error.problems))
-    except OSError as error:
-        return fail(f"{error.filename}: {error.strerror or error}")
-    except PrebuildsError as error:
-        return fail(str(error))
+    except (PrebuildsError, OSError) as error:
+        return fail_for_trace(options, error)
     return write(show)
 
 
-def _read_trace(options: argparse.Namespace) -> Trace:
-    if options.preset is None:
-        return Trace.from_csv(options.trace, column=options.column).thin(options.thin)
-    traces = read_traces(options.trace, column=options.column, by=_BY)
-    if options.preset not in traces:
-        raise InvalidTraceError([f"no claims of the preset {options.preset}"])
-    return traces[options.preset].thin(options.thin)
+def _split(trace: Trace, until: datetime | None) -> tuple[Trace, Trace | None]:
+    """The claims to learn from, and those to judge on."""
+    if until is None:
+        return trace, None
+    if not trace.begin <= until <= trace.end:
+        span = f"from {format_instant(trace.begin)} to {format_instant(trace.end)}"
+        raise InvalidTraceError([f"--until is {format_instant(until)}; the claims are {span}"])
+    return trace.split_at(until)
 
 
 def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], Any]]:
     """What shows the answer, and what draws it."""
-    past, future = (trace, None) if options.until is None else trace.split_at(options.until)
+    past, future = _split(trace, options.until)
     given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
     is_json = options.format == "json"
     if options.windows is None:
         curve = sweep(past, options.lead_time, **given)
         chosen = curve.smallest(hit_rate=options.hit_rate)
         return lambda: _show_curve(curve, chosen, is_json=is_json), lambda: curve.chart(hit_rate=options.hit_rate)
-    wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone}
+    wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone or "UTC"}
     made = recommend(past, options.lead_time, **wanted, **given)
     judged = () if future is None else judge(made, future, options.lead_time, wake_delay=options.wake_delay).notes
     return lambda: _show_recommendation(made, judged, is_json=is_json), made.chart
@@ -94,8 +96,7 @@ def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
         print(json.dumps({"size": chosen.size, "sizes": _list_json(curve)}, indent=2))
         return
     rows = [row for row in curve.to_dicts() if abs(row["size"] - chosen.size) <= _AROUND]
-    shares = [{**row, "hit_rate": f"{100 * row['hit_rate']:.2f} %"} for row in rows]
-    shown = [(list_texts(row), "bold" if row["size"] == chosen.size else "") for row in shares]
+    shown = [(list_texts(row), "bold" if row["size"] == chosen.size else "") for row in rows]
     headers = [name.replace("_", " ") for name in rows[0]]
     print_table(headers, shown, numbers=headers, notes=[f"Keep {chosen.size}.", *curve.notes])
 

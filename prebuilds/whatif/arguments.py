@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from math import isfinite
 from typing import Any
 
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.lead_times import LeadTime, to_lead_time
 from prebuilds.whatif.misses import OnMiss, to_on_miss
-from prebuilds.whatif.traces import Trace, count_ticks
+from prebuilds.whatif.numeric import is_number
+from prebuilds.whatif.ticks import TICKS_PER_HOUR, count_ticks
+from prebuilds.whatif.traces import Trace
+
+LARGEST_SEED = 2**63 - 1
+_MOST = 10**12  # so that no sum of products is infinite
 
 
 def require_trace(place: str, value: Any) -> Trace:
@@ -46,12 +50,12 @@ def require_ticks(place: str, name: str, value: Any) -> int:
 
 def require_sizes(place: str, value: Iterable[int]) -> tuple[int, ...]:
     """Pool sizes, in order and each once."""
-    sizes = tuple(value)
+    sizes = tuple(value) if isinstance(value, Iterable) else ()
     for index, size in enumerate(sizes):
         if type(size) is not int or not 0 <= size <= MAX_COUNT:
             raise InvalidValueError(place, f"sizes[{index}]", size, f"a whole number from 0 to {MAX_COUNT}")
     if not sizes:
-        raise InvalidValueError(place, "sizes", value, "one size or more")
+        raise InvalidValueError(place, "sizes", value, "an iterable of one size or more")
     return tuple(sorted(set(sizes)))
 
 
@@ -63,11 +67,23 @@ def require_share(place: str, name: str, value: Any) -> float:
 
 
 def require_amount(place: str, name: str, value: Any) -> float:
-    """A rate or a cost: a number of 0 or more."""
-    if not is_number(value) or value < 0:
-        raise InvalidValueError(place, name, value, "a number of 0 or more")
+    """A cost or a load: a number of 0 or more."""
+    return _require_number(place, name, value, _MOST)
+
+
+def require_rate(place: str, name: str, value: Any) -> float:
+    """Claims an hour: a number of 0 or more, up to one claim in each microsecond."""
+    return _require_number(place, name, value, TICKS_PER_HOUR)
+
+
+def _require_number(place: str, name: str, value: Any, most: int) -> float:
+    if not is_number(value) or not 0 <= value <= most:
+        raise InvalidValueError(place, name, value, f"a number from 0 to {most:,}")
     return float(value)
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+def require_seed(place: str, value: Any) -> int:
+    """A whole number that chance begins with."""
+    if type(value) is not int or abs(value) > LARGEST_SEED:
+        raise InvalidValueError(place, "seed", value, f"a whole number from {-LARGEST_SEED} to {LARGEST_SEED}")
+    return value

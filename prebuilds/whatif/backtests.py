@@ -21,7 +21,7 @@ from prebuilds.whatif.intervals import find_t_quantile
 from prebuilds.whatif.layouts import Layout, plan_layout
 from prebuilds.whatif.localtime import LocalHours
 from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.traces import TICKS_PER_HOUR, count_ticks
+from prebuilds.whatif.ticks import TICKS_PER_HOUR, count_ticks
 
 DAY = timedelta(days=1)
 DAYS_TO_TELL_DAYS_APART = 14

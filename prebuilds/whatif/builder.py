@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from prebuilds.whatif.lead_times import FixedLeadTime, LeadTime
-from prebuilds.whatif.traces import count_ticks
+from prebuilds.whatif.ticks import count_ticks
 
 
 class Builder:

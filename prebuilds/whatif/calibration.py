@@ -16,7 +16,7 @@ from prebuilds.decision.models import Preset
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.pools import list_steps, replay
-from prebuilds.whatif.traces import TICKS_PER_HOUR
+from prebuilds.whatif.ticks import TICKS_PER_HOUR
 
 TICKS_PER_DAY = 24 * TICKS_PER_HOUR
 _MOST_FOLDS = 5
@@ -33,7 +33,8 @@ class Day(NamedTuple):
 
 def replay_days(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[Day]:
     """The demand met by a preset's counts, for each day from the begin of the trace; the last may be short."""
-    starts = range(demand.begin, demand.end, TICKS_PER_DAY)
+    # A span of no time, which a single claim has, is a day too.
+    starts = range(demand.begin, max(demand.end, demand.begin + 1), TICKS_PER_DAY)
     steps = _cut(list_steps(preset, demand.trace.begin, demand.trace.end), starts)
     done = replay(demand, steps, on_miss)
     claims, misses = [0] * len(starts), [0] * len(starts)

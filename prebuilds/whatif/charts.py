@@ -16,8 +16,8 @@ import attrs
 from prebuilds.decision.explaining import describe_duration
 from prebuilds.whatif.moments import Moment
 from prebuilds.whatif.records import PoolRecord
-from prebuilds.whatif.traces import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks
-from prebuilds.whatif.views import load_altair, make_data
+from prebuilds.whatif.ticks import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks
+from prebuilds.whatif.views import load_altair, make_data, show_offline
 
 if TYPE_CHECKING:
     import altair as alt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_BINS = 240
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 _WIDTH = 760
+_TICKS = 5
 _COUNTS = {"target": "#54585d", "running": "#4c78a8", "starting": "#f58518"}
 _CLAIMS = {"hit": "#b5bcc4", "miss": "#d62728"}
 
@@ -44,10 +45,10 @@ def chart_timelines(pools: Sequence[tuple[PoolRecord, Sequence[Moment]]]) -> alt
     altair = load_altair()
     charts = [part for record, moments in pools for part in _chart_pool(record, moments)]
     whole: alt.VConcatChart = altair.vconcat(*charts).resolve_scale(color="independent", strokeDash="independent")
-    return whole
+    return show_offline(whole)
 
 
-def _chart_pool(record: PoolRecord, moments: Sequence[Moment]) -> tuple[Any, Any]:
+def _chart_pool(record: PoolRecord, moments: Sequence[Moment]) -> list[Any]:
     length = choose_bin(record.begin, record.end)
     every = describe_duration(timedelta(microseconds=length))
     is_binned = len(moments) > 2 * _MOST_BINS
@@ -59,7 +60,7 @@ def _chart_pool(record: PoolRecord, moments: Sequence[Moment]) -> tuple[Any, Any
     upper = load.layer(
         _chart_counts(rows, record), _mark_misses([row for row in claims if row["claim"] == "miss"], record)
     ).properties(width=_WIDTH, height=200, title=load.Title(record.preset_id, subtitle=how))
-    return upper, _chart_claims(claims, record, every)
+    return [upper, _chart_claims(claims, record, every)] if claims else [upper]
 
 
 def pick_worst(moments: Sequence[Moment], length: int, begin: int) -> list[Moment]:
@@ -105,13 +106,14 @@ def _iterate_counts(moments: Sequence[Moment], end: datetime) -> Iterator[dict[s
 
 def _chart_counts(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
     altair = load_altair()
+    most = max(row["count"] for row in rows)
     dashes = altair.Scale(domain=list(_COUNTS), range=[[5, 3], [1, 0], [1, 0]])
     return (
         altair.Chart(make_data(rows))
         .mark_line(interpolate="step-after", strokeWidth=1.5, clip=True)
         .encode(
             x=_encode_time("at", record),
-            y=altair.Y("count:Q", title="prebuilds", axis=_make_count_axis()),
+            y=_encode_count("count", "prebuilds", most),
             color=_encode_colour("prebuilds", _COUNTS),
             strokeDash=altair.StrokeDash("prebuilds:N", scale=dashes, legend=altair.Legend(title="prebuilds")),
             tooltip=[altair.Tooltip("at:T", format="%Y-%m-%d %H:%M:%S"), "prebuilds:N", "count:Q"],
@@ -127,7 +129,7 @@ def _mark_misses(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
         .mark_point(shape="triangle-up", size=45, filled=True, opacity=1, color=_CLAIMS["miss"])
         .encode(
             x=_encode_time("from", record),
-            y=altair.YDatum(0, title="prebuilds", axis=_make_count_axis()),
+            y=altair.YDatum(0),
             tooltip=[altair.Tooltip("from:T", format="%Y-%m-%d %H:%M"), "claim:N", "count:Q"],
         )
     )
@@ -141,7 +143,7 @@ def _chart_claims(rows: Sequence[dict[str, Any]], record: PoolRecord, every: str
         .encode(
             x=_encode_time("from", record),
             x2="to:T",
-            y=altair.Y("low:Q", title=f"claims per {every}", axis=_make_count_axis()),
+            y=_encode_count("low", f"claims per {every}", max(row["high"] for row in rows)),
             y2="high:Q",
             color=_encode_colour("claim", _CLAIMS),
             tooltip=[altair.Tooltip("from:T", format="%Y-%m-%d %H:%M"), "claim:N", "count:Q"],
@@ -149,8 +151,11 @@ def _chart_claims(rows: Sequence[dict[str, Any]], record: PoolRecord, every: str
     )
 
 
-def _make_count_axis() -> Any:
-    return load_altair().Axis(tickMinStep=1, format="d")
+def _encode_count(name: str, title: str, most: int) -> Any:
+    """An axis from 0 to the largest count, with whole numbers on it."""
+    altair, last = load_altair(), max(most, 1)
+    axis = altair.Axis(tickCount=min(last, _TICKS), format="d")
+    return altair.Y(f"{name}:Q", title=title, axis=axis, scale=altair.Scale(domain=[0, last]))
 
 
 def _encode_time(name: str, record: PoolRecord) -> Any:

@@ -24,7 +24,7 @@ from prebuilds.whatif.measures import Measures
 from prebuilds.whatif.progress import show_progress
 from prebuilds.whatif.scenarios import Edit, Scenario, edit_snapshot
 from prebuilds.whatif.simulation import Traces, simulate
-from prebuilds.whatif.views import Rows, load_altair, make_data
+from prebuilds.whatif.views import Rows, load_altair, make_data, show_offline
 
 if TYPE_CHECKING:
     import altair as alt
@@ -81,8 +81,12 @@ class Comparison(Rows):
         return self.outcomes[names.index(name)]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each scenario and measure: its mean and the change from the first, each with its bounds."""
-        return [_make_row(outcome, self.outcomes[0], measure) for outcome in self for measure in _COMPARED]
+        """A row for each scenario and measure: its mean and the change from the first, each with its bounds.
+
+        There is no hit rate where there were no claims.
+        """
+        measures = [measure for measure in _COMPARED if measure != "hit_rate" or self._has_claims]
+        return [_make_row(outcome, self.outcomes[0], measure) for outcome in self for measure in measures]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -97,10 +101,15 @@ class Comparison(Rows):
         Raises `MissingExtraError` without the extra `notebook`.
         """
         altair = load_altair()
-        whole: alt.HConcatChart = altair.hconcat(
-            _chart_measure(self, "hit_rate", "hit rate, %", 100), _chart_measure(self, "idle_hours", "idle hours", 1)
-        )
-        return whole
+        panels = [_chart_measure(self, "idle_hours", "idle hours", 1)]
+        if self._has_claims:
+            panels.insert(0, _chart_measure(self, "hit_rate", "hit rate, %", 100))
+        whole: alt.HConcatChart = altair.hconcat(*panels)
+        return show_offline(whole)
+
+    @property
+    def _has_claims(self) -> bool:
+        return any(run.claims for outcome in self for run in outcome.runs)
 
 
 def compare(

@@ -12,12 +12,12 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.explaining import describe_duration
 from prebuilds.decision.fields import COUNT, DURATION, check, instance_of, member_of, to_tuple, tuple_of
-from prebuilds.errors import InvalidValueError, UnreachableGoalError
-from prebuilds.whatif.arguments import is_number, require_amount, require_share
+from prebuilds.errors import InsufficientHistoryError, InvalidValueError, UnreachableGoalError
+from prebuilds.whatif.arguments import require_amount, require_share
 from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.views import Rows, load_altair, make_data
+from prebuilds.whatif.numeric import is_number
+from prebuilds.whatif.views import Rows, describe_value, load_altair, make_data, show_offline
 
 _AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and value >= 0)
 
@@ -101,14 +101,14 @@ class Curve(Rows):
         return found
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each size."""
+        """A row for each size. There is no hit rate where there were no claims."""
         return [
             {
                 "size": point.size,
-                "hit_rate": point.hit_rate,
+                "hit_rate": point.hit_rate if point.claims else None,
                 "misses": point.misses,
                 "idle_hours": point.idle_hours,
-                "mean_wait": timedelta(seconds=round(point.mean_wait.total_seconds(), 1)),
+                "mean_wait": point.mean_wait,
             }
             for point in self.points
         ]
@@ -119,16 +119,18 @@ class Curve(Rows):
         count = self.points[0].claims
         after = "builds a workspace of their own" if self.on_miss is OnMiss.COLD_START else "takes the next prebuild"
         return (
-            f"{count:,.0f} claims in {describe_duration(self.span)}; {self.source}",
+            f"{count:,.0f} claims in {describe_value(self.span)}; {self.source}",
             f"Each prebuild is replaced as soon as it is claimed; who finds none {after}.",
         )
 
     def chart(self, *, hit_rate: float | None = None) -> Any:
         """The share of hits against what idles, as an altair chart, with the smallest size for a hit rate marked.
 
-        Raises `MissingExtraError` without the extra `notebook`.
+        Raises `InsufficientHistoryError` without claims, and `MissingExtraError` without the extra `notebook`.
         """
         alt = load_altair()
+        if not self.points[0].claims:
+            raise InsufficientHistoryError("a chart of hit rates needs claims, and there were none")
         rows = [_list_place(point, self.span) for point in self.points]
         base = alt.Chart(make_data(rows)).encode(
             x=alt.X("idle:Q", title="prebuilds that stand idle, on average"),
@@ -138,7 +140,7 @@ class Curve(Rows):
         layers = [base.mark_line(color=_BLUE, strokeWidth=1), base.mark_point(color=_BLUE, filled=True, size=30)]
         if hit_rate is not None:
             layers += _mark(alt, _list_place(self.smallest(hit_rate=hit_rate), self.span), hit_rate)
-        return alt.layer(*layers).properties(width=560, height=300, title="Each point is a pool size")
+        return show_offline(alt.layer(*layers).properties(width=560, height=300, title="Each point is a pool size"))
 
 
 _BLUE, _RED = "#4c78a8", "#e45756"

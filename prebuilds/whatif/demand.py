@@ -14,7 +14,8 @@ from random import Random
 import attrs
 
 from prebuilds.whatif.lead_times import FixedLeadTime, LeadTime
-from prebuilds.whatif.traces import Trace, count_ticks, to_ticks
+from prebuilds.whatif.ticks import count_ticks, to_ticks
+from prebuilds.whatif.traces import Trace
 
 
 @attrs.frozen(kw_only=True, eq=False)

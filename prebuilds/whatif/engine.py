@@ -24,7 +24,7 @@ from prebuilds.whatif.livepresets import LivePreset
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.records import NEVER, HoldReason, PoolRecord, TargetChange
 from prebuilds.whatif.scenarios import Invalidation, Promotion, Scenario
-from prebuilds.whatif.traces import count_ticks, to_instant, to_ticks
+from prebuilds.whatif.ticks import count_ticks, to_instant, to_ticks
 
 
 class Engine:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from prebuilds.whatif.explanation import Lost, Miss, TargetStep
 from prebuilds.whatif.lives import Lives
 from prebuilds.whatif.records import NEVER, Fate, Hold, PoolRecord, TargetChange
-from prebuilds.whatif.traces import to_instant
+from prebuilds.whatif.ticks import to_instant
 
 
 class Explainer:

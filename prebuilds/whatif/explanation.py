@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.explaining import describe_count, describe_duration, describe_instant
+from prebuilds.decision.explaining import describe_count, describe_instant
 from prebuilds.decision.targets import TargetSource
 from prebuilds.whatif.lives import Loss
 from prebuilds.whatif.records import HoldReason
+from prebuilds.whatif.views import describe_about
 
 _LOST = {
     Loss.EXPIRED: "expired",
@@ -98,8 +99,8 @@ class Miss:
         return "; ".join([self._describe_emptiness(), *self._describe_changes(), *self._describe_supply()])
 
     def _describe_emptiness(self) -> str:
-        span = f" in {describe_duration(self.at - self.first_claim_at)}" if self.claims > 1 else ""
-        lead = f", lead time {describe_duration(self.lead_time)}" if self.lead_time is not None else ""
+        span = f" in {describe_about(self.at - self.first_claim_at)}" if self.claims > 1 else ""
+        lead = f", lead time {describe_about(self.lead_time)}" if self.lead_time is not None else ""
         return (
             f"{self.preset_id}, {describe_instant(self.at)}: pool empty since {self._show(self.empty_since)}: "
             f"{describe_count(self.claims, 'claim')}{span}, target {self.target}{lead}"

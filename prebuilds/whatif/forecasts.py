@@ -15,7 +15,7 @@ import attrs
 
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.localtime import HOURS_PER_WEEK, LocalHours
-from prebuilds.whatif.traces import TICKS_PER_HOUR
+from prebuilds.whatif.ticks import TICKS_PER_HOUR
 
 _QUARTERS = 4
 _DAYS = range(7)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from math import ceil, exp, log
+from math import exp, log
 from random import Random
 from statistics import NormalDist
 from typing import Any, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ import attrs
 
 from prebuilds.decision.fields import DURATION, MAX_DURATION, check, to_tuple, tuple_of
 from prebuilds.errors import InvalidValueError
+from prebuilds.whatif.numeric import find_rank, is_number
 
 _ZERO = timedelta()
 _LARGEST_POWER = 700.0  # of e, that a float holds; what comes of it is capped anyway
@@ -122,7 +123,7 @@ class MeasuredLeadTime:
         return sum(self.samples, _ZERO) / len(self.samples)
 
     def quantile(self, share: float) -> timedelta:
-        return sorted(self.samples)[ceil(_check_share(share) * len(self.samples)) - 1]
+        return sorted(self.samples)[find_rank(_check_share(share), len(self.samples)) - 1]
 
     def draw(self, random: Random) -> timedelta:
         return self.samples[int(random.random() * len(self.samples))]
@@ -148,8 +149,8 @@ def _is_duration(value: Any) -> bool:
 
 
 def _check_share(share: float) -> float:
-    if not 0 < share < 1:
-        raise InvalidValueError("LeadTime", "share", share, "above 0 and below 1")
+    if not is_number(share) or not 0 < share < 1:
+        raise InvalidValueError("LeadTime", "share", share, "a number above 0 and below 1")
     return share
 
 

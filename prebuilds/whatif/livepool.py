@@ -25,7 +25,7 @@ from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.outcomes import Outcomes
 from prebuilds.whatif.records import Fate, Generation, Ledger
 from prebuilds.whatif.scenarios import Scenario
-from prebuilds.whatif.traces import to_instant, to_ticks
+from prebuilds.whatif.ticks import to_instant, to_ticks
 
 NUMBER_BITS = 32  # whole numbers are compared in half the time that pairs are
 _NUMBER = 2**NUMBER_BITS - 1

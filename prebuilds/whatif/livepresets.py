@@ -18,7 +18,7 @@ from prebuilds.decision.presets import PresetSnapshot, take_preset_snapshot
 from prebuilds.decision.targets import find_next_target_change
 from prebuilds.whatif.outcomes import Outcomes
 from prebuilds.whatif.records import NEVER
-from prebuilds.whatif.traces import count_ticks, to_instant, to_ticks
+from prebuilds.whatif.ticks import count_ticks, to_instant, to_ticks
 
 _MOST_OF_AN_ID = 400  # characters of an id that longer ones are made of
 _FIRST_NAME = 10**9  # of as many digits as any other, which is twice as fast to write as zeros before a number

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from prebuilds.whatif.records import NEVER, Fate, PoolRecord, TargetChange
-from prebuilds.whatif.traces import count_ticks, to_ticks
+from prebuilds.whatif.ticks import count_ticks, to_ticks
 
 
 class Loss(Enum):

@@ -6,22 +6,31 @@ clock is put back an hour comes twice, and where it is put forward one is left o
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from prebuilds.decision.zones import load_zone
 from prebuilds.errors import InvalidValueError
-from prebuilds.whatif.traces import TICKS_PER_HOUR, to_instant
+from prebuilds.whatif.ticks import TICKS_PER_HOUR, to_instant
 
 HOURS_PER_WEEK = 168
 _QUARTER = TICKS_PER_HOUR // 4  # every offset that is in use today is a whole number of quarters
+
+
+def require_zone(place: str, timezone: str) -> tzinfo:
+    """A zone of the IANA database. Raises `InvalidValueError`, which names the place, for one that is not known."""
+    try:
+        if isinstance(timezone, str):
+            return load_zone(timezone)
+    except ValueError:
+        pass
+    raise InvalidValueError(place, "timezone", timezone, "the name of a time zone, such as UTC")
 
 
 class LocalHours:
     """The hours of the week in one zone, by tick. Raises `InvalidValueError` for a zone that is not known."""
 
     def __init__(self, place: str, timezone: str) -> None:
-        try:
-            self._zone = load_zone(timezone)
-        except ValueError:
-            raise InvalidValueError(place, "timezone", timezone, "the name of a time zone, such as UTC") from None
+        self._zone = require_zone(place, timezone)
         self._known: dict[int, int] = {}
 
     def find_hour(self, tick: int) -> int:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import chain
-from math import ceil
+from typing import Any
 
 import attrs
 
+from prebuilds.whatif.numeric import find_rank
 from prebuilds.whatif.records import Fate, PoolRecord
-from prebuilds.whatif.traces import TICKS_PER_HOUR
+from prebuilds.whatif.ticks import TICKS_PER_HOUR
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +44,12 @@ class Measures:
     """Users who still waited at the end with no build under way for them; their waits are counted up to the end."""
     rounds: int
     """How often the loop woke."""
+
+
+def make_row(measures: Measures) -> dict[str, Any]:
+    """The measures as plain values. There is no hit rate where there were no claims."""
+    row = {field.name: getattr(measures, field.name) for field in attrs.fields(Measures)}
+    return row if measures.claims else {**row, "hit_rate": None}
 
 
 def measure(records: Sequence[PoolRecord]) -> Measures:
@@ -98,5 +105,7 @@ def _count_failed(record: PoolRecord) -> int:
 
 def _find_quantile(waits: Sequence[int], claims: int, share: float) -> timedelta:
     """Of the waits of all claims; those that are not zero are given in order."""
-    place = ceil(share * claims) - 1 - (claims - len(waits))
-    return timedelta(microseconds=waits[place] if place >= 0 and waits else 0)
+    if not claims:
+        return timedelta()
+    place = find_rank(share, claims) - 1 - (claims - len(waits))
+    return timedelta(microseconds=waits[place] if place >= 0 else 0)

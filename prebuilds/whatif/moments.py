@@ -9,7 +9,7 @@ import attrs
 
 from prebuilds.whatif.lives import Lives
 from prebuilds.whatif.records import PoolRecord
-from prebuilds.whatif.traces import to_instant
+from prebuilds.whatif.ticks import to_instant
 
 
 @attrs.frozen(kw_only=True)

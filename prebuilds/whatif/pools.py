@@ -21,7 +21,7 @@ from prebuilds.decision.models import Preset
 from prebuilds.decision.targets import calculate_target, find_next_target_change
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.traces import count_ticks, to_ticks
+from prebuilds.whatif.ticks import count_ticks, to_ticks
 
 Steps = Sequence[tuple[int, int]]
 """Ticks and the target from each on, in order; the first is the begin of the trace."""

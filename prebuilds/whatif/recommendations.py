@@ -26,11 +26,11 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Preset, Schedule
 from prebuilds.decision.windows import parse_window
-from prebuilds.whatif.arguments import is_number
 from prebuilds.whatif.curves import PoolSize
 from prebuilds.whatif.intervals import Interval
 from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.views import Rows, load_altair, make_data
+from prebuilds.whatif.numeric import is_number
+from prebuilds.whatif.views import Rows, load_altair, make_data, show_offline
 
 _AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and value >= 0)
 _SHARE = check("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
@@ -62,12 +62,15 @@ class HeldOut:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The report in plain words, in two sentences."""
+        """The report in plain words, in two sentences, or in one where there were no claims."""
         single, saved = self.single, self.idle_hours_saved
+        span = f"Held out from {describe_instant(self.begin)} to {describe_instant(self.end)}"
+        idle = f"{self.idle_hours:,.1f} idle hours{_describe(self.idle_hours_interval, ',.1f')}"
+        if not self.claims:
+            return (f"{span}: no claims, {idle}.",)
         return (
-            f"Held out from {describe_instant(self.begin)} to {describe_instant(self.end)}: "
-            f"{self.hit_rate:.2%} of {self.claims:,} claims were hits{_describe(self.hit_rate_interval, '.2%')}, "
-            f"{self.idle_hours:,.1f} idle hours{_describe(self.idle_hours_interval, ',.1f')}.",
+            f"{span}: {self.hit_rate:.2%} of {self.claims:,} claims were hits"
+            f"{_describe(self.hit_rate_interval, '.2%')}, {idle}.",
             f"The best single size for that, {single.size}, would have had {single.hit_rate:.2%} and "
             f"{single.idle_hours:,.1f} idle hours: {abs(saved):,.1f} {'more' if saved >= 0 else 'fewer'}.",
         )
@@ -146,10 +149,12 @@ class Recommendation(Rows):
             y=alt.Y("day:O", title=None, sort=list(WEEKDAYS)),
         )
         scale = alt.Scale(range=["#f3f7fb", "#6ea3d4"])  # light enough for the numbers to be read on
-        cells = base.mark_rect().encode(color=alt.Color("count:Q", title="prebuilds", scale=scale))
+        legend = alt.Legend(tickMinStep=1, format="d")
+        cells = base.mark_rect().encode(color=alt.Color("count:Q", title="prebuilds", scale=scale, legend=legend))
         texts = base.mark_text(fontSize=10).encode(text="count:Q")
         panels = alt.layer(cells, texts).properties(width=560, height=160)
-        return panels.facet(row=alt.Row("what:N", title=None, sort=list(_PANELS), header=alt.Header(labelFontSize=13)))
+        header = alt.Header(labelFontSize=13)
+        return show_offline(panels.facet(row=alt.Row("what:N", title=None, sort=list(_PANELS), header=header)))
 
 
 _PANELS = ("needed in the past", "to be kept")

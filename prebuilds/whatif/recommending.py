@@ -26,7 +26,7 @@ from prebuilds.whatif.sizing import find_smallest, make_demand
 from prebuilds.whatif.traces import Trace
 
 _FEWEST_DAYS = 4
-_MOST_WINDOWS = 24
+MAX_WINDOWS = 24
 _TRAINED = 2 / 3  # the share of the history before what is held out, about
 
 
@@ -48,8 +48,8 @@ def recommend(
     enough that what they add is ready by the hour. Needs four days of history, and two weeks to tell the days of the
     week apart; raises `InsufficientHistoryError` for less. `wake_delay`, `seed` and `progress` are as for `sweep`.
     """
-    if type(windows) is not int or not 0 <= windows <= _MOST_WINDOWS:
-        raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {_MOST_WINDOWS}")
+    if type(windows) is not int or not 0 <= windows <= MAX_WINDOWS:
+        raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {MAX_WINDOWS}")
     history = History(
         demand=make_demand("recommend", trace, lead_time, wake_delay=wake_delay, seed=seed),
         local=LocalHours("recommend", timezone),
@@ -72,6 +72,8 @@ def judge(
     seed: int = 0,
 ) -> HeldOut:
     """What a recommendation has on claims that it was not made from, beside the best single size on the same claims."""
+    if not isinstance(recommendation, Recommendation):
+        raise InvalidValueError("judge", "recommendation", recommendation, "a Recommendation")
     demand = make_demand("judge", trace, lead_time, wake_delay=wake_delay, seed=seed)
     preset = recommendation.apply_to(Preset(id="recommended", desired_instances=0))
     return _measure(demand, preset, recommendation.on_miss)

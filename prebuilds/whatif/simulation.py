@@ -18,15 +18,17 @@ from prebuilds.decision.explaining import describe_instant
 from prebuilds.decision.planning import Decision
 from prebuilds.decision.targets import calculate_target, describe_fallback
 from prebuilds.errors import InvalidValueError, UnknownMissError, UnknownPresetError, show
+from prebuilds.whatif.arguments import require_seed
 from prebuilds.whatif.engine import Engine
 from prebuilds.whatif.explainer import Explainer
 from prebuilds.whatif.explanation import Miss
-from prebuilds.whatif.measures import Measures, measure
+from prebuilds.whatif.measures import Measures, make_row, measure
 from prebuilds.whatif.progress import show_progress
 from prebuilds.whatif.records import HoldReason, PoolRecord
 from prebuilds.whatif.scenarios import Scenario
+from prebuilds.whatif.ticks import to_instant, to_ticks
 from prebuilds.whatif.timeline import Timeline
-from prebuilds.whatif.traces import Trace, to_instant, to_ticks
+from prebuilds.whatif.traces import Trace
 from prebuilds.whatif.views import Rows
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class SimulationResult(Measures, Rows):
         Misses are numbered from 0 in the order of the claims; of claims at one instant the presets' order counts, and
         -1 is the last. Raises `UnknownMissError`.
         """
-        if not -self.misses <= index < self.misses:
+        if type(index) is not int or not -self.misses <= index < self.misses:
             raise UnknownMissError(index, self.misses)
         explainer, place = self._misses[index]
         return explainer.find_miss(place)
@@ -110,7 +112,7 @@ class SimulationResult(Measures, Rows):
         return [(explainer, place) for _, _, place, explainer in sorted(found, key=lambda miss: miss[:3])]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        return [{"preset_id": record.preset_id, **attrs.asdict(measure([record]))} for record in self.pools]
+        return [{"preset_id": record.preset_id, **make_row(measure([record]))} for record in self.pools]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -147,7 +149,7 @@ def simulate(scenario: Scenario, trace: Traces, *, seed: int = 0, progress: bool
     fleet does not have, and `InvalidValueError` for what does not fit together.
     """
     traces = _match_traces(scenario, trace)
-    blank = _make_result(scenario, traces, seed, ())
+    blank = _make_result(scenario, traces, require_seed("simulate", seed), ())
     begin, end = _find_span(traces)
     pools = []
     with show_progress("simulating", (end - begin) * len(scenario.fleet.presets), is_shown=progress) as report:

@@ -18,13 +18,21 @@ from datetime import timedelta
 from heapq import heapreplace
 from itertools import accumulate, islice
 
-from prebuilds.whatif.arguments import require_lead_time, require_on_miss, require_sizes, require_ticks, require_trace
+from prebuilds.whatif.arguments import (
+    require_lead_time,
+    require_on_miss,
+    require_seed,
+    require_sizes,
+    require_ticks,
+    require_trace,
+)
 from prebuilds.whatif.curves import Curve, PoolSize
 from prebuilds.whatif.demand import Demand
 from prebuilds.whatif.lead_times import LeadTime
 from prebuilds.whatif.misses import OnMiss
 from prebuilds.whatif.progress import show_progress
-from prebuilds.whatif.traces import TICKS_PER_HOUR, Trace
+from prebuilds.whatif.ticks import TICKS_PER_HOUR
+from prebuilds.whatif.traces import Trace
 
 _Measure = Callable[[int], PoolSize]
 _NO_DELAY = timedelta()
@@ -67,7 +75,7 @@ def make_demand(
         trace=require_trace(place, trace),
         lead_time=require_lead_time(place, lead_time),
         wake_ticks=require_ticks(place, "wake_delay", wake_delay),
-        seed=seed,
+        seed=require_seed(place, seed),
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prebuilds.decision.explaining import describe_duration, describe_instant
 from prebuilds.decision.rendering import render_table
@@ -18,6 +19,10 @@ from prebuilds.errors import MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+_C = TypeVar("_C")
+_SECOND, _MINUTE, _HOUR, _DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
+_UNITS = ((_SECOND, _SECOND / 10), (_MINUTE, _SECOND / 10), (_HOUR, _SECOND), (_DAY, _MINUTE), (timedelta.max, _HOUR))
+"""Up to which durations which unit is told."""
 _MOST_SHOWN = 60  # rows of a table in a notebook
 
 
@@ -48,12 +53,15 @@ class Rows:
 
 
 def list_texts(row: Mapping[str, Any]) -> list[str]:
-    """The values of a row as a person should read them."""
-    return [describe_value(value) for value in row.values()]
+    """The values of a row as a person should read them; a hit rate in percent."""
+    return [
+        f"{100 * value:.2f} %" if name == "hit_rate" and value is not None else describe_value(value)
+        for name, value in row.items()
+    ]
 
 
 def describe_value(value: Any) -> str:
-    """A number with four digits that count, 2026-11-23 09:30:00 UTC, 5 min 30 s; empty for None."""
+    """A number with four digits that count, 2026-11-23 09:30:00 UTC, about how long a duration is; empty for None."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -61,8 +69,16 @@ def describe_value(value: Any) -> str:
     if isinstance(value, datetime):
         return describe_instant(value)
     if isinstance(value, timedelta):
-        return describe_duration(value)
+        return describe_about(value)
     return f"{value:,}" if type(value) is int else str(value)
+
+
+def describe_about(duration: timedelta) -> str:
+    """A duration to a digit that a person reads: 0.12 s, 1.3 s, 5 min 30 s, 2 h 5 min, 27 d 17 h."""
+    if duration < _UNITS[0][0]:
+        return describe_duration(timedelta(seconds=float(f"{duration.total_seconds():.2g}")))
+    unit = next(unit for longest, unit in _UNITS if duration < longest)
+    return describe_duration(round(duration / unit) * unit)
 
 
 def load_pandas() -> ModuleType:
@@ -81,6 +97,30 @@ def load_altair() -> ModuleType:
     except ModuleNotFoundError as error:
         raise MissingExtraError("altair", "notebook") from error
     return alt
+
+
+def show_offline(chart: _C) -> _C:
+    """The chart, which a notebook now shows without the network.
+
+    The renderer that altair begins with writes a page that loads its scripts from a server. Under it the chart shows
+    itself as a picture; a renderer that a user has chosen is left to do its work.
+    """
+    # altair takes every plain assignment for a property of the chart.
+    kind: type[Any] = type(chart)
+    object.__setattr__(chart, "__class__", _make_offline(kind))
+    return chart
+
+
+@cache
+def _make_offline(kind: type[Any]) -> type[Any]:
+    def show(chart: Any, *args: Any, **given: Any) -> Any:
+        renderers = load_altair().renderers
+        if renderers.active != "default":
+            return kind._repr_mimebundle_(chart, *args, **given)
+        with renderers.enable("svg"):
+            return kind._repr_mimebundle_(chart, *args, **given)
+
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "_repr_mimebundle_": show})
 
 
 def make_data(rows: Iterable[Mapping[str, Any]]) -> Any:

@@ -12,7 +12,8 @@ from prebuilds import ActionType, calculate_target
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.whatif import HoldReason, Loss, Miss, OnMiss, SimulationResult, simulate
 from prebuilds.whatif.records import Fate, PoolRecord
-from prebuilds.whatif.traces import to_instant, to_ticks
+from prebuilds.whatif.ticks import to_instant, to_ticks
+from prebuilds.whatif.views import describe_about
 
 from .reference import list_invalidations
 from .scenarios import Case, cases
@@ -177,8 +178,8 @@ def check_words(text: str, miss: Miss) -> None:
     assert read_instant(match["at"], miss) == miss.at
     assert read_instant(match["since"], miss) == miss.empty_since
     assert (int(match["claims"]), int(match["target"])) == (miss.claims, miss.target)
-    assert read_duration(match["span"]) == (miss.at - miss.first_claim_at if miss.claims > 1 else None)
-    assert read_duration(match["lead"]) == miss.lead_time
+    assert match["span"] == (describe_about(miss.at - miss.first_claim_at) if miss.claims > 1 else None)
+    assert match["lead"] == (describe_about(miss.lead_time) if miss.lead_time is not None else None)
     expected = [
         *(f"window {'raised' if step.after > step.before else 'lowered'} the target" for step in miss.target_steps),
         *("template promoted" for _ in miss.promoted_at),
@@ -198,11 +199,3 @@ def check_words(text: str, miss: Miss) -> None:
 def read_instant(text: str, miss: Miss) -> datetime:
     full = text if "-" in text else f"{miss.at.date()} {text}"
     return datetime.fromisoformat(f"{full}+00:00")
-
-
-def read_duration(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
-    units = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds"}
-    words = text.split()
-    return timedelta(**{units[unit]: float(count) for count, unit in zip(words[::2], words[1::2], strict=True)})

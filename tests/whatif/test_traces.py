@@ -28,6 +28,7 @@ from prebuilds.whatif import (
     generate_bursts,
     generate_poisson,
     generate_profile,
+    read_traces,
 )
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)  # a Monday
@@ -55,17 +56,86 @@ def test_an_open_file_is_left_open() -> None:
     assert not stream.closed
 
 
-def test_every_bad_row_is_named() -> None:
-    """However many there are, each with its line, its value and what is wrong."""
-    rows = ["claimed_at", *["x"] * 1_500, "2026-03-02T01:00:00"]
+def test_bad_rows_are_told_by_what_is_wrong() -> None:
+    """However many there are, in one line for one kind: the first of them, how many more, and a few."""
+    rows = ["claimed_at", *["x"] * 1_500, "2026-03-02T01:00:00", "y"]
     with pytest.raises(InvalidTraceError) as caught:
         Trace.from_csv(io.StringIO("\n".join(rows)))
-    problems = caught.value.problems
-    assert len(problems) == 1_501
-    assert problems[0] == "line 2: 'x' is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"
-    assert problems[-1].startswith("line 1502: '2026-03-02T01:00:00' has no time zone")
-    assert str(caught.value).splitlines()[-1] == "and 501 more, all of them in `problems`"
-    assert pickle.loads(pickle.dumps(caught.value)).problems == problems  # noqa: S301
+    wrong = "is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"
+    missing = (
+        "has no time zone; name it with `timezone` (`--timezone`), or write an instant such as 2026-01-31T09:30:00Z"
+    )
+    assert caught.value.problems == (
+        f"line 2: 'x' {wrong}; so with 1,500 more rows: line 3: 'x', line 4: 'x', line 5: 'x', ...",
+        f"line 1502: '2026-03-02T01:00:00' {missing}",
+    )
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems  # noqa: S301
+
+
+def test_a_trace_of_several_presets_tells_its_bad_rows_too() -> None:
+    """Those without a name among them, in the order of the first of each kind."""
+    rows = ["claimed_at,preset_id", "noon,web", "2026-03-02T01:00:00Z,", "never,docs", "2026-03-02T01:00:00Z,web"]
+    with pytest.raises(InvalidTraceError) as caught:
+        read_traces(io.StringIO("\n".join(rows)))
+    wrong = "is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"
+    assert caught.value.problems == (
+        f"line 2: 'noon' {wrong}; so with 1 more row: line 4: 'never'",
+        "line 3: preset_id is missing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "read"),
+    [
+        ("2026-11-26 22:02:36.346652+00", None, "2026-11-26T22:02:36.346652+00:00"),
+        ("2026-11-26 22:02:36+01:00", None, "2026-11-26T21:02:36+00:00"),
+        ("2026-11-26 22:02:36+0530", None, "2026-11-26T16:32:36+00:00"),
+        ("2026-11-26 22:02:36-03", None, "2026-11-27T01:02:36+00:00"),
+        ("2026-11-26 22:02:36.346652", "Europe/Berlin", "2026-11-26T21:02:36.346652+00:00"),
+        ("2026-07-26T22:02:36", "Europe/Berlin", "2026-07-26T20:02:36+00:00"),
+        ("2026-11-26 22:02:36+00", "Europe/Berlin", "2026-11-26T22:02:36+00:00"),
+        ("2026-10-25 03:00:00", "Europe/Berlin", "2026-10-25T02:00:00+00:00"),
+        (datetime(2026, 11, 26, 22, 2, 36), "Europe/Berlin", "2026-11-26T21:02:36+00:00"),  # noqa: DTZ001
+        (pd.Timestamp("2026-11-26 22:02:36"), "Europe/Berlin", "2026-11-26T21:02:36+00:00"),
+    ],
+)
+def test_instants_are_read_as_databases_write_them(written: object, zone: str | None, read: str) -> None:
+    """Field case 32: with an offset of their own, or by the wall clock of the zone that is named."""
+    expected = [datetime.fromisoformat(read)]
+    assert list(Trace.from_claims([written], timezone=zone)) == expected
+    rows = f"preset_id,claimed_at\nweb,{written}\n"
+    assert list(Trace.from_csv(io.StringIO(rows), timezone=zone)) == expected
+    assert list(read_traces(io.StringIO(rows), timezone=zone)["web"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "2026-10-25 02:30:00",
+            "comes twice in Europe/Berlin, as the clock is put back; add its offset, +0200 or +0100",
+        ),
+        ("2026-03-29 02:30:00", "is no time in Europe/Berlin, as the clock is put forward over it"),
+        ("2026-11-26", "is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"),
+        ("2026-02-30 00:00:00", "is not a date and time of the years 1 to 9999 of UTC"),
+        ("0001-01-01 00:30:00+01", "is not a date and time of the years 1 to 9999 of UTC"),
+        ("9999-12-31T23:00:00Z", "is not from 0001-01-02 to 9999-12-30"),
+        ("0001-01-01 00:30:00", "is not a date and time of the years 1 to 9999 of UTC"),
+    ],
+)
+def test_a_time_that_is_no_instant_is_not_guessed_at(written: str, problem: str) -> None:
+    """Field case 32: the hour that comes twice in autumn needs an offset, which the line says."""
+    with pytest.raises(InvalidTraceError) as caught:
+        Trace.from_claims([written], timezone="Europe/Berlin")
+    assert caught.value.problems == (f"claims[0]: {written!r} {problem}",)
+    offset = written.replace("02:30:00", "02:30:00+0200")
+    assert "2026-10-25" not in written or len(Trace.from_claims([offset], timezone="Europe/Berlin")) == 1
+
+
+def test_an_unknown_zone_is_named() -> None:
+    with pytest.raises(InvalidValueError, match=r"read_traces\.timezone: 'Mars' is not allowed"):
+        read_traces(io.StringIO("claimed_at,preset_id\n"), timezone="Mars")
 
 
 def test_what_is_no_csv_is_an_error() -> None:
@@ -78,6 +148,8 @@ def test_what_is_no_csv_is_an_error() -> None:
         with pytest.raises(InvalidTraceError) as caught:
             Trace.from_csv(io.StringIO(text))
         assert caught.value.problems == (problem,)
+    with pytest.raises(InvalidValueError, match=r"Trace\.source: 5 is not allowed; it must be a path"):
+        Trace.from_csv(5)  # type: ignore[arg-type]
     with pytest.raises(InvalidTraceError, match="not CSV in UTF-8"):
         Trace.from_csv(io.BytesIO(b"claimed_at\n\xff\xfe\n"))
 
@@ -89,8 +161,9 @@ def test_any_iterable_of_instants_is_taken() -> None:
     assert list(Trace.from_claims(series.dropna())) == [BEGIN + HOUR]
     with pytest.raises(InvalidTraceError) as caught:
         Trace.from_claims([*series, BEGIN.replace(tzinfo=None), 5])
-    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["claims[1]", "claims[2]", "claims[3]"]
-    assert "NaT is neither a datetime nor an RFC 3339 text" in str(caught.value)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["claims[1]", "claims[2]"]
+    neither = "is neither a datetime nor an RFC 3339 text"
+    assert caught.value.problems[0] == f"claims[1]: NaT {neither}; so with 1 more row: claims[3]: 5"
 
 
 class Series:
