@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -111,7 +110,6 @@ def show_offline(chart: _C) -> _C:
     return chart
 
 
-@cache
 def _make_offline(kind: type[Any]) -> type[Any]:
     def show(chart: Any, *args: Any, **given: Any) -> Any:
         renderers = load_altair().renderers
