@@ -139,6 +139,44 @@ def test_the_tables_know_the_prebuilds_user() -> None:
     assert named == {PREBUILDS_USER_ID}
 
 
+OF_RELEASE_01 = """
+    INSERT INTO presets VALUES (
+        'p', '', 3, NULL, NULL, '[]', NULL, 'healthy', '{"cpu": "4"}', 'v1', '', true, '', '', '', '', false, false
+    );
+    INSERT INTO workspaces
+    SELECT
+        name, 'n', owner, 'p', '', timestamptz '2026-11-22' + age, true, false, 0, build_id, 1, 'start', 'succeeded',
+        version, timestamptz '2026-11-22', timestamptz '2026-11-22 12:00Z', true
+    FROM (VALUES
+        ('ready', 'prebuilds', interval '3 h', 'b1', 'v1'), ('older', 'prebuilds', interval '2 h', 'b2', 'v0'),
+        ('claimed', 'ann', interval '1 h', 'b3', 'v1')
+    ) AS given (name, owner, age, build_id, version);
+    INSERT INTO builds
+    SELECT
+        build_id, id, 1, 'p', 'start', 'succeeded', build_version_id, build_created_at, build_finished_at
+    FROM workspaces;
+    INSERT INTO builds VALUES (
+        'b4', NULL, 1, 'p', 'start', 'failed', 'v1', timestamptz '2026-11-22 13:00Z', timestamptz '2026-11-22 13:00Z'
+    );
+    INSERT INTO claims VALUES ('r', 'p', NULL, 'oldest_first', 'ann', 'n', now(), 'claimed');
+"""
+
+
+def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> None:
+    """Nobody knows the parameters of its workspaces, and none of them was given up."""
+    migrate(database, schema.VERSIONS[0])
+    query(database, OF_RELEASE_01)
+    with database.make_store().transaction() as tx:
+        found = tx.find_claim("r")
+        workspaces = [*tx.list_prebuilds(), *(found or ())[1:]]
+        assert sorted(workspace.id for workspace in workspaces) == ["claimed", "older", "ready"]
+        assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
+        builds = tx.list_builds(ended_since=NOW, latest=3)
+        assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
+        taken = [tx.take_prebuild(make_take(name=name)) for name in ("first", "second")]
+        assert [workspace and workspace.id for workspace in taken] == ["ready", None]
+
+
 # Indexes
 
 
@@ -174,11 +212,12 @@ def busy(database: Database) -> Store:
         """
         INSERT INTO builds (id, number, preset_id, transition, status, template_version_id, created_at, finished_at)
         SELECT
-            'b' || n, 1, 'p' || n % 100, 'start', 'failed', 'v', timestamptz '2026-11-22',
+            'b' || n, 1, 'p' || n % 100, 'start', 'failed', 'v' || n % 3, timestamptz '2026-11-22' - n * interval '1 s',
             timestamptz '2026-11-23' - n * interval '1 s'
         FROM generate_series(1, 50000) AS n
         """,
     )
+    query(database, "UPDATE presets SET template_version_id = 'v1' WHERE id LIKE '%7'")
     query(
         database,
         "INSERT INTO claims SELECT 'r' || n, 'p', NULL, 'oldest_first', 'u', 'n', now(), 'w' || n"
@@ -193,8 +232,12 @@ def busy(database: Database) -> Store:
 STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "prebuilds": (fleet.PREBUILDS, {}, {"prebuilds"}),
     "prebuilds of a preset": (f"{fleet.PREBUILDS} AND preset_id = %(id)s", {"id": "p7"}, {"prebuilds"}),
-    "outcomes": (fleet.ALL_OUTCOMES, {"since": NOW, "rank": 2}, {"outcomes"}),
-    "outcomes of a preset": (fleet.OUTCOMES, {"since": NOW, "rank": 2, "preset_id": "p7"}, {"outcomes"}),
+    "outcomes": (fleet.ALL_OUTCOMES, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),
+    "outcomes of a preset": (
+        fleet.OUTCOMES,
+        {"since": NOW, "latest": 3, "preset_id": "p7"},
+        {"attempts", "outcomes", "presets_pkey"},
+    ),
     "oldest first": (claims.TAKE[ClaimOrder.OLDEST_FIRST], {}, {"presets_pkey", "prebuilds", "workspaces_pkey"}),
     "newest first": (claims.TAKE[ClaimOrder.NEWEST_FIRST], {}, {"presets_pkey", "prebuilds", "workspaces_pkey"}),
     "claims": (claims.FIND, {"request_id": "r7"}, {"requests", "workspaces_pkey"}),

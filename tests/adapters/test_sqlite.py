@@ -173,8 +173,39 @@ def test_a_file_of_an_earlier_version_is_brought_to_the_last(path: Path) -> None
     for versions in ((*VERSIONS, second, third), (*VERSIONS, second, third)):
         connection = open_versions(path, *versions)
         assert connection.execute("SELECT id, icon FROM presets").fetchall() == [(preset.id, "p.png")]
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(VERSIONS) + 2,)
         connection.close()
+
+
+OF_RELEASE_01 = """
+    INSERT INTO presets VALUES
+        ('p', '', 'v1', '', 1, '', '', '', '', 0, 0, 3, NULL, NULL, '[]', NULL, 'healthy', '{"cpu": "4"}', NULL);
+    INSERT INTO workspaces VALUES
+        ('ready', 'n', 'prebuilds', 'p', '', 10, 1, 0, 0, 1), ('older', 'n', 'prebuilds', 'p', '', 5, 1, 0, 0, 1),
+        ('claimed', 'n', 'ann', 'p', '', 1, 1, 0, 0, 1);
+    INSERT INTO builds VALUES
+        ('b1', 'ready', 1, 'p', 'start', 'succeeded', 'v1', 10, 20, 1),
+        ('b2', 'older', 1, 'p', 'start', 'succeeded', 'v0', 5, 20, 1),
+        ('b3', 'claimed', 1, 'p', 'start', 'succeeded', 'v1', 1, 20, 1),
+        ('b4', NULL, 1, 'p', 'start', 'failed', 'v1', 30, 30, 0);
+    INSERT INTO claims VALUES ('r', 'p', NULL, 'oldest_first', 'ann', 'n', 25, 'claimed');
+"""
+
+
+def test_a_file_of_release_01_is_read_as_it_was_meant(path: Path) -> None:
+    """Nobody knows the parameters of its workspaces, and none of them was given up."""
+    open_versions(path, VERSIONS[0]).close()
+    with open_raw(path) as raw:
+        raw.executescript(OF_RELEASE_01)
+    with SQLiteStore(path) as store, store.transaction() as tx:
+        found = tx.find_claim("r")
+        workspaces = [*tx.list_prebuilds(), *(found or ())[1:]]
+        assert sorted(workspace.id for workspace in workspaces) == ["claimed", "older", "ready"]
+        assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
+        builds = tx.list_builds(ended_since=NOW, latest=3)
+        assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
+        taken = [tx.take_prebuild(make_take(name=name)) for name in ("first", "second")]
+        assert [workspace and workspace.id for workspace in taken] == ["ready", None]
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
@@ -525,6 +556,10 @@ def run_everything(store: SQLiteStore) -> None:
         tx.count("p", Counter.CREATED)
         add_preset(tx, template_version=attrs.evolve(tx.list_presets()[0].template_version, is_active=False))
         assert tx.cancel_pending("p", now=NOW) == ("w4",)
+        tx.mark_unready("w2")
+        tx.retire_prebuild("w2")
+        tx.release_workspace("w1", name="n")
+        tx.forget_workspace("w2")
         lease = tx.take_lease("loop", "me", now=NOW, expires_at=NOW)
         assert lease
         tx.release_lease(lease)
@@ -560,7 +595,7 @@ def test_no_statement_reads_a_whole_table_that_grows(store: SQLiteStore, monkeyp
 def test_claims_take_the_first_of_an_index(store: SQLiteStore, order: ClaimOrder) -> None:
     """However many prebuilds a preset has, one is looked at, from whichever end."""
     with store.session(read_only=True) as session:
-        plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {FIRST_BY[order]}", "p", None)]
+        plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {FIRST_BY[order]}", "p", None, "", "", "{}")]
     assert plan[0] == "SEARCH workspaces USING INDEX prebuilds (preset_id=? AND ready=? AND created_at>?)"
 
 

@@ -155,6 +155,7 @@ def _make_settings(schema: str, timeouts: Timeouts) -> str:
         "search_path": sql.SQL("{}, pg_temp").format(sql.Identifier(schema)).as_string(None),
         "statement_timeout": str(count_milliseconds(timeouts.statement)),
         "lock_timeout": str(count_milliseconds(timeouts.lock)),
+        "jit": "off",  # which would take longer than any statement here
         "idle_in_transaction_session_timeout": str(count_milliseconds(timeouts.idle)),
     }
     calls = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings.items()]
