@@ -554,6 +554,140 @@ def take_of_any_preset(tx: MemoryTransaction, take: Take) -> Workspace | None:
     return next((taken for taken in map(tx.take_prebuild, takes) if taken), None)
 
 
+def create_without_parameters(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+    """Forgets what a prebuild was to be made with."""
+    added = tx.insert_prebuild(request, **options)
+    row = tx.get_workspace(request.workspace_id)
+    if added and row:
+        tx._put(attrs.evolve(row, parameters=None))
+    return added
+
+
+def create_with_parameters_of_now(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+    """Makes a prebuild with what its preset has now."""
+    preset = next(iter(tx.list_presets(request.preset_id)), None)
+    parameters = preset.parameters if preset else ()
+    return tx.insert_prebuild(attrs.evolve(request, parameters=parameters), **options)
+
+
+def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Any:
+    """Ends a build before it began."""
+    row = tx.finish_build(build_id, status, now=now)
+    if row:
+        row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, finished_at=now))
+        tx._put(row)
+    return row
+
+
+def list_latest_of_all(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+    """Takes the latest builds that there are, and then looks which of them count."""
+    last: set[tuple[str, datetime]] = set()
+    for preset_id, rows in tx.tables.outcomes.items():
+        last |= {(preset_id, at) for at in sorted({row.created_at for row in rows}, reverse=True)[:latest]}
+    counted = tx.list_builds(ended_since=ended_since, latest=1_000, **options)
+    return [row for row in counted if (row.preset_id, row.created_at) in last or row.finished_at >= ended_since]
+
+
+def list_latest_builds(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+    """Takes the builds of one pass for several attempts."""
+    counted = tx.list_builds(ended_since=ended_since, latest=latest, **options)
+    by_preset: dict[str, list[Any]] = {}
+    for row in sorted(counted, key=lambda row: (row.created_at, row.id), reverse=True):
+        by_preset.setdefault(row.preset_id, []).append(row)
+    last = [row for rows in by_preset.values() for row in rows[:latest]]
+    return [row for row in counted if row in last or (row.finished_at and row.finished_at >= ended_since)]
+
+
+def list_of_known_versions(tx: MemoryTransaction, **options: Any) -> list[Any]:
+    """Counts the builds of the very version that the preset has, and no others."""
+    versions = {preset.id: preset.template_version.id for preset in tx.list_presets()}
+    return [row for row in tx.list_builds(**options) if row.template_version_id == versions[row.preset_id]]
+
+
+def retire_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
+    """Leaves what is given up ready."""
+    row = tx.get_workspace(workspace_id)
+    retired = tx.retire_prebuild(workspace_id)
+    if row and retired:
+        retired = attrs.evolve(retired, ready=row.ready)
+        tx._put(retired)
+    return retired
+
+
+def release_for_others(tx: MemoryTransaction, workspace_id: str, *, name: str) -> Workspace | None:
+    """Gives what was released to the next user."""
+    row = tx.release_workspace(workspace_id, name=name)
+    if row:
+        row = attrs.evolve(row, retired=False)
+        tx._put(row)
+    return row
+
+
+def release_anything(tx: MemoryTransaction, workspace_id: str, *, name: str) -> Workspace | None:
+    """Gives prebuilds up that nobody had."""
+    return tx.release_workspace(workspace_id, name=name) or tx.retire_prebuild(workspace_id)
+
+
+def forget_anything(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
+    """Forgets prebuilds too."""
+    row = tx.get_workspace(workspace_id)
+    if row is None or row.deleted:
+        return None
+    tx._put(attrs.evolve(row, deleted=True))
+    return tx.get_workspace(workspace_id)
+
+
+def make_anything_unready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
+    """Makes unready what a user has."""
+    row = tx.get_workspace(workspace_id)
+    if row is None or row.deleted or not row.ready:
+        return None
+    tx._put(attrs.evolve(row, ready=False))
+    return tx.get_workspace(workspace_id)
+
+
+def take_given_up(tx: MemoryTransaction, take: Take) -> Workspace | None:
+    """Takes what was given up."""
+    for row in tx.list_prebuilds(take.preset_id):
+        tx._put(attrs.evolve(row, retired=False, ready=row.ready or row.retired))
+    return tx.take_prebuild(take)
+
+
+def take_of_any_parameters(tx: MemoryTransaction, take: Take) -> Workspace | None:
+    """Takes what was made with other parameters."""
+    return _take_as_if(tx, take, parameters=None)
+
+
+def _take_as_if(tx: MemoryTransaction, take: Take, **changes: Any) -> Workspace | None:
+    """Takes as if every prebuild were another, and leaves them all as they were but for the owner."""
+    before = {row.id: row for row in tx.list_prebuilds(take.preset_id)}
+    for row in before.values():
+        tx._put(attrs.evolve(row, **changes))
+    taken = tx.take_prebuild(take)
+    for row in before.values():
+        tx._put(row)
+    if taken:
+        taken = attrs.evolve(before[taken.id], owner_id=taken.owner_id, name=taken.name)
+        tx._put(taken)
+    return taken
+
+
+def take_of_known_versions(tx: MemoryTransaction, take: Take) -> Workspace | None:
+    """Takes only what is known to be of the preset's version."""
+    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    others = [row for row in tx.list_prebuilds() if preset and _is_made_by(row, "") != (not preset.template_version.id)]
+    for row in others:
+        tx._put(attrs.evolve(row, ready=False))
+    taken = tx.take_prebuild(take)
+    for row in others:
+        tx._put(row)
+    return taken
+
+
+def _is_made_by(row: Workspace, version: str) -> bool:
+    return row.last_build.template_version_id == version
+
+
 def take_under_the_old_name(tx: MemoryTransaction, take: Take) -> Workspace | None:
     """Leaves the workspace its name."""
     name = {row.id: row.name for row in tx.list_prebuilds()}

@@ -40,8 +40,9 @@ TIMEOUT = timedelta(milliseconds=200)
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
     "A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.",
-    "A preset belongs to one template version for good.",
     "A `PubSub` that can send several messages at the price of one.",
+    "As a rule a preset belongs to one template version for good, and promoting another version makes the presets of "
+    "the old one inactive, at once and together.",
     "Begins transactions.",
     "Carries messages to whoever listens, within a process or between several.",
     "Creating and deleting prebuilds.",
@@ -49,16 +50,18 @@ UNCHECKED = {
     "Hosts that keep presets by other means need it for tests.",
     "How far builds have come.",
     "In any order.",
-    "In any order; more do no harm.",
     "It lives as long as the `with` block that it came from.",
     "Note that a preset's failures up to here count no more towards its hard limit.",
-    "Promoting another version makes the presets of the old one inactive, at once and together.",
+    "One that changes its version or its parameters under its id has no use for the prebuilds that it has: they are "
+    "outdated (R2).",
+    "The builds that backoffs and hard limits follow from (R13), in any order; more do no harm.",
     "The ids of the organisations that the prebuilds user is a member of.",
     "What a plan is made of.",
     "What metrics count, in the same transaction as what is counted.",
     "What people set, and what the reconciler notes for them.",
     "Whether reconciliation is paused.",
     "Whoever has many looks for it.",
+    "`make_outcome` makes a `Build` of a build that has ended.",
 }
 
 

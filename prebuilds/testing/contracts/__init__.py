@@ -12,6 +12,8 @@ from prebuilds.testing.contracts import (
     connections,
     creates,
     deletes,
+    endings,
+    histories,
     leases,
     messages,
     pubsubs,
@@ -77,7 +79,7 @@ def check_pubsub(make_pubsub: MakePubSub) -> ContractReport:
 def list_store_checks() -> tuple[StoreCheck, ...]:
     """What `check_store` does, rule by rule: each is called with the factory and has a `name`."""
     basics = (*transactions.CHECKS, *connections.CHECKS, *settings.CHECKS, *roundtrips.PRESET_CHECKS)
-    workspaces = (*creates.CHECKS, *builds.CHECKS, *deletes.CHECKS)
+    workspaces = (*creates.CHECKS, *builds.CHECKS, *histories.CHECKS, *deletes.CHECKS, *endings.CHECKS)
     return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)
 
 

@@ -1,16 +1,15 @@
-"""How far builds come, and which of them are remembered."""
+"""How far builds come."""
 
 from __future__ import annotations
 
 import attrs
 
-from prebuilds.decision.models import Build, BuildStatus
+from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.contracts.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.describing import Mismatch, expect
 from prebuilds.testing.contracts.scenes import (
-    DATA,
     WEB,
     Stage,
     add,
@@ -18,21 +17,11 @@ from prebuilds.testing.contracts.scenes import (
     expected_workspace,
     finish,
     list_outcomes,
-    make_preset,
     request_delete,
-    request_start,
 )
 from prebuilds.testing.contracts.threads import race
 
 CHECKS: list[StoreCheck] = []
-_COUNTED = (
-    "They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with "
-    "the version that the preset has now where both are known."
-)
-_REMEMBERED = (
-    "Of these, a preset's are all that ended at `ended_since` or later, and in any case all of its `latest` attempts "
-    "that began last: builds with one `created_at` were begun in one pass, and are one attempt."
-)
 
 
 def _evolve_build(workspace: Workspace, **changes: object) -> Workspace:
@@ -122,6 +111,23 @@ def a_build_ends_once(lab: Lab) -> None:
             expect(tx.get_workspace("w"), before, "the workspace after finish_build() that had nothing to do")
 
 
+@store_check(
+    CHECKS,
+    "BuildWrites.finish_build",
+    "`now` is the time of a clock that may be behind the one that began the build: it then ends when it began, as "
+    "`end_build` has it.",
+)
+def no_build_ends_before_it_began(lab: Lab) -> None:
+    _begin_with(lab, "w", Stage.PENDING)
+    with lab.store.transaction() as tx:
+        seen = tx.finish_build("w-1", BuildStatus.FAILED, now=at(-1))
+        expected = _evolve_build(expected_workspace("w"), status=BuildStatus.FAILED, finished_at=at(0))
+        expect(seen, expected, "finish_build() by a clock that is a second behind")
+    with lab.store.transaction(read_only=True) as tx:
+        seen = [(build.id, build.finished_at) for build in list_outcomes(tx)]
+        expect(seen, [("w-1", at(0))], "the build and its end, in list_builds(),")
+
+
 @store_check(CHECKS, "BuildWrites", "A build moves from PENDING by RUNNING to a final status, and never back.")
 def of_many_reports_one_counts(lab: Lab) -> None:
     def report() -> bool:
@@ -172,110 +178,3 @@ def only_a_running_workspace_becomes_ready(lab: Lab) -> None:
             expect(tx.get_workspace(stage.value), expected or before, "the workspace then")
     with lab.store.transaction() as tx:
         expect(tx.mark_ready("unknown"), None, "mark_ready() of a workspace that never was")
-
-
-def _outcome(name: str, seconds: float, preset_id: str = "web", *, created: float | None = None) -> Build:
-    return Build(
-        id=name,
-        preset_id=preset_id,
-        template_version_id="v1",
-        status=BuildStatus.FAILED,
-        created_at=at(seconds if created is None else created),
-        finished_at=at(seconds),
-    )
-
-
-@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
-def builds_are_remembered(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        tx.put_preset(DATA)
-        for seconds in (40, 10, 30, 20):  # as reports may come late, in no order
-            tx.insert_failed_build(request_start(f"w{seconds}"), now=at(seconds))
-        tx.insert_failed_build(request_start("d5", DATA), now=at(5))
-    web = {seconds: _outcome(f"w{seconds}-1", seconds) for seconds in (10, 20, 30, 40)}
-    data = _outcome("d5-1", 5, "data")
-    with lab.store.transaction(read_only=True) as tx:
-        for since, latest, expected in (
-            (0, 0, [data, *web.values()]),
-            (30, 0, [web[30], web[40]]),
-            (30.000_001, 0, [web[40]]),
-            (99, 1, [data, web[40]]),
-            (40, 2, [data, web[30], web[40]]),
-            (99, 0, []),
-        ):
-            seen = list_outcomes(tx, since=since, latest=latest)
-            missing = [build for build in expected if build not in seen]
-            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
-
-
-@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
-def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for name, seconds in (("old", -5), ("slow", 0), ("quick", 0)):
-            tx.insert_prebuild(request_start(name), name=name, now=at(seconds))
-            finish(tx, f"{name}-1", BuildStatus.FAILED, seconds=50 if name == "slow" else 10)
-    slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
-    with lab.store.transaction(read_only=True) as tx:
-        for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow])):
-            seen = list_outcomes(tx, since=since, latest=latest)
-            missing = [build for build in expected if build not in seen]
-            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
-
-
-@store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
-def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
-    """Builds from before a reset, and those of another version, push out none that counts."""
-    mended = make_preset(version_id="v2")
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        tx.insert_prebuild(request_start("slow"), name="slow", now=at(20))
-        tx.set_reset("web", at=at(30))
-        tx.insert_failed_build(request_start("since"), now=at(40))
-        finish(tx, "slow-1", BuildStatus.FAILED, seconds=50)
-        _expect_latest(tx, _outcome("since-1", 40), "since the reset")
-        tx.put_preset(mended)
-        tx.insert_failed_build(request_start("mended", mended), now=at(60))
-        tx.put_preset(WEB)
-        _expect_latest(tx, _outcome("since-1", 40), "of the version that the preset is back at")
-
-
-def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
-    seen = [found for found in list_outcomes(tx, since=99, latest=1) if found.id == build.id]
-    expect(seen, [build], f"the latest attempt {what}, in list_builds(),")
-
-
-@store_check(
-    CHECKS,
-    "FleetReads.list_builds",
-    "The builds of workspaces that have been claimed or deleted since belong to it.",
-)
-def builds_outlive_their_workspaces(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
-    ended = [stage for stage in Stage if stage not in (Stage.PENDING, Stage.BEGUN, Stage.CANCELED)]
-    with lab.store.transaction(read_only=True) as tx:
-        seen = [(build.id, build.status) for build in list_outcomes(tx)]
-        failed = {Stage.FAILED: BuildStatus.FAILED}
-        expected = [(f"{stage.value}-1", failed.get(stage, BuildStatus.SUCCEEDED)) for stage in ended]
-        expect(
-            seen, sorted(expected, key=lambda pair: pair[0]), "the builds that succeeded or failed, in list_builds(),"
-        )
-
-
-@store_check(
-    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
-)
-def builds_of_one_preset_can_be_listed(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        tx.put_preset(DATA)
-        tx.insert_failed_build(request_start("w"), now=at(0))
-        tx.insert_failed_build(request_start("d", DATA), now=at(0))
-        for latest in (0, 9):
-            seen = list_outcomes(tx, latest=latest, preset_id="data")
-            expect(seen, [_outcome("d-1", 0, "data")], "list_builds() of the preset `data`")
-            expect(list_outcomes(tx, latest=latest, preset_id="unknown"), [], "list_builds() of an unknown preset")

@@ -12,7 +12,18 @@ from prebuilds.runtime.models import ClaimOrder, Take, Workspace
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.describing import expect, expect_raises
-from prebuilds.testing.contracts.scenes import DATA, INACTIVE, WEB, Stage, add, add_ready, at, list_ids, make_take
+from prebuilds.testing.contracts.scenes import (
+    DATA,
+    INACTIVE,
+    WEB,
+    Stage,
+    add,
+    add_ready,
+    at,
+    list_ids,
+    make_preset,
+    make_take,
+)
 
 CHECKS: list[StoreCheck] = []
 _FIRST = "Give the first prebuild that `take` describes its new owner and name; None if there is none."
@@ -107,6 +118,42 @@ def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
     expect(take_in(lab.store, later), None, "take_prebuild() of what is younger than the only one")
     taken = take_in(lab.store, make_take(created_since=at(0)))
     expect(taken and taken.id, "w", "the id of what was created just at `created_since`")
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.take_prebuild",
+    "`is_claimable` tells which those are: one that was given up, and one that was made with another version or other "
+    "parameters than its preset has now, is none of them.",
+)
+def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
+    large = attrs.evolve(WEB, parameters={"size": "large"})
+    outdated = (make_preset(version_id="v2"), WEB, attrs.evolve(large, parameters={"size": "small"}))
+    with lab.store.transaction() as tx:
+        tx.put_preset(large)
+        add(tx, "given up", Stage.RETIRED, large)
+        add(tx, "w", Stage.READY, large)
+    for preset in outdated:
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+            expect(tx.take_prebuild(make_take()), None, "take_prebuild(), the preset being another by now,")
+    with lab.store.transaction() as tx:
+        tx.put_preset(large)
+        taken = [tx.take_prebuild(make_take(user)) for user in ("alice", "bob")]
+    expect([row and row.id for row in taken], ["w", None], "the ids taken when the preset was as before")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "`is_claimable` tells which those are")
+def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
+    unknown = make_preset(version_id="")
+    for number, (before, after) in enumerate(((unknown, WEB), (WEB, unknown))):
+        with lab.store.transaction() as tx:
+            tx.put_preset(before)
+            add(tx, f"w{number}", Stage.READY, before)
+            tx.put_preset(after)
+            taken = tx.take_prebuild(make_take(f"user {number}"))
+            what = f"the id taken, made with {before.template_version.id!r}, wanted {after.template_version.id!r}"
+            expect(taken and taken.id, f"w{number}", what)
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The preset must be active")

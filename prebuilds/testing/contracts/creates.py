@@ -50,6 +50,22 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
         expect(tx.list_prebuilds(), [expected_workspace("w", preset)], "list_prebuilds()")
 
 
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_prebuild",
+    "The workspace keeps the parameters of the request, so that the same can be asked for again.",
+)
+def a_prebuild_keeps_what_it_was_asked_for_with(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        for number, parameters in enumerate(({}, {"size": "large", "region": "eu"})):
+            tx.put_preset(WEB)
+            request = attrs.evolve(request_start(f"w{number}"), parameters=parameters)
+            tx.insert_prebuild(request, name="w", now=at(0))
+            tx.put_preset(attrs.evolve(WEB, parameters={"size": "small"}))
+            workspace = tx.get_workspace(request.workspace_id)
+            expect(workspace and workspace.parameters, request.parameters, "the parameters of the workspace")
+
+
 @store_check(CHECKS, "WorkspaceWrites", "Each of these adds a build that is PENDING and has not been submitted.")
 def a_new_build_is_pending(lab: Lab) -> None:
     with lab.store.transaction() as tx:

@@ -99,19 +99,24 @@ class Stage(Enum):
     DELETE_FAILED = "delete_failed"
     DELETED = "deleted"
     CLAIMED = "claimed"
+    RETIRED = "retired"
+    RELEASED = "released"
+    FORGOTTEN = "forgotten"
 
 
 _BUSY = (Stage.PENDING, Stage.BEGUN, Stage.DELETE_PENDING, Stage.DELETE_BEGUN)
-IS_DELETABLE = tuple(stage for stage in Stage if stage not in (*_BUSY, Stage.DELETED, Stage.CLAIMED))
-IS_PREBUILD = tuple(stage for stage in Stage if stage not in (Stage.DELETED, Stage.CLAIMED))
+_WAS_CLAIMED = (Stage.CLAIMED, Stage.RELEASED, Stage.FORGOTTEN)
+_GONE = (Stage.DELETED, Stage.CLAIMED, Stage.FORGOTTEN)
+IS_PREBUILD = tuple(stage for stage in Stage if stage not in _GONE)
+IS_DELETABLE = tuple(stage for stage in IS_PREBUILD if stage not in _BUSY)
 
 
 def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, *, seconds: float = 0) -> None:
     """Add a workspace that was created at `at(seconds)`, and bring it to this stage; the preset must be active.
 
-    One that is to be claimed is made a day older, as claims take the oldest; nothing else may be as old.
+    One that a user is to get is made a day older, as claims take the oldest; nothing else may be as old.
     """
-    created = seconds - _DAY if stage is Stage.CLAIMED else seconds
+    created = seconds - _DAY if stage in _WAS_CLAIMED else seconds
     tx.insert_prebuild(request_start(workspace_id, preset), name=f"name of {workspace_id}", now=at(created))
     if stage in (Stage.PENDING, Stage.BEGUN, Stage.FAILED, Stage.CANCELED):
         _advance(tx, f"{workspace_id}-1", stage)
@@ -120,8 +125,11 @@ def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, 
     if stage is Stage.RUNNING:
         return
     tx.mark_ready(workspace_id)
-    if stage is Stage.CLAIMED:
+    if stage in _WAS_CLAIMED:
         tx.take_prebuild(make_take(f"owner of {workspace_id}", preset_id=preset.id))
+        _end_claim(tx, workspace_id, stage)
+    elif stage is Stage.RETIRED:
+        tx.retire_prebuild(workspace_id)
     elif stage is not Stage.READY:
         tx.insert_delete(request_delete(workspace_id), now=at(seconds + 120))
         _advance(tx, f"{workspace_id}-2", stage)
@@ -140,6 +148,13 @@ def _advance(tx: Transaction, build_id: str, stage: Stage) -> None:
         tx.begin_build(build_id, now=at(150))
     elif stage in _ENDS:
         finish(tx, build_id, _ENDS[stage], seconds=180)
+
+
+def _end_claim(tx: Transaction, workspace_id: str, stage: Stage) -> None:
+    if stage is Stage.RELEASED:
+        tx.release_workspace(workspace_id, name=f"name of {workspace_id}")
+    elif stage is Stage.FORGOTTEN:
+        tx.forget_workspace(workspace_id)
 
 
 def finish(
