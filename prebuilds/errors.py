@@ -225,6 +225,17 @@ class UnsupportedStoreError(PrebuildsError, ValueError):
         return f"{self.path} cannot be used as a store: {self.problem}"
 
 
+class StoreNotFoundError(PrebuildsError, LookupError):
+    """There is no store, and none was to be made: `place` is the file or the schema where it was looked for."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"there is no store in {self.place}"
+
+
 class ForkedStoreError(PrebuildsError, RuntimeError):
     """A transaction was open when this process was forked off: it is the parent's, and of no use here.
 

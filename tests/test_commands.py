@@ -7,11 +7,13 @@ import re
 import signal
 import socket
 import urllib.request
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from command_line import LONG, call, claim_at_last, running, start, write_fleet
+from rights import as_nobody, make_shelf
 
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.commands.fleets import choose_invalidation
@@ -323,3 +325,64 @@ def test_an_invalidation_of_the_file_does_not_hide_one_that_was_noted(
     assert call(capsys, *run)[2] == ""
     with SQLiteStore(tmp_path / "pool.db") as opened, opened.transaction(read_only=True) as tx:
         assert tx.list_presets()[0].last_invalidated_at == datetime(2126, 11, 23, 22, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Path]:
+    """A folder that can be protected."""
+    with make_shelf() as folder:
+        yield folder
+
+
+def test_a_store_that_may_not_be_written_can_be_read(
+    shelf: Path, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its file, or the folder that it is in, while a `run` works on it and while none does; and it stays as it is."""
+    path = shelf / "pool.db"
+    store = f"sqlite:{path}"
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    expected = call(capsys, "status", "--store", store)
+    before = path.read_bytes()
+    shelf.chmod(0o555)
+    path.chmod(0o444)
+    with as_nobody():
+        assert call(capsys, "status", "--store", store) == expected
+        status, out, err = call(capsys, "pause", "--store", store)
+        assert (status, out, len(err.splitlines())) == (2, "", 1)
+        assert str(path) in err
+    assert (path.read_bytes(), list(shelf.iterdir())) == (before, [path])
+    shelf.chmod(0o755)
+    path.chmod(0o644)
+    with SQLiteStore(path) as opened:
+        shelf.chmod(0o555)
+        with as_nobody():
+            assert call(capsys, "status", "--store", store) == expected
+        with opened.transaction() as tx:
+            tx.set_paused(paused=True)
+        with as_nobody():
+            assert "Reconciliation is paused" in call(capsys, "status", "--store", store)[1]
+
+
+COMMANDS = ("status", "pause", "resume", "invalidate web", "reset web", "claim web --owner ann --name dev")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_store_that_is_not_there_is_not_made(
+    command: str, any_store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By any command but `run`: the error says where it was looked for, and a second look finds no more."""
+    for _ in range(2):
+        status, out, err = call(capsys, *command.split(), "--store", any_store)
+        assert (status, out) == (2, "")
+        assert re.fullmatch(r"there is no store in \S+.*; `run` makes one\n", err)
+    path = Path(any_store.partition(":")[2])
+    assert not path.exists()
+
+
+def test_an_empty_file_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And stays empty."""
+    path = tmp_path / "pool.db"
+    path.touch()
+    assert call(capsys, "status", "--store", f"sqlite:{path}")[0] == 2
+    assert call(capsys, "pause", "--store", f"sqlite:{path}")[0] == 2
+    assert path.read_bytes() == b""

@@ -17,7 +17,7 @@ from prebuilds.commands.options import read_interval, read_port
 from prebuilds.commands.serving import LOOPBACK, serve_metrics
 from prebuilds.commands.signals import stopping
 from prebuilds.commands.status import show
-from prebuilds.commands.stores import OpenStore, add_store, open_store
+from prebuilds.commands.stores import Access, OpenStore, add_store, open_store
 from prebuilds.commands.streams import fail, fail_for, write
 from prebuilds.commands.telling import Teller
 from prebuilds.commands.views import read_view
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         return fail_for(options.fleet, error)
     try:
         with ExitStack() as resources:
-            return _run(options, fleet, resources.enter_context(open_store(options.store)), resources)
+            return _run(options, fleet, resources.enter_context(open_store(options.store, Access.MAKE)), resources)
     except (PrebuildsError, OSError) as error:
         return fail(str(error))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from prebuilds.commands.options import read_interval
-from prebuilds.commands.stores import add_store, open_store
+from prebuilds.commands.stores import Access, add_store, open_store
 from prebuilds.commands.streams import fail, write
 from prebuilds.commands.tables import make_table, print_table
 from prebuilds.commands.views import HEADERS, NUMBERS, View, read_view
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     try:
-        with open_store(options.store) as opened:
+        with open_store(options.store, Access.READ) as opened:
             if options.once or sys.stdout is None or not sys.stdout.isatty():
                 view = _read(opened.store)
                 return write(lambda: show(view))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 import attrs
 
-from prebuilds.errors import show
+from prebuilds.errors import StoreNotFoundError, show
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import PubSub, Store
 from prebuilds.runtime.publishing import OutboxRelay
@@ -41,19 +42,34 @@ def _read_url(url: str) -> str:
     raise argparse.ArgumentTypeError(f"{shown} is not {_ALLOWED}")
 
 
+class Access(Enum):
+    """What a command does with a store."""
+
+    READ = "read"
+    """It only reads one that is there, though it may not be allowed to write it."""
+    WRITE = "write"
+    """It changes one that is there."""
+    MAKE = "make"
+    """It changes one, and makes one where there is none."""
+
+
 @contextmanager
-def open_store(url: str) -> Iterator[OpenStore]:
+def open_store(url: str, access: Access = Access.WRITE) -> Iterator[OpenStore]:
     """The store that the option names, closed when the block ends. Raises what the store raises."""
     kind, _, path = url.partition(":")
-    with _open_sqlite(path) if kind == "sqlite" else _open_postgres(url) as opened:
-        yield opened
+    try:
+        opened = _open_sqlite(path, access) if kind == "sqlite" else _open_postgres(url, access)
+        with opened as store:
+            yield store
+    except StoreNotFoundError as error:
+        raise StoreNotFoundError(f"{error.place}; `run` makes one") from error
 
 
 @contextmanager
-def _open_postgres(url: str) -> Iterator[OpenStore]:
+def _open_postgres(url: str, access: Access) -> Iterator[OpenStore]:
     from prebuilds.adapters.postgres import PostgresPubSub, PostgresStore
 
-    with PostgresStore(url) as store:
+    with PostgresStore(url, create=access is Access.MAKE) as store:
         pubsub = PostgresPubSub(store)
         try:
             yield OpenStore(store=store, pubsub=pubsub, relay=OutboxRelay(store, pubsub))
@@ -62,10 +78,10 @@ def _open_postgres(url: str) -> Iterator[OpenStore]:
 
 
 @contextmanager
-def _open_sqlite(path: str) -> Iterator[OpenStore]:
+def _open_sqlite(path: str, access: Access) -> Iterator[OpenStore]:
     from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 
-    with SQLiteStore(path) as store:
+    with SQLiteStore(path, create=access is Access.MAKE, read_only=access is Access.READ) as store:
         pubsub = SQLitePubSub(store, clock=SYSTEM_CLOCK)
         try:
             yield OpenStore(store=store, pubsub=pubsub, relay=OutboxRelay(store, pubsub))

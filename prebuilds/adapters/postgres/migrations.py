@@ -17,7 +17,7 @@ from prebuilds.adapters.postgres.connecting import Connection
 from prebuilds.adapters.postgres.failures import make_unavailable_error
 from prebuilds.adapters.postgres.schema import VERSIONS
 from prebuilds.adapters.postgres.timeouts import Timeouts, count_milliseconds
-from prebuilds.errors import UnsupportedStoreError
+from prebuilds.errors import StoreNotFoundError, UnsupportedStoreError
 
 _OTHERS = (psycopg.errors.DuplicateObject, psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
 # Not to_regclass, which may answer from a cache that does not know yet what another process has just made.
@@ -27,15 +27,26 @@ _FIND_TABLE = """
 """
 
 
-def migrate(parameters: dict[str, Any], schema: str, timeouts: Timeouts, versions: Sequence[str] = VERSIONS) -> None:
+def migrate(
+    parameters: dict[str, Any],
+    schema: str,
+    timeouts: Timeouts,
+    versions: Sequence[str] = VERSIONS,
+    *,
+    create: bool = True,
+) -> None:
     """Bring the schema to the last of these versions, over a connection of its own.
 
-    Raises `UnsupportedStoreError` for one of a later version, or of something else, and `StoreUnavailableError`.
+    Raises `StoreNotFoundError` where there is none and none is to be created, `UnsupportedStoreError` for one of a
+    later version, or of something else, and `StoreUnavailableError`.
     """
     try:
         with psycopg.connect(**parameters) as connection:
             _check_encoding(connection, schema)
-            if _find_version(connection, schema, len(versions)) < len(versions):
+            version = _find_version(connection, schema, len(versions))
+            if version == 0 and not create:
+                raise StoreNotFoundError(_describe(schema))
+            if version < len(versions):
                 with connection.transaction():
                     _lock(connection, schema, timeouts)
                     _take_steps(connection, schema, versions)

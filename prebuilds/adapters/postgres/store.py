@@ -29,6 +29,8 @@ _MAX_NAME = 63  # bytes of a name in PostgreSQL, which cuts longer ones off
 class PostgresStore:
     """A `Store` in a schema of its own of the database at `dsn`, which is made if it is not there.
 
+    Unless `create` is false: then `StoreNotFoundError` is raised.
+
     The DSN is libpq's, as a URI or as `key=value` pairs: host, user, password and TLS are given in it and nowhere else.
     `max_connections` is how many transactions can be open at once.
 
@@ -43,6 +45,7 @@ class PostgresStore:
         schema: str = "prebuilds",
         max_connections: int = 8,
         timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+        create: bool = True,
     ) -> None:
         if type(max_connections) is not int or max_connections < 1:
             raise InvalidValueError("PostgresStore", "max_connections", max_connections, "a whole number of 1 or more")
@@ -51,7 +54,7 @@ class PostgresStore:
         self.parameters = make_parameters(dsn, timeouts)
         self.schema = schema
         self._max_connections = max_connections
-        migrate(self.parameters, schema, timeouts)
+        migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
 
     @property

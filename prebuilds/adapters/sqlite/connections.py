@@ -19,6 +19,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
+from prebuilds.adapters.sqlite.opening import open_file
 from prebuilds.errors import (
     CommitUnknownError,
     ForkedStoreError,
@@ -33,22 +34,22 @@ _BUSY = ("database is locked", "database table is locked", "database schema is l
 _READ_ONLY = "attempt to write a readonly database"
 _FULL = "database or disk is full"
 _BROKEN = "disk I/O error"
-_STATEMENTS = 256  # that a connection keeps compiled; more than there are
 
 _abandoned: list[sqlite3.Connection] = []  # of a parent process; they must not even be closed
 
 
 class Connection:
-    """One connection, used by one thread at a time. `seconds` is how long it waits for other processes."""
+    """One connection, used by one thread at a time. `seconds` is how long it waits for other processes.
 
-    def __init__(self, path: str, *, seconds: float, survives_power_loss: bool) -> None:
+    One that `is_frozen` takes the file to stay as it is, and is good for one transaction.
+    """
+
+    def __init__(self, path: str, *, seconds: float, survives_power_loss: bool, read_only: bool = False) -> None:
         self._path = path
         self._seconds = seconds
         self.is_abandoned = False
         self.is_read_only = False
-        self._raw = sqlite3.connect(
-            path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
-        )
+        self._raw, self.is_frozen = open_file(path, read_only=read_only)
         level = "FULL" if survives_power_loss else "NORMAL"
         try:  # reads the file, which another process may be making
             self.wait_for(lambda: self.execute(f"PRAGMA synchronous = {level}"), monotonic() + seconds)
@@ -71,10 +72,10 @@ class Connection:
         except sqlite3.OperationalError as error:
             if is_busy(error):
                 raise StoreBusyError(self._seconds) from error
-            if str(error) in (_FULL, _BROKEN):
-                raise StoreUnavailableError(f"{self._path}: {error}") from error
             if self.is_read_only and str(error) == _READ_ONLY:
                 raise ReadOnlyTransactionError from error
+            if str(error) in (_FULL, _BROKEN, _READ_ONLY):
+                raise StoreUnavailableError(f"{self._path}: {error}") from error
             raise
 
     def wait_for(self, attempt: Callable[[], _T], deadline: float) -> _T:

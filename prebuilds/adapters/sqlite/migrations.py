@@ -6,53 +6,87 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 from prebuilds.adapters.sqlite.connections import Connection
 from prebuilds.adapters.sqlite.schema import APPLICATION_ID, VERSIONS
-from prebuilds.errors import UnsupportedStoreError
+from prebuilds.errors import StoreNotFoundError, UnsupportedStoreError
 
 
 def connect(
-    path: str, *, seconds: float, survives_power_loss: bool, versions: Sequence[Sequence[str]] = VERSIONS
+    path: str,
+    *,
+    seconds: float,
+    survives_power_loss: bool,
+    create: bool = True,
+    read_only: bool = False,
+    versions: Sequence[Sequence[str]] = VERSIONS,
 ) -> Connection:
-    """A connection to the file, which is made and brought to the last of these versions if need be.
+    """A connection to the file, which is brought to the last of these versions if need be, unless it is only read.
 
-    Raises `UnsupportedStoreError` for a file of a later version, or of something else, and `StoreBusyError`.
+    Raises `StoreNotFoundError` where nothing is to be created, `UnsupportedStoreError` for a file of a version that it
+    cannot have, or of something else, and `StoreBusyError`.
     """
+    if not create and not os.path.exists(path):  # noqa: PTH110 - a path here is text
+        raise StoreNotFoundError(path)
+    with _refusing(path):
+        connection = Connection(path, seconds=seconds, survives_power_loss=survives_power_loss, read_only=read_only)
     try:
-        connection = Connection(path, seconds=seconds, survives_power_loss=survives_power_loss)
-    except sqlite3.DatabaseError as error:
-        raise UnsupportedStoreError(path, str(error)) from error
-    try:
-        _prepare(connection, path, monotonic() + seconds, versions)
+        with _refusing(path):
+            _prepare(connection, path, monotonic() + seconds, versions, create=create, read_only=read_only)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: Connection, path: str, deadline: float, versions: Sequence[Sequence[str]]) -> None:
+@contextmanager
+def _refusing(path: str) -> Iterator[None]:
+    """Refuse a file that SQLite cannot work with."""
     try:
-        _check_file(connection, path, len(versions), deadline)
-        mode = connection.wait_for(lambda: _fetch_value(connection, "PRAGMA journal_mode = WAL"), deadline)
-        if mode != "wal":
-            raise UnsupportedStoreError(path, f"its file system allows no write-ahead log, only the mode {mode}")
-        # The version is looked at before a transaction is begun to write: as a rule there is nothing to do.
-        while _read_version(connection, deadline) < len(versions):
-            _migrate(connection, path, deadline, versions)
+        yield
     except sqlite3.DatabaseError as error:
         raise UnsupportedStoreError(path, str(error)) from error
 
 
-def _check_file(connection: Connection, path: str, known: int, deadline: float) -> None:
-    """Refuse what is not one of our files before anything is written to it."""
+def _prepare(
+    connection: Connection,
+    path: str,
+    deadline: float,
+    versions: Sequence[Sequence[str]],
+    *,
+    create: bool,
+    read_only: bool,
+) -> None:
+    version = _check_file(connection, path, len(versions), deadline)
+    if version == 0 and not create:
+        raise StoreNotFoundError(path)
+    if not read_only:
+        _bring_up(connection, path, deadline, versions)
+    elif version < len(versions):
+        problem = f"it is of version {version}, and can be read once it has been opened to be written"
+        raise UnsupportedStoreError(path, problem)
+
+
+def _bring_up(connection: Connection, path: str, deadline: float, versions: Sequence[Sequence[str]]) -> None:
+    mode = connection.wait_for(lambda: _fetch_value(connection, "PRAGMA journal_mode = WAL"), deadline)
+    if mode != "wal":
+        raise UnsupportedStoreError(path, f"its file system allows no write-ahead log, only the mode {mode}")
+    # The version is looked at before a transaction is begun to write: as a rule there is nothing to do.
+    while _read_version(connection, deadline) < len(versions):
+        _migrate(connection, path, deadline, versions)
+
+
+def _check_file(connection: Connection, path: str, known: int, deadline: float) -> int:
+    """The version of one of our files, 0 for an empty one. What is none of ours is refused before it is written."""
     connection.begin(read_only=True, deadline=deadline)
     try:
-        _check_version(connection, path, known)
+        return _check_version(connection, path, known)
     finally:
         connection.roll_back()
 

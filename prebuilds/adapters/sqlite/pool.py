@@ -142,12 +142,12 @@ class Pool:
             raise StoreClosedError
 
     def _put_back(self, connection: Connection) -> None:
-        """Keep it for the next, or close it: when the pool is closed, or when it is stuck in its transaction."""
+        """Keep it for the next, or close it: when the pool is closed, or when it is good for no other transaction."""
         with self._lock:
             if connection.is_abandoned:
                 return
             self._idle.append(connection)
-        if self._is_closed or connection.in_transaction:
+        if self._is_closed or connection.in_transaction or connection.is_frozen:
             self._close_idle()
 
     def _close_idle(self) -> None:

@@ -29,7 +29,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 class SQLiteStore:
-    """A `Store` in the file at `path`, which is made if it is not there.
+    """A `Store` in the file at `path`, which is made if it is not there, unless `create` is false.
 
     `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection
     and for other writers, of whatever process. All of them are serializable, whatever isolation they are asked for.
@@ -38,8 +38,12 @@ class SQLiteStore:
     power too, for which each commit waits for the disk. Without `survives_power_loss` writing is many times faster, and
     the last commits may be lost with the machine; what is left is consistent.
 
-    Raises `UnsupportedStoreError` for a file of a later version or of something else. Use it as a context manager, or
-    call `close`. The file belongs on a disk of this machine: a network's may not lock as SQLite needs it.
+    With `read_only` the file is never written, made or brought to another version, and one that may not be written can
+    be read, in a folder that may not be written too. All transactions are read-only then.
+
+    Raises `UnsupportedStoreError` for a file of a later version or of something else, and `StoreNotFoundError` for one
+    that is not there and is not made. Use it as a context manager, or call `close`. The file belongs on a disk of this
+    machine: a network's may not lock as SQLite needs it.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class SQLiteStore:
         max_connections: int = 8,
         timeout: timedelta = _TIMEOUT,
         survives_power_loss: bool = True,
+        create: bool = True,
+        read_only: bool = False,
     ) -> None:
         if type(max_connections) is not int or max_connections < 1:
             raise InvalidValueError("SQLiteStore", "max_connections", max_connections, "a whole number of 1 or more")
@@ -57,11 +63,19 @@ class SQLiteStore:
         self._path = _require_file(path)
         self._max_connections = max_connections
         self._seconds = timeout.total_seconds()
+        self._is_read_only = read_only
         self._pool = Pool(
             self._path,
             max_connections=max_connections,
             seconds=self._seconds,
-            connect=partial(connect, self._path, seconds=self._seconds, survives_power_loss=survives_power_loss),
+            connect=partial(
+                connect,
+                self._path,
+                seconds=self._seconds,
+                survives_power_loss=survives_power_loss,
+                create=create and not read_only,
+                read_only=read_only,
+            ),
         )
         with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
             pass  # what is wrong with the file is told now, not at the first transaction
@@ -90,6 +104,7 @@ class SQLiteStore:
         For what belongs to this adapter. Within another one of its own it waits for itself in vain.
         """
         deadline = monotonic() + self._seconds
+        read_only = read_only or self._is_read_only
         with self._pool.lend(read_only=read_only, deadline=deadline) as connection:
             connection.begin(read_only=read_only, deadline=deadline)
             statements = Statements(connection)
