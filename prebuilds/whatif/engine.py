@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from operator import itemgetter
 
-import attrs
-
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.planning import Decision, decide
@@ -37,7 +35,7 @@ class Engine:
         self, scenario: Scenario, preset: Preset, claims: tuple[int, ...], *, begin: int, end: int, seed: int
     ) -> None:
         self._scenario = scenario
-        self._preset = _forget_future(preset, begin)
+        self._preset = preset
         self._begin, self._end = begin, end
         self._interval = count_ticks(scenario.interval) if scenario.interval else None
         self._events = deque(_list_events(scenario, preset, begin))
@@ -77,6 +75,7 @@ class Engine:
             gone=tuple(ledger.gone),
             fates=tuple(ledger.fates),
             generations=tuple(ledger.generations),
+            outdated=tuple(ledger.outdated),
             num_initial=pool.num_initial,
             rounds=self._rounds,
             presets=tuple(ledger.presets),
@@ -112,7 +111,9 @@ class Engine:
         while self._events and self._events[0][0] <= now:
             at, event = self._events.popleft()
             self._serve(at - 1)
-            if isinstance(event, Promotion):
+            if event is None:
+                self._pool.begin_invalidation(at)
+            elif isinstance(event, Promotion):
                 self._pool.promote(at)
             else:
                 self._pool.invalidate(at)
@@ -190,21 +191,16 @@ class Engine:
             yield TargetChange(at=at, desired=target.desired, source=target.source)
 
 
-def _forget_future(preset: Preset, begin: int) -> Preset:
-    """The preset as it was at the begin: what a snapshot of today knows of later has not happened yet."""
-    return attrs.evolve(preset, last_invalidated_at=None) if _is_future(preset, begin) else preset
+_Event = Promotion | Invalidation | None
+"""None is the instant of the invalidation that the preset knows of from the begin."""
 
 
-def _is_future(preset: Preset, begin: int) -> bool:
-    return preset.last_invalidated_at is not None and to_ticks(preset.last_invalidated_at) > begin
-
-
-def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[int, Promotion | Invalidation]]:
+def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[int, _Event]]:
     """What happens to this preset, in order; a promotion comes before an invalidation at the same instant."""
     template = preset.template_version.template.id
     promotions = [one for one in scenario.promotions if one.template_id == template]
     invalidations = [one for one in scenario.invalidations if one.preset_id == preset.id]
-    if preset.last_invalidated_at and _is_future(preset, begin):
-        invalidations.append(Invalidation(at=preset.last_invalidated_at, preset_id=preset.id))
-    events: list[Promotion | Invalidation] = [*promotions, *invalidations]
-    return sorted(((to_ticks(event.at), event) for event in events), key=itemgetter(0))
+    known = preset.last_invalidated_at
+    own: list[tuple[int, _Event]] = [(to_ticks(known), None)] if known and to_ticks(known) > begin else []
+    events = [(to_ticks(event.at), event) for event in (*promotions, *invalidations)]
+    return sorted([*events, *own], key=itemgetter(0))

@@ -15,9 +15,8 @@ from heapq import heappop, heappush
 
 import attrs
 
-from prebuilds.decision.fields import Maker
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
-from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.presets import PresetSnapshot, is_outdated
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.builder import Builder
 from prebuilds.whatif.livepresets import LivePreset, list_edges, succeed
@@ -33,7 +32,6 @@ _NUMBER = 2**NUMBER_BITS - 1
 _set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, _set_parameters, _set_created_at, _set_ready = (
     getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)
 )
-_make_build = Maker(Build)
 
 
 class LivePool:
@@ -43,6 +41,7 @@ class LivePool:
         self._scenario = scenario
         self._can_wait = scenario.on_miss is OnMiss.WAIT
         self._builder = Builder(preset.id, scenario.find_lead_time(preset.id), scenario.failure_rate, seed)
+        self._since = begin
         self._failing: set[int] = set()
         self._given: dict[int, Prebuild] = {}
         self._of_builds: list[LivePreset] = []
@@ -80,15 +79,23 @@ class LivePool:
         live.under_way -= 1
         live.is_changed = True
         is_failed = number in self._failing
-        if live.outcomes:
+        if live.outcomes and now > self._since:  # what was ready at the begin has no outcome that anybody knows of
             live.outcomes.add(self._make_build(live, number, is_failed=is_failed))
         if is_failed:
             self.ledger.close(number, now, Fate.FAILED)
         elif self.waiting and live is self.current:
             self.ledger.waits.append(now - self.waiting.popleft())
             self.ledger.close(number, now, Fate.AWAITED)
+        elif number in self._given:
+            self._add_given(live, number, self._given[number])
         else:
-            live.add(number, self._given[number] if number in self._given else self._make_prebuild(live, number))
+            live.add(number, self._make_prebuild(live, number))
+
+    def _add_given(self, live: LivePreset, number: int, prebuild: Prebuild) -> None:
+        live.add(number, prebuild)
+        if is_outdated(live.preset, prebuild):
+            live.outdated += (prebuild,)
+            self.ledger.outdated.append(number)
 
     def create(self, live: LivePreset, count: int, now: int, instant: datetime) -> None:
         """Begin builds, whose ends and failures are drawn."""
@@ -105,12 +112,20 @@ class LivePool:
         """The preset becomes inactive, if it is not, and has a successor."""
         old = self.current
         if old.preset.is_active:
-            successor = succeed(self.ledger.presets[0].preset, old.place + 1)
+            first = self.ledger.presets[0].preset
+            known = attrs.evolve(first, last_invalidated_at=old.preset.last_invalidated_at)
+            successor = succeed(known, old.place + 1)
             old.deactivate()
             self._add_preset(successor, self._make_outcomes(successor), at)
 
+    def begin_invalidation(self, at: int) -> None:
+        """The instant of an invalidation that the preset has known of has come, unless another took its place."""
+        live = self.current
+        if live.preset.last_invalidated_at == to_instant(at) and live.invalidated_at < at:
+            self.invalidate(at)
+
     def invalidate(self, at: int) -> None:
-        """The prebuilds that were created before expire."""
+        """The prebuilds that were created before expire. An invalidation that was yet to come never does (R2)."""
         self.current.invalidate(at)
         self.ledger.invalidations.append(at)
 
@@ -158,7 +173,7 @@ class LivePool:
         return Outcomes(preset, self._scenario.policy, is_hard_limited=False, backoff=None)
 
     def _add_preset(self, preset: Preset, outcomes: Outcomes | None, since: int) -> None:
-        self.current = LivePreset(preset, len(self.ledger.presets), outcomes, self.edges)
+        self.current = LivePreset(preset, len(self.ledger.presets), outcomes, self.edges, since)
         self.lives.append(self.current)
         self.ledger.presets.append(Generation(since=since, preset=preset))
 
@@ -171,13 +186,13 @@ class LivePool:
         return first
 
     def _make_build(self, live: LivePreset, number: int, *, is_failed: bool) -> Build:
-        return _make_build(
-            live.name_prebuild(number),
-            live.preset.id,
-            Transition.START,
-            BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
-            self.ledger.created_at[number],
-            to_instant(self.ledger.ended[number]),
+        return Build(
+            id=live.name_prebuild(number),
+            preset_id=live.id,
+            template_version_id=live.version_id,
+            status=BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
+            created_at=self.ledger.created_at[number],
+            finished_at=to_instant(self.ledger.ended[number]),
         )
 
     def _make_prebuild(self, live: LivePreset, number: int) -> Prebuild:

@@ -27,16 +27,22 @@ _FIRST_NAME = 10**9  # of as many digits as any other, which is twice as fast to
 class LivePreset:
     """A preset and what there is of it. `is_changed` tells whether anything has happened since its last decision."""
 
-    def __init__(self, preset: Preset, place: int, outcomes: Outcomes | None, edges: tuple[int, ...]) -> None:
+    def __init__(
+        self, preset: Preset, place: int, outcomes: Outcomes | None, edges: tuple[int, ...], since: int
+    ) -> None:
         self.place = place
         self.outcomes = outcomes
         self.numbers: list[int] = []
         self.running: list[Prebuild] = []
+        self.outdated: tuple[Prebuild, ...] = ()
+        """Those of the running ones that were made with another version or other parameters (R2)."""
         self.under_way = 0
         self.pending = 0
         self.is_changed = True
         self.next_change = NEVER
         self._edges = edges
+        known = preset.last_invalidated_at
+        self.invalidated_at = -NEVER if known is None or to_ticks(known) > since else to_ticks(known)
         self.set_preset(preset)
 
     def set_preset(self, preset: Preset) -> None:
@@ -47,7 +53,6 @@ class LivePreset:
         self.version_id = preset.template_version.id
         self.prefix = f"{preset.id[:_MOST_OF_AN_ID]}-"
         self.ttl = count_ticks(preset.ttl) if preset.ttl else NEVER
-        self.invalidated_at = -NEVER if preset.last_invalidated_at is None else to_ticks(preset.last_invalidated_at)
         self.can_expire = self.ttl < NEVER or self.invalidated_at > -NEVER
         self.is_changed = True
 
@@ -74,6 +79,8 @@ class LivePreset:
     def take_oldest(self, now: int, created: list[int]) -> int | None:
         """The number of the oldest good prebuild, which is here no longer; None if there is none."""
         place = self._count_expired(now, created) if self.can_expire else 0
+        while self.outdated and place < len(self.numbers) and self.running[place] in self.outdated:
+            place += 1
         if place == len(self.numbers):
             return None
         del self.running[place]
@@ -92,6 +99,7 @@ class LivePreset:
         kept = [(number, row) for number, row in zip(self.numbers, self.running, strict=True) if row.id not in doomed]
         gone = [(row.id, number) for number, row in zip(self.numbers, self.running, strict=True) if row.id in doomed]
         self.numbers, self.running = [number for number, _ in kept], [row for _, row in kept]
+        self.outdated = tuple(row for row in self.outdated if row.id not in doomed)
         yield from gone
 
     def take_snapshot(self, now: datetime, spoken_for: int) -> PresetSnapshot:
@@ -101,6 +109,7 @@ class LivePreset:
             self.preset,
             now,
             tuple(self.running),
+            outdated=self.outdated,
             in_progress=make_starts(self.preset.id, starting) if starting > 0 else (),
             pending=self.pending,
             backoff=outcomes.find_backoff(now) if outcomes else None,
@@ -125,8 +134,8 @@ class LivePreset:
 
     def invalidate(self, at: int) -> None:
         """What was created before has expired."""
-        latest = max(at, self.invalidated_at)
-        self.set_preset(attrs.evolve(self.preset, last_invalidated_at=to_instant(latest)))
+        self.invalidated_at = at
+        self.set_preset(attrs.evolve(self.preset, last_invalidated_at=to_instant(at)))
 
 
 @lru_cache(maxsize=2**12)

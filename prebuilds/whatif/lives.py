@@ -135,8 +135,8 @@ class Lives:
     def _iterate_good(self) -> Iterator[tuple[int, int, Loss | None]]:
         record = self._record
         rows = zip(record.created, record.ended, record.gone, record.fates, record.generations, strict=True)
-        for created, ended, gone, fate, generation in rows:
-            if fate in _NEVER_GOOD or ended > record.end:
+        for number, (created, ended, gone, fate, generation) in enumerate(rows):
+            if fate in _NEVER_GOOD or ended > record.end or number in record.outdated:
                 continue
             until, loss = self._find_end(created, generation, gone, _LOSSES.get(fate) if fate else None)
             if ended < until or loss is Loss.CLAIMED:  # some are claimed at the very instant
@@ -152,7 +152,8 @@ class Lives:
 
     def _find_expiry(self, created: int, generation: int) -> int:
         record, preset = self._record, self._record.presets[generation].preset
-        if preset.last_invalidated_at and created < to_ticks(preset.last_invalidated_at):
+        known = preset.last_invalidated_at
+        if known and created < to_ticks(known) <= record.begin:
             return created
         place = bisect_right(record.invalidations, created)
         invalidated = record.invalidations[place] if place < len(record.invalidations) else NEVER

@@ -1,7 +1,8 @@
 """Outcomes: the past builds of one simulated preset, as its backoff and its hard limit need them (R13).
 
 Both are asked of the production functions. They are given no more of the past than can matter, which is little: the
-failures within the look-back, and the latest builds, as many as either rule looks at.
+failures within the look-back, the latest builds, as many as the backoff looks at, and a build of each of the latest
+attempts, as many as the hard limit looks at.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ class Outcomes:
         self._preset = preset
         self._policy = policy
         self._was_hard_limited = is_hard_limited
-        self._latest: deque[Build] = deque(maxlen=max(most, policy.failure_hard_limit))
+        self._latest: deque[Build] = deque(maxlen=most)
         self._failed: deque[Build] = deque()
+        self._attempts: dict[datetime, Build] = {}
+        """For each of the latest instants at which builds were begun: one that succeeded if any did, else a failure."""
         if backoff:
             self._recall(backoff)
 
@@ -38,13 +41,24 @@ class Outcomes:
                 finished_at=at,
             )
             self._failed.append(failure)
-        self._latest.extend(list(self._failed)[-1:])
+        for failure in list(self._failed)[-1:]:
+            self._latest.append(failure)
+            self._judge(failure)
 
     def add(self, build: Build) -> None:
         """A build that has just ended."""
         self._latest.append(build)
+        self._judge(build)
         if build.status is BuildStatus.FAILED:
             self._failed.append(build)
+
+    def _judge(self, build: Build) -> None:
+        """Builds that were begun at one instant are one attempt, which fails when all of them do."""
+        attempts = self._attempts
+        if build.created_at not in attempts or build.status is BuildStatus.SUCCEEDED:
+            attempts[build.created_at] = build
+        if len(attempts) > max(self._policy.failure_hard_limit, 1):
+            del attempts[min(attempts)]
 
     def find_backoff(self, now: datetime) -> Backoff | None:
         """The backoff of the preset, if it has one."""
@@ -63,5 +77,6 @@ class Outcomes:
         """Whether the preset may create nothing."""
         if self._was_hard_limited:
             return True
-        is_failing = bool(self._latest) and self._latest[-1].status is BuildStatus.FAILED
-        return is_failing and bool(calculate_hard_limited(self._latest, now=now, policy=self._policy))
+        latest = self._attempts.values()
+        is_failing = len(latest) > 0 and all(build.status is BuildStatus.FAILED for build in latest)
+        return is_failing and bool(calculate_hard_limited(latest, now=now, policy=self._policy))

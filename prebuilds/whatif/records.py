@@ -89,6 +89,8 @@ class PoolRecord:
     fates: tuple[Fate | None, ...]
     generations: tuple[int, ...]
     """The place, among the presets, of the preset that each build is of."""
+    outdated: tuple[int, ...]
+    """The numbers of the initial prebuilds that were made with another version or other parameters, so expired (R2)."""
     num_initial: int
     """How many of the builds were there at the begin, ready or under way."""
     rounds: int
@@ -110,6 +112,7 @@ class Ledger:
         self.gone: list[int] = []
         self.fates: list[Fate | None] = []
         self.generations: list[int] = []
+        self.outdated: list[int] = []
         self.missed: list[int] = []
         self.waits: list[int] = []
         self.presets: list[Generation] = []

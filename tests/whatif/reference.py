@@ -25,7 +25,7 @@ from prebuilds import (
     calculate_target,
     plan,
 )
-from prebuilds.whatif import Invalidation, OnMiss, Promotion
+from prebuilds.whatif import OnMiss, Promotion
 from prebuilds.whatif.builder import Builder
 
 from .scenarios import Case
@@ -49,12 +49,12 @@ class Item:
         )
 
 
-def list_invalidations(case: Case) -> list[Invalidation]:
-    """Those of the scenario, and that of the preset itself if it is still to come."""
-    (preset,) = case.scenario.fleet.presets
+def list_invalidations(case: Case) -> list[datetime]:
+    """Those of the scenario, and the one that the preset knows of, if it is to come and no other takes its place."""
+    (preset,), instants = case.scenario.fleet.presets, [one.at for one in case.scenario.invalidations]
     at = preset.last_invalidated_at
-    own = [Invalidation(at=at, preset_id=preset.id)] if at and at > case.trace.begin else []
-    return [*case.scenario.invalidations, *own]
+    is_own = at is not None and case.trace.begin < at < min([*instants, case.trace.end + timedelta(days=1)])
+    return sorted([*instants, *([at] if at and is_own else [])])
 
 
 class Reference:
@@ -63,9 +63,7 @@ class Reference:
     def __init__(self, case: Case) -> None:
         self.scenario, (preset,) = case.scenario, case.scenario.fleet.presets
         self.begin, self.end, self.claims = case.trace.begin, case.trace.end, list(case.trace)
-        events = [*self.scenario.promotions, *list_invalidations(case)]
-        if preset.last_invalidated_at and preset.last_invalidated_at > self.begin:
-            preset = attrs.evolve(preset, last_invalidated_at=None)
+        events = [*self.scenario.promotions, *self.scenario.invalidations]
         self.builder = Builder(
             preset.id, self.scenario.find_lead_time(preset.id), self.scenario.failure_rate, case.seed
         )
@@ -113,13 +111,12 @@ class Reference:
     def change(self, event: Any) -> None:
         current = self.presets[-1]
         if not isinstance(event, Promotion):
-            latest = max(event.at, current.last_invalidated_at or event.at)
-            self.presets[-1] = attrs.evolve(current, last_invalidated_at=latest)
+            self.presets[-1] = attrs.evolve(current, last_invalidated_at=event.at)
         elif current.is_active:
             version = attrs.evolve(current.template_version, is_active=False)
             self.presets[-1] = attrs.evolve(current, template_version=version)
             name = f"{self.presets[0].id} after promotion {len(self.presets)}"
-            self.presets.append(attrs.evolve(self.first, id=name))
+            self.presets.append(attrs.evolve(self.first, id=name, last_invalidated_at=current.last_invalidated_at))
 
     def finish(self, item: Item, now: datetime) -> None:
         self.history.append(item.make_build())
@@ -156,7 +153,7 @@ class Reference:
             running=[item.make_prebuild() for item in reversed(self.items) if item.state == "running"],
             in_progress=starts,
             backoffs=calculate_backoffs(self.history, self.presets, now=now, policy=policy),
-            hard_limited=calculate_hard_limited(self.history, now=now, policy=policy),
+            hard_limited=calculate_hard_limited(self.history, presets=self.presets, now=now, policy=policy),
         )
 
     def wake(self, now: datetime) -> datetime:

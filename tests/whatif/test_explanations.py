@@ -36,8 +36,9 @@ class History:
         if record.fates[number] is Fate.FAILED or not record.ended[number] <= tick < record.gone[number]:
             return False
         preset = record.presets[record.generations[number]].preset
-        instants = [one.at for one in list_invalidations(self.case)]
-        instants += [preset.last_invalidated_at] if preset.last_invalidated_at else []
+        instants = list_invalidations(self.case)
+        known = preset.last_invalidated_at
+        instants += [known] if known and known <= self.case.trace.begin else []
         invalidated = [one for one in instants if one <= at]
         preset = attrs.evolve(preset, last_invalidated_at=max(invalidated, default=None))
         cutoff = calculate_expiry_cutoff(preset, at)
@@ -103,9 +104,7 @@ def check_account(miss: Miss, history: History) -> None:
     assert miss.promoted_at == tuple(
         one for one in sorted(one.at for one in history.case.scenario.promotions) if since < one <= at
     )
-    assert miss.invalidated_at == tuple(
-        one for one in sorted(one.at for one in list_invalidations(history.case)) if since < one <= at
-    )
+    assert miss.invalidated_at == tuple(one for one in list_invalidations(history.case) if since < one <= at)
     outdated = sum(history.count_good(promoted - TICK) for promoted in {*miss.promoted_at})
     assert lost.get(Loss.OUTDATED, 0) == outdated
     for step in miss.target_steps:
