@@ -1,0 +1,36 @@
+"""The docs' example of an adapter: the loop runs over it, whatever clocks say and whatever goes wrong."""
+
+from __future__ import annotations
+
+import runpy
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from runtime.world import HOUR, NOW, SECOND, World
+
+from prebuilds import BuildStatus
+from prebuilds.runtime import BuildReports, Store
+from prebuilds.testing.clocks import ManualClock
+
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "example_adapter.py"))
+
+
+def make_store() -> Store:
+    store: Store = EXAMPLE["ExampleStore"](EXAMPLE["ExamplePubSub"](), timeout=0.2)
+    return store
+
+
+@pytest.mark.parametrize("behind", [SECOND, HOUR])
+@pytest.mark.parametrize("succeed", [True, False])
+def test_it_is_reported_to_by_a_clock_that_is_behind(behind: timedelta, *, succeed: bool) -> None:
+    """A build ends no earlier than it began, without the adapter's doing; the loop reads on."""
+    world = World(store=make_store())
+    world.reconcile()
+    reports = BuildReports(world.store, clock=ManualClock(NOW - behind))
+    for build_id in world.builder.taken:
+        assert reports.begin(build_id)
+        assert reports.succeed(build_id) if succeed else reports.fail(build_id)
+    status = BuildStatus.SUCCEEDED if succeed else BuildStatus.FAILED
+    assert [(build.status, build.finished_at) for build in world.list_builds()] == [(status, NOW)] * 2
+    assert world.reconcile().failed == ()
