@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
-from weakref import WeakSet
 
 from prebuilds.errors import ForkedStoreError, StoreClosedError
+from prebuilds.runtime.forks import follow_forks
+from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.models import Message
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Listening:
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._seen = 0
         self._is_closed = False
+        follow_forks(self, Listening._begin_anew)
 
     def subscribe(self, topic: str, listener: Callable[[Message], None]) -> Callable[[], None]:
         """Call the listener with what is published on the topic from now on. Returns what ends it."""
@@ -107,8 +108,11 @@ class Listening:
         elif thread is not threading.current_thread():
             thread.join()
 
-    def begin_anew(self) -> None:
-        """After a fork, in the child: listen again, as no thread but the one that forked has come along."""
+    def _begin_anew(self) -> None:
+        """After a fork, in the child: listen again, as no thread but the one that forked has come along.
+
+        The store follows forks before this does, as it was made before, and has connections of the child's own by then.
+        """
         self._lock = threading.Lock()
         if not self._is_closed:
             self._feed.begin_anew()
@@ -142,8 +146,8 @@ class Listening:
                 failures = 0
             except (StoreClosedError, ForkedStoreError):
                 raise
-            except Exception:  # it may work at the next attempt
-                _log.exception("notices not read", extra={"after": self._seen})
+            except Exception as error:  # it may work at the next attempt
+                log_error(_log, "notices not read", error, after=self._seen)
                 notices, failures = (), min(failures + 1, _MAX_DOUBLINGS)
             for notice in notices:
                 self._deliver(notice)
@@ -162,20 +166,3 @@ def _call(subscription: _Subscription, notice: Notice) -> None:
         subscription.listener(notice.message)
     except Exception:
         _log.exception("a listener failed", extra={"topic": notice.message.topic})
-
-
-def listen_again_in_children() -> WeakSet[Listening]:
-    """A set for those that listen again in every process that is forked off.
-
-    Called once by the module of each pubsub, after it has imported that of its store: what is registered later for a
-    child runs later in it, and the store has connections of the child's own by then.
-    """
-    listening: WeakSet[Listening] = WeakSet()
-
-    def begin_anew() -> None:
-        for each in tuple(listening):
-            each.begin_anew()
-
-    if hasattr(os, "register_at_fork"):  # not on Windows, which forks nothing
-        os.register_at_fork(after_in_child=begin_anew)
-    return listening

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from prebuilds.decision.models import Policy
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.exposition import Durations, check_extra, make_families
+from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.ports import Clock, Store
 from prebuilds.runtime.readings import Reading, take_reading
 
@@ -106,8 +107,8 @@ class MetricsCollector:
         while not self._closing.is_set():
             try:
                 self._try_fetch()
-            except Exception:  # such as no further thread to be had; the next fetch may find one
-                _log.exception("metrics not fetched")
+            except Exception as error:  # such as no further thread to be had; the next fetch may find one
+                log_error(_log, "metrics not fetched", error)
             self._clock.wait(self._closing, self._interval)
 
     def _try_fetch(self) -> None:
@@ -122,7 +123,7 @@ class MetricsCollector:
         if not self._clock.wait(attempt.settled, self._timeout):
             _log.error("metrics not fetched in time", extra={"seconds": self._timeout.total_seconds()})
         elif attempt.error:
-            _log.error("metrics not fetched", exc_info=attempt.error)
+            log_error(_log, "metrics not fetched", attempt.error)
         elif attempt.reading:
             self._reading = attempt.reading
 

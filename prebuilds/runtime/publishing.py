@@ -23,6 +23,7 @@ from typing import Protocol
 
 from prebuilds.errors import InvalidValueError, NestedTransactionError, PublishInTransactionError
 from prebuilds.runtime.forks import follow_forks
+from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.models import Message, OutboxEntry
 from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
 
@@ -151,8 +152,8 @@ def flush_quietly(relay: Relay | None) -> None:
     try:
         if relay:
             relay.flush()
-    except Exception:
-        _log.exception("messages not published")
+    except Exception as error:
+        log_error(_log, "messages not published", error)
 
 
 class MessageQueue:
@@ -176,8 +177,8 @@ class MessageQueue:
         self._queue(partial(self._messages.extend, messages))
         try:
             self.flush()
-        except Exception:  # whatever it is, the transaction is over and the messages wait
-            _log.exception("messages not published", extra={"queued": len(self._messages)})
+        except Exception as error:  # the transaction is over, and the messages wait
+            log_error(_log, "messages not published", error, queued=len(self._messages))
 
     def flush(self) -> int:
         count = 0

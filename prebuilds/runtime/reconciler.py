@@ -20,6 +20,7 @@ from math import ceil
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.building import PREBUILDS_CHANGED
 from prebuilds.runtime.forks import follow_forks
+from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.passes import Passes
@@ -196,6 +197,6 @@ class Reconciler:
         try:
             step()
         except Exception as error:
-            _log.exception("%s: %s: %s", what, type(error).__name__, error)
+            log_error(_log, what, error)
             return False
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -99,6 +100,9 @@ def test_the_loop_outlives_a_full_disk(disk: Path) -> None:
         try:
             assert failures.come.wait(60)
             assert submitted.empty()
+            (record, *_) = failures.records
+            assert re.search(f"^all presets: the pass failed: StoreUnavailableError: .*{FULL}", record.getMessage())
+            assert record.exc_info is None
             ballast.unlink()
             assert len({submitted.get(timeout=60) for _ in range(2)}) == 2
         finally:

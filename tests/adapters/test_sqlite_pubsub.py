@@ -172,7 +172,11 @@ def test_a_read_that_fails_is_tried_again(
         pubsub.subscribe("t", inbox)
         pubsub.publish(make_message("one"))
         assert inbox.receive(1) == ["one"]
-    assert [record.message for record in caplog.records] == ["notices not read"] * 2
+    assert [record.message for record in caplog.records] == [
+        "notices not read: StoreBusyError: the store was held by other writers for 10 s",
+        "notices not read: PoolExhaustedError: none of 8 connections became free within 10 s",
+    ]
+    assert [record.exc_info for record in caplog.records] == [None, None]
     pubsub.close()
 
 

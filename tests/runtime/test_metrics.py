@@ -717,9 +717,8 @@ def test_a_failed_fetch_keeps_what_was_read_last(background: Background, caplog:
     background.fetch()
     assert scrape(background.collector) == before
     (record,) = caplog.records
-    assert (record.getMessage(), record.levelno) == ("metrics not fetched", logging.ERROR)
-    assert record.exc_info is not None
-    assert record.exc_info[1] is background.store.error
+    told = "metrics not fetched: StoreBusyError: the store was held by other writers for 5 s"
+    assert (record.getMessage(), record.levelno, record.exc_info) == (told, logging.ERROR, None)
     background.store.error = None
     background.clock.let_time_pass()
     background.fetch()
@@ -753,7 +752,9 @@ def test_without_threads_to_be_had_it_tries_again(
     monkeypatch.setattr(threading.Thread, "start", refuse)
     background.collector.start()
     background.clock.meet(INTERVAL)
-    assert [record.getMessage() for record in caplog.records] == ["metrics not fetched"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "metrics not fetched: RuntimeError: can't start new thread"
+    ]
     monkeypatch.undo()
     background.clock.let_time_pass()
     background.fetch()

@@ -271,7 +271,7 @@ def test_what_cannot_be_published_stays_queued(caplog: pytest.LogCaptureFixture)
     queue = MessageQueue(pipe)
     queue.send(make_messages(1, 2, 3))
     assert [(record.levelno, record.getMessage(), vars(record)["queued"]) for record in caplog.records] == [
-        (logging.ERROR, "messages not published", 2)
+        (logging.ERROR, "messages not published: ZeroDivisionError: ", 2)
     ]
     with pytest.raises(ZeroDivisionError):
         queue.flush()

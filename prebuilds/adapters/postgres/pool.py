@@ -10,13 +10,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
-from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
@@ -27,11 +25,11 @@ from prebuilds.adapters.postgres.connecting import Connection
 from prebuilds.adapters.postgres.failures import make_unavailable_error
 from prebuilds.adapters.postgres.timeouts import Timeouts, count_milliseconds
 from prebuilds.errors import PoolExhaustedError, StoreClosedError, StoreUnavailableError
+from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.ports import Isolation
 
 _LEVELS = {Isolation.READ_COMMITTED: "READ COMMITTED", Isolation.REPEATABLE_READ: "REPEATABLE READ"}
 
-_pools: WeakSet[Pool] = WeakSet()
 _abandoned: list[ConnectionPool[Connection]] = []  # of a parent process; they must not even be closed
 
 
@@ -45,7 +43,7 @@ class Pool:
         self._seconds = timeouts.connection.total_seconds()
         self._is_closed = False
         self._reset()
-        _pools.add(self)
+        follow_forks(self, Pool.begin_anew)
 
     @contextmanager
     def lend(self, *, isolation: Isolation, read_only: bool) -> Iterator[Connection]:
@@ -138,15 +136,6 @@ class Pool:
             name="prebuilds",
             open=True,
         )
-
-
-def _after_fork_in_child() -> None:
-    for pool in tuple(_pools):
-        pool.begin_anew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which forks nothing
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _make_settings(schema: str, timeouts: Timeouts) -> str:

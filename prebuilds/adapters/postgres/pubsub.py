@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from prebuilds.adapters.listening import Listening, Notice, listen_again_in_children
+from prebuilds.adapters.listening import Listening, Notice
 from prebuilds.adapters.postgres.hints import Hints
 from prebuilds.adapters.postgres.notices import BATCH, find_last, insert_notices, list_notices
 from prebuilds.adapters.postgres.store import PostgresStore
@@ -22,8 +22,6 @@ from prebuilds.runtime.publishing import refuse_in_transaction
 
 _INTERVAL = timedelta(seconds=1)
 _RETENTION = timedelta(minutes=10)
-
-_all = listen_again_in_children()
 
 
 class HintedTable:
@@ -81,7 +79,6 @@ class PostgresPubSub:
         self._retention = retention
         self._feed = HintedTable(store, interval=interval, listen=listen)
         self._listening = Listening(self._feed, name="prebuilds-postgres-pubsub")
-        _all.add(self._listening)
 
     def publish(self, message: Message) -> None:
         self.publish_all((message,))

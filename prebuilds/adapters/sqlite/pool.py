@@ -21,6 +21,7 @@ from weakref import WeakSet
 from prebuilds.adapters.sqlite.connections import Connection
 from prebuilds.adapters.sqlite.turns import Turns
 from prebuilds.errors import ForkedStoreError, PoolExhaustedError, StoreBusyError, StoreClosedError
+from prebuilds.runtime.forks import follow_forks
 
 _FORK_SECONDS = 1.0  # that a fork waits for transactions to end
 
@@ -40,6 +41,7 @@ class Pool:
         self._is_closed = False
         self._reset()
         _pools.add(self)
+        follow_forks(self, Pool.begin_anew)
 
     @contextmanager
     def lend(self, *, read_only: bool, deadline: float) -> Iterator[Connection]:
@@ -172,8 +174,6 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    for pool in tuple(_pools):
-        pool.begin_anew()
     _forking.release()
 
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from prebuilds.adapters.listening import Listening, Notice, listen_again_in_children
+from prebuilds.adapters.listening import Listening, Notice
 from prebuilds.adapters.sqlite.rows import write_instant
 from prebuilds.adapters.sqlite.store import SQLiteStore
 from prebuilds.errors import InvalidValueError
@@ -23,8 +23,6 @@ from prebuilds.runtime.publishing import refuse_in_transaction
 
 _INTERVAL = timedelta(milliseconds=200)
 _RETENTION = timedelta(minutes=10)
-
-_all = listen_again_in_children()
 
 
 class NoticeTable:
@@ -89,7 +87,6 @@ class SQLitePubSub:
         self._clock = clock
         self._feed = NoticeTable(store, interval=interval, clock=clock)
         self._listening = Listening(self._feed, name="prebuilds-sqlite-pubsub")
-        _all.add(self._listening)
 
     def publish(self, message: Message) -> None:
         refuse_in_transaction()

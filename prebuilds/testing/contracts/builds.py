@@ -124,8 +124,8 @@ def no_build_ends_before_it_began(lab: Lab) -> None:
         expected = _evolve_build(expected_workspace("w"), status=BuildStatus.FAILED, finished_at=at(0))
         expect(seen, expected, "finish_build() by a clock that is a second behind")
     with lab.store.transaction(read_only=True) as tx:
-        seen = [(build.id, build.finished_at) for build in list_outcomes(tx)]
-        expect(seen, [("w-1", at(0))], "the build and its end, in list_builds(),")
+        ends = [(build.id, build.finished_at) for build in list_outcomes(tx)]
+    expect(ends, [("w-1", at(0))], "the build and its end, in list_builds(),")
 
 
 @store_check(CHECKS, "BuildWrites", "A build moves from PENDING by RUNNING to a final status, and never back.")
