@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.errors import CommitUnknownError, LeaseLostError, NoRoomError
+from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.building import finish_build
-from prebuilds.runtime.calls import LimitedCalls
+from prebuilds.runtime.calls import LimitedCalls, PutOffError
 from prebuilds.runtime.effects import (
     AddMembership,
     CancelBuild,
@@ -69,6 +69,7 @@ class Executor:
         self._lease = lease
         self._clock = clock
         self._calls = calls
+        self._hanging: set[str] = set()  # presets with a call that did not return in this pass
         self._ways: dict[type, Callable[[Any], None]] = {
             SubmitBuild: self._submit_build,
             CancelBuild: self._cancel_build,
@@ -92,7 +93,7 @@ class Executor:
         try:
             self._lease.renew_if_due()
             self._ways[type(effect)](effect)
-        except _SkippedError as skipped:
+        except (_SkippedError, PutOffError) as skipped:
             return OutcomeStatus.SKIPPED, str(skipped)
         except _HeldError as held:
             return OutcomeStatus.HELD, str(held)
@@ -108,7 +109,7 @@ class Executor:
         return self._store.transaction(lease=self._lease.lease)
 
     def _submit_build(self, effect: SubmitBuild) -> None:
-        self._submit(effect.request, effect.template_version_id)
+        self._submit(effect.preset_id, effect.request, effect.template_version_id)
 
     def _cancel_build(self, effect: CancelBuild) -> None:
         with self._transaction() as tx:
@@ -127,6 +128,7 @@ class Executor:
             tx.add_membership(effect.organization_id)
 
     def _create_prebuild(self, effect: CreatePrebuild) -> None:
+        self._require_builder(effect.preset_id)
         try:
             is_inserted = self._insert(effect)
         except (LeaseLostError, TimeoutError, CommitUnknownError):
@@ -136,7 +138,7 @@ class Executor:
             raise
         if not is_inserted:
             raise _SkippedError(_SKIPPED_CREATE)
-        self._submit(effect.request, effect.request.template_version_id or "")
+        self._submit(effect.preset_id, effect.request, effect.request.template_version_id or "")
 
     def _insert(self, effect: CreatePrebuild) -> bool:
         with self._transaction() as tx:
@@ -151,22 +153,36 @@ class Executor:
             tx.count(effect.preset_id, Counter.FAILED)
 
     def _delete_prebuild(self, effect: DeletePrebuild) -> None:
+        self._require_builder(effect.preset_id)
         request = effect.request
         with self._transaction() as tx:
             if not tx.insert_delete(request, now=self._clock.now()):
                 raise _SkippedError(_SKIPPED_DELETE)
             workspace = tx.get_workspace(request.workspace_id)
         if workspace:
-            self._submit(request, workspace.last_build.template_version_id)
+            self._submit(effect.preset_id, request, workspace.last_build.template_version_id)
 
-    def _submit(self, request: BuildRequest, template_version_id: str) -> None:
+    def _require_builder(self, preset_id: str) -> None:
+        """Before anything is written that only a call to the builder completes. Raises what puts the effect off."""
+        self._require_answers(preset_id)
+        self._calls.require_place(preset_id)
+
+    def _require_answers(self, preset_id: str) -> None:
+        """One call that hangs is waited for in a pass, for each preset, so that the others' next pass comes."""
+        if preset_id in self._hanging:
+            raise _SkippedError("an earlier call of the preset did not return in time")
+
+    def _submit(self, preset_id: str, request: BuildRequest, template_version_id: str) -> None:
         def submit() -> None:
             self._builder.submit(request, template_version_id, timeout=self._calls.timeout)
 
+        self._require_answers(preset_id)
         self._lease.renew_if_due()
         try:
-            self._calls.call("the builder's submit", submit)
-        except TimeoutError:
+            self._calls.call("the builder's submit", submit, key=request.build_id, group=preset_id)
+        except (TimeoutError, PutOffError) as error:
+            if isinstance(error, CallTimedOutError):
+                self._hanging.add(preset_id)
             raise  # nobody knows whether it was taken, so it stays to be submitted again
         except Exception as error:
             has_no_room = _is_want_of_room(error, request)

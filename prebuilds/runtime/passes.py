@@ -3,6 +3,7 @@
 - Presets are independent. Each has a worker of its own, and what fails for one stops no other.
 - Workers never take more than half of the store's connections, so that claims and messages always find one.
 - After a create that failed, the other creates of that preset are left for a later pass, which backs off first.
+- After a call to the builder that did not return in time, all other calls for that preset are left for a later pass.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from prebuilds.runtime.scheduling import ScheduleLog
 from prebuilds.runtime.shards import ShardReads
 
 _log = logging.getLogger(__name__)
+_CALLS_PER_WORKER = 4  # a worker waits for one; the others are what it has given up on
+_LEAST_CALLS = 8
 _STOPS_CREATES = {
     OutcomeStatus.FAILED: "an earlier create of the preset failed",
     OutcomeStatus.HELD: "the builder has no room for the preset",
@@ -54,7 +57,8 @@ class Passes:
         self._reset()
 
     def _reset(self) -> None:
-        self._calls = LimitedCalls(most=self._workers, timeout=self._options.submit_timeout)
+        most = max(_CALLS_PER_WORKER * self._workers, _LEAST_CALLS)
+        self._calls = LimitedCalls(most=most, timeout=self._options.submit_timeout, clock=self._options.clock)
         self._passing = threading.Lock()
         self._held: HeldLease | None = None
         self._room = RoomWaits(self._options.policy)
@@ -121,7 +125,13 @@ class Passes:
         if fleet.is_paused:
             return None
         room = [self._room.find_end(decision.preset_id) for decision in made]
-        instants = (made.next_change_at, find_next_retry_at(fleet, self._options.policy, made.now), *room)
+        wait = self._calls.find_wait()
+        instants = (
+            made.next_change_at,
+            find_next_retry_at(fleet, self._options.policy, made.now),
+            self._options.clock.now() + wait if wait else None,
+            *room,
+        )
         return min((at for at in instants if at), default=None)
 
     def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:

@@ -64,7 +64,7 @@ class ReconciliationResult:
     """What a pass did. `presets` has those that something was to be done for, in the order of the plan.
 
     `next_change_at` is when the loop should look again though nothing happens: the plan's own (R12), or when a delete
-    that failed is to be tried again.
+    that failed, or a call to the builder that timed out, is to be tried again.
     """
 
     status: PassStatus = attrs.field(validator=member_of(PassStatus))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 
 from prebuilds import BuildStatus, InvalidValueError, Transition
-from prebuilds.errors import CallTimedOutError, UnresolvedVersionError
+from prebuilds.errors import UnresolvedVersionError
 from prebuilds.runtime import (
     PREBUILDS_CHANGED,
     BuildRequest,
@@ -17,8 +16,7 @@ from prebuilds.runtime import (
     WorkspaceBuild,
     resolve_template_version,
 )
-from prebuilds.runtime.calls import LimitedCalls
-from runtime.world import NOW, SECOND, World, make_preset
+from runtime.world import NOW, World, make_preset
 
 DELETE = BuildRequest(build_id="b", workspace_id="w", transition=Transition.DELETE)
 START = BuildRequest(
@@ -107,32 +105,3 @@ def test_replaced_resources_are_counted() -> None:
     world = World()
     world.reports.replace_resource("p")
     assert world.list_counters() == {("p", Counter.RESOURCE_REPLACED): 1}
-
-
-def test_a_limited_call_raises_what_the_function_raises() -> None:
-    """And frees its place, however it ends."""
-    calls = LimitedCalls(most=1, timeout=SECOND)
-
-    def fail() -> None:
-        raise OSError("no route")
-
-    for _ in range(3):
-        with pytest.raises(OSError, match="no route"):
-            calls.call("submit", fail)
-    calls.call("submit", lambda: None)
-
-
-def test_calls_that_hang_keep_their_places_and_no_more() -> None:
-    """Further calls are given up on without a thread of their own."""
-    leave, begun = threading.Event(), []
-    calls = LimitedCalls(most=2, timeout=SECOND / 50)
-
-    def hang() -> None:
-        begun.append(1)
-        leave.wait(60)
-
-    for _ in range(4):
-        with pytest.raises(CallTimedOutError, match=r"submit did not return within 0\.02 s"):
-            calls.call("submit", hang)
-    assert len(begun) == 2
-    leave.set()

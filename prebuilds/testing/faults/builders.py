@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
@@ -25,8 +26,10 @@ class Script(Enum):
     """It is taken, and fails."""
     REFUSE = "refuse"
     """It is not taken: `submit` raises."""
+    TIME_OUT = "time_out"
+    """Nobody knows whether it is taken: `submit` raises `TimeoutError` at once, so that a run is the same each time."""
     HANG = "hang"
-    """Nobody knows whether it is taken: `submit` raises `TimeoutError`."""
+    """`submit` does not return before `release` is called; then it is taken, and succeeds."""
 
 
 OnSubmit = Callable[[BuildRequest, str], None]
@@ -49,6 +52,7 @@ class ScriptedBuilder:
         self._queue: list[BuildRequest] = []
         self._taken: dict[str, str] = {}
         self._begun: set[str] = set()
+        self._released = threading.Event()
         self.failed: list[BuildRequest] = []
         self.resources: dict[str, str] = {}
         """The template version that each resource was made with, by the id of its workspace."""
@@ -56,13 +60,19 @@ class ScriptedBuilder:
     def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
         self._on_submit(request, template_version_id)
         script = self._script(request)
-        if script is Script.HANG:
+        if script is Script.TIME_OUT:
             raise TimeoutError(f"not within {timeout.total_seconds():g} s")
+        if script is Script.HANG:
+            self._released.wait()
         if script is Script.REFUSE:
             raise ConnectionRefusedError(f"the builder takes nothing of {request.preset_id or request.workspace_id}")
         if request.build_id not in self._taken:
             self._taken[request.build_id] = template_version_id
             self._queue.append(request)
+
+    def release(self) -> None:
+        """Let every `submit` that hangs return, now and from now on. A test that has some hang ends with this."""
+        self._released.set()
 
     def step(self) -> bool:
         """One step of the build that was taken first: it begins, or it ends. Returns whether there was one."""

@@ -165,7 +165,7 @@ SITUATIONS = {
         Situation(preset=_preset("failing", 2), set_up=_nothing, script=Script.FAIL, is_hopeless=True),
         Situation(preset=_preset("refused", 2), set_up=_nothing, script=Script.REFUSE, is_hopeless=True),
         Situation(preset=_preset(BROKEN, 2), set_up=_nothing, is_hopeless=True),
-        Situation(preset=_preset("hanging", 2), set_up=_nothing, script=Script.HANG, is_hopeless=True),
+        Situation(preset=_preset("hanging", 2), set_up=_nothing, script=Script.TIME_OUT, is_hopeless=True),
     )
 }
 """By the name of their preset."""

@@ -163,7 +163,7 @@ def test_the_scripted_builder_does_each_build_once_and_step_by_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "error"), [(Script.REFUSE, ConnectionRefusedError), (Script.HANG, TimeoutError), (Script.FAIL, None)]
+    ("script", "error"), [(Script.REFUSE, ConnectionRefusedError), (Script.TIME_OUT, TimeoutError), (Script.FAIL, None)]
 )
 def test_the_scripted_builder_fails_as_its_script_says(script: Script, error: type[Exception] | None) -> None:
     """It takes the build and fails, or does not take it."""
@@ -175,6 +175,20 @@ def test_the_scripted_builder_fails_as_its_script_says(script: Script, error: ty
         builder.submit(START, "v", timeout=HOUR)
     builder.work()
     assert (builder.resources, builder.failed) == ({}, [] if error else [START])
+
+
+def test_a_build_that_hangs_is_taken_once_it_is_released() -> None:
+    """Until then `submit` does not return, whatever its time-out; later ones return at once."""
+    _, builder = make_builder(Script.HANG)
+    thread = threading.Thread(target=builder.submit, args=(START, "v"), kwargs={"timeout": timedelta()}, daemon=True)
+    thread.start()
+    thread.join(0.02)
+    assert (thread.is_alive(), builder.step()) == (True, False)
+    builder.release()
+    thread.join(60)
+    builder.submit(START, "v", timeout=HOUR)
+    builder.work()
+    assert builder.resources == {"w": "v"}
 
 
 def test_a_stale_store_shows_what_was_there_some_commits_ago() -> None:

@@ -1,0 +1,261 @@
+"""Calls to the host: limited in time and number, one at a time for each build, and put off after time-outs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from prebuilds.errors import CallTimedOutError
+from prebuilds.runtime.calls import SOON, LimitedCalls, PutOffError
+from prebuilds.runtime.delays import Delays, calculate_delay
+from prebuilds.testing.clocks import ManualClock
+from runtime.world import MINUTE, NOW, SECOND
+
+LONG = 60.0
+
+
+class Line:
+    """Calls over one line, on which those of `hang` hang until `release`. `made` has the keys of all calls."""
+
+    def __init__(self, *, most: int = 8, timeout: timedelta = SECOND / 50) -> None:
+        self.clock = ManualClock(NOW)
+        self.calls = LimitedCalls(most=most, timeout=timeout, clock=self.clock)
+        self.made: list[str] = []
+        self._leave = threading.Event()
+
+    def call(self, key: str, *, group: str = "web", error: BaseException | None = None) -> None:
+        def function() -> None:
+            self.made.append(key)
+            if error:
+                raise error
+
+        self.calls.call("submit", function, key=key, group=group)
+
+    def hang(self, key: str, *, group: str = "web", error: BaseException | None = None) -> None:
+        """A call that does not return in time; once released it ends, or raises the error."""
+
+        def function() -> None:
+            self.made.append(key)
+            self._leave.wait(LONG)
+            if error:
+                raise error
+
+        with pytest.raises(CallTimedOutError, match=r"submit did not return within 0\.02 s"):
+            self.calls.call("submit", function, key=key, group=group)
+
+    def release(self) -> None:
+        """Let all that hang end, and wait for it."""
+        self._leave.set()
+        for thread in threading.enumerate():
+            if thread.name == "prebuilds: submit":
+                thread.join(LONG)
+        self._leave.clear()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    made = Line()
+    yield made
+    made.release()
+
+
+def test_a_call_raises_what_the_function_raises(line: Line) -> None:
+    """However often; its place is free again."""
+    for _ in range(20):
+        with pytest.raises(OSError, match="no route"):
+            line.call("b", error=OSError("no route"))
+    line.call("b")
+    assert line.made == ["b"] * 21
+
+
+def test_a_build_is_not_called_for_again_while_a_call_hangs(line: Line) -> None:
+    """However much time passes. Other builds are."""
+    line.hang("b")
+    line.clock.advance(1000 * MINUTE)
+    for _ in range(3):
+        with pytest.raises(PutOffError, match="an earlier call of submit for this build has not returned"):
+            line.call("b")
+    line.call("c")
+    assert line.made == ["b", "c"]
+
+
+@pytest.mark.parametrize("error", [None, OSError("no route")])
+def test_a_late_answer_is_that_of_the_next_call(line: Line, error: Exception | None) -> None:
+    """The host is not asked again. Once the answer was given, it is forgotten."""
+    line.hang("b", error=error)
+    line.release()
+    if error:
+        with pytest.raises(OSError, match="no route"):
+            line.call("b")
+    else:
+        line.call("b")
+    assert line.made == ["b"]
+    line.call("b")
+    assert line.made == ["b", "b"]
+
+
+def test_a_late_time_out_is_no_answer(line: Line) -> None:
+    """Nobody knows what became of the build, so the host is asked again."""
+    line.hang("b", error=TimeoutError("no answer"))
+    line.release()
+    line.call("b")
+    assert line.made == ["b", "b"]
+
+
+@pytest.mark.parametrize(("most", "share"), [(1, 1), (4, 1), (8, 2), (16, 4)])
+def test_a_group_takes_its_share_of_the_places(most: int, share: int) -> None:
+    """What hangs for one leaves places to the others. They are free again once the calls end."""
+    line = Line(most=most)
+    for number in range(share):
+        line.calls.require_place("web")
+        line.hang(f"b{number}")
+    for ask in (lambda: line.call("more"), lambda: line.calls.require_place("web")):
+        with pytest.raises(PutOffError, match=f"{share} of its calls to the builder have not returned"):
+            ask()
+    if most > share:
+        line.call("c", group="api")
+    line.release()
+    line.calls.require_place("web")
+    line.call("more")
+
+
+def test_there_are_no_more_threads_than_places() -> None:
+    """A call is put off at once, and never waits for a place: so none lasts longer than its time-out."""
+    line = Line(most=4)
+    for number in range(4):
+        line.hang(f"b{number}", group=f"p{number}")
+    with pytest.raises(PutOffError, match="4 calls to the builder have not returned"):
+        line.call("b", group="other")
+    assert sum(thread.name == "prebuilds: submit" for thread in threading.enumerate()) == 4
+    line.release()
+    line.call("b", group="other")
+
+
+def test_what_is_exhausted_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """For as long as it stays so: for a group, and for all."""
+    line = Line(most=4)
+
+    def exhaust() -> None:
+        for number in range(4):
+            line.hang(f"b{number}", group=f"p{number}")
+        for _ in range(3):
+            for group in ("p0", "p1", "other", "another"):
+                with pytest.raises(PutOffError):
+                    line.calls.require_place(group)
+
+    exhaust()
+    once = [
+        "p0: 1 of its calls to the builder have not returned; no more are made until one does",
+        "p1: 1 of its calls to the builder have not returned; no more are made until one does",
+        "all presets: 4 calls to the builder have not returned; no more are made until one does",
+    ]
+    assert [record.getMessage() for record in caplog.records] == once
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    line.release()
+    for number in range(4):
+        line.call(f"b{number}", group=f"p{number}")
+    exhaust()
+    assert [record.getMessage() for record in caplog.records] == once * 2
+    line.release()
+
+
+def test_a_place_is_given_back_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    """The system may have no more threads for a while. The call is put off, and the build has not failed."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(20):
+            with pytest.raises(PutOffError, match="no thread could be started for submit: can't start new thread"):
+                line.call("b")
+    line.call("b")
+    assert line.made == ["b"]
+
+
+def test_time_outs_put_a_build_off_for_longer_and_longer(line: Line) -> None:
+    """At once after the first; then after 15 s, and twice as long each further time. An answer begins anew."""
+    for delay in (0, 0, 15, 30, 60):
+        if delay:
+            line.clock.advance(delay * SECOND - timedelta.resolution)
+            with pytest.raises(PutOffError, match="submit has timed out for this build, and waits to be called again"):
+                line.call("b")
+            assert line.calls.find_wait() == timedelta.resolution
+            line.clock.advance(timedelta.resolution)
+        assert line.calls.find_wait() is None
+        with pytest.raises(TimeoutError, match="no answer"):
+            line.call("b", error=TimeoutError("no answer"))
+        line.call("other")
+    line.clock.advance(120 * SECOND)
+    line.call("b")
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            line.call("b", error=TimeoutError("no answer"))
+
+
+def test_delays_end_somewhere() -> None:
+    """They are 10 minutes at most, however often it was tried."""
+    delays = [calculate_delay(times).total_seconds() for times in range(1, 11)]
+    assert delays == [0, 15, 30, 60, 120, 240, 480, 600, 600, 600]
+    assert calculate_delay(10**9) == 10 * MINUTE
+
+
+def test_a_call_that_hangs_is_looked_at_again_soon(line: Line) -> None:
+    """Whether it has ended; so a late answer is taken before long, however long the interval is."""
+    assert line.calls.find_wait() is None
+    line.hang("b")
+    assert line.calls.find_wait() == SOON
+    line.release()
+    assert line.calls.find_wait() is None
+
+
+def test_what_nobody_asks_for_is_forgotten(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the answers for builds that were canceled meanwhile, and their delays: memory stays bounded."""
+    monkeypatch.setattr("prebuilds.runtime.calls._MOST_KEPT", 3)
+    monkeypatch.setattr("prebuilds.runtime.delays._MOST_KEPT", 3)
+    for number in range(6):
+        line.hang(f"b{number}")
+        line.release()
+    line.call("c")
+    assert list(line.calls._calls) == ["b3", "b4", "b5"]
+    delays = Delays(line.clock)
+    for number in range(6):
+        delays.add(f"b{number}")
+    assert list(delays._delays) == ["b3", "b4", "b5"]
+
+
+def test_one_build_is_called_for_once_however_many_ask(line: Line) -> None:
+    """At the same time, from several threads."""
+    together = threading.Barrier(8)
+    put_off: list[PutOffError] = []
+    leave = threading.Event()
+
+    def function() -> None:
+        line.made.append("b")
+        leave.wait(LONG)
+
+    def ask() -> None:
+        together.wait(LONG)
+        try:
+            line.calls.call("submit", function, key="b", group="web")
+        except PutOffError as error:
+            put_off.append(error)
+        except CallTimedOutError:
+            pass
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    _run(threads)
+    assert (line.made, len(put_off)) == (["b"], 7)
+    leave.set()
+
+
+def _run(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
