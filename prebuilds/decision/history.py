@@ -5,7 +5,8 @@
 - Only builds of the preset's own version count, and only those begun after its last reset: what another version did
   says nothing about this one, and a reset forgives.
 - Clocks differ. An outcome that is dated after `now` has been seen, so it counts as if it ended at `now`. A replay of
-  the past sees what had not happened yet, and hides it.
+  the past sees what had not happened yet, and hides it. A build that was begun after `now` was begun by a clock that
+  has been put back since: a backoff that waited for it would last as long as that clock was ahead.
 - A backoff ranks builds by when they ended, as a slow build that fails counts from its failure. A hard limit ranks
   attempts by when they began, and that is always told by one clock: the loop's own.
 - Both answers are pure functions of builds and instants, so that forgetting and resetting need no state of their own.
@@ -124,7 +125,9 @@ def is_of_version(build: Build, preset: Preset | None) -> bool:
 def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, policy: Policy) -> Backoff | None:
     depth = max(preset.desired_instances, calculate_target(preset, now).desired)
     failures = [
-        outcome for outcome in latest if outcome.is_failure and now - outcome.ended_at <= policy.backoff_lookback
+        outcome
+        for outcome in latest
+        if outcome.is_failure and outcome.begun_at <= now and now - outcome.ended_at <= policy.backoff_lookback
     ]
     if not failures or failures[0] not in latest[:depth]:
         return None

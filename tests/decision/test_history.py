@@ -103,6 +103,13 @@ def test_an_outcome_from_a_clock_that_is_ahead_counts_from_now_on(ahead: timedel
     assert limit(failure, policy=once, is_replay=True) == ()
 
 
+def test_a_build_that_a_clock_began_which_was_put_back_holds_nothing_up() -> None:
+    """Else the backoff would last until that instant has come, however far ahead it lies."""
+    ahead = NOW + 24 * HOUR
+    assert calculate(make_build(1, FAILED, created_at=ahead, finished_at=ahead)) == ()
+    assert len(calculate(make_build(1, FAILED, created_at=NOW, finished_at=ahead))) == 1
+
+
 def test_a_mended_version_starts_with_a_clean_slate() -> None:
     """What another version did says nothing about it; going back brings that back (field case 22)."""
     failures = [make_build(number, FAILED, ago=number, template_version_id="v1") for number in range(3)]
