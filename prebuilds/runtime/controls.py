@@ -106,31 +106,38 @@ def _set_paused(tx: Transaction, *, paused: bool) -> None:
 
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
+    """Date it no later than what is there needs, as `now` may be ahead; give up what `now`, if it is behind, misses."""
     _require_preset(tx, preset_id)
     tx.set_invalidated(preset_id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
-    created = [workspace.created_at for workspace in tx.list_prebuilds(preset_id)]
-    latest = max(created, default=now)
-    if latest >= now:
+    prebuilds = tx.list_prebuilds(preset_id)
+    latest = max((workspace.created_at for workspace in prebuilds), default=now)
+    if latest < now:
         tx.set_invalidated(preset_id, at=latest + datetime.resolution)
+    for workspace in prebuilds:
+        if workspace.created_at >= now:
+            give_up(tx, workspace.id, now=now)
     tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
 
 
 def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
     for preset in presets:
-        tx.set_reset(preset.id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
-        begun = _find_last_begun(tx, preset.id, now)
-        if begun > now:
-            tx.set_reset(preset.id, at=begun)
-        if preset.prebuild_status is PrebuildStatus.HARD_LIMITED:
-            tx.set_prebuild_status(preset.id, PrebuildStatus.HEALTHY)
+        is_limited = preset.prebuild_status is PrebuildStatus.HARD_LIMITED
+        # Before anything is read: whoever adds a prebuild now waits for this.
+        tx.set_prebuild_status(preset.id, PrebuildStatus.HEALTHY if is_limited else preset.prebuild_status)
+        begun = _list_begun(tx, preset.id, now)
+        if begun:
+            tx.set_reset(preset.id, at=max(begun))
         tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset.id))
 
 
-def _find_last_begun(tx: Transaction, preset_id: str, now: datetime) -> datetime:
-    """When the last build of the preset began, if that is after `now`."""
+def _list_begun(tx: Transaction, preset_id: str, now: datetime) -> Sequence[datetime]:
+    """What is to be forgiven: when the last builds of the preset began, and when it was last reset, if at all.
+
+    `now` is no bound, as it may be ahead: what failed until then would be forgiven beforehand.
+    """
     begun = [workspace.last_build.created_at for workspace in tx.list_prebuilds(preset_id)]
     begun += [build.created_at for build in tx.list_builds(ended_since=now, latest=1, preset_id=preset_id)]
-    return max([now, *begun])
+    return [*begun, *(at for _, at in tx.list_resets(preset_id))] if begun else ()
 
 
 def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:
