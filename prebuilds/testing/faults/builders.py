@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import Enum
 
 from prebuilds.decision.models import Transition
+from prebuilds.errors import NoRoomError
 from prebuilds.runtime.building import BuildReports
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Clock, Store
@@ -36,7 +37,11 @@ OnSubmit = Callable[[BuildRequest, str], None]
 
 
 class ScriptedBuilder:
-    """A `WorkspaceBuilder` for tests. `script` says what becomes of a build, and `on_submit` is told of each submit."""
+    """A `WorkspaceBuilder` for tests.
+
+    `script` says what becomes of a build, `has_room` whether a start can be taken now, and `on_submit` is told of each
+    submit.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,9 @@ class ScriptedBuilder:
         *,
         script: Callable[[BuildRequest], Script] = lambda _: Script.SUCCEED,
         on_submit: OnSubmit = lambda _request, _version: None,
+        has_room: Callable[[BuildRequest], bool] = lambda _: True,
     ) -> None:
+        self._has_room = has_room
         self._reports = BuildReports(store, clock=clock)
         self._script = script
         self._on_submit = on_submit
@@ -67,12 +74,19 @@ class ScriptedBuilder:
         if script is Script.REFUSE:
             raise ConnectionRefusedError(f"the builder takes nothing of {request.preset_id or request.workspace_id}")
         if request.build_id not in self._taken:
+            if request.transition is Transition.START and not self._has_room(request):
+                raise NoRoomError(f"for {request.preset_id}")
             self._taken[request.build_id] = template_version_id
             self._queue.append(request)
 
     def release(self) -> None:
         """Let every `submit` that hangs return, now and from now on. A test that has some hang ends with this."""
         self._released.set()
+
+    @property
+    def starting(self) -> Sequence[BuildRequest]:
+        """The starts that were taken and have not ended."""
+        return [request for request in self._queue if request.transition is Transition.START]
 
     def step(self) -> bool:
         """One step of the build that was taken first: it begins, or it ends. Returns whether there was one."""

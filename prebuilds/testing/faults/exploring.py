@@ -17,6 +17,11 @@ from prebuilds.testing.faults.situations import CURABLE, HOPELESS, SITUATIONS, F
 
 OnRun = Callable[[Run], None]
 _DAY = 86_400
+_ENDING = ("make_unready", "lose", "release", "retire", "forget")
+_ACTED = (
+    Scenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
+    Scenario(situations=["limited"], rounds=2, seed=1, events=["reset"]),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -43,14 +48,23 @@ class Explored:
 def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
     """The small worlds for a host, from small to large.
 
-    Each situation alone, all of them while paused, one with presets that nothing can be done for, one with a clock
-    that jumps forward and one with a clock that jumps back, and all situations at once.
+    Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, one in which single
+    workspaces are ended and one in which a limit is, all situations while paused, one with presets that nothing can be
+    done for, and all situations at once.
     """
     names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
     paused = [] if Feature.PAUSE in without else [Scenario(situations=names, is_paused=True)]
     jumps = [Scenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
     starving = [Scenario(situations=[*HOPELESS, "grow"])]
-    return [*(Scenario(situations=[name]) for name in names), *jumps, *paused, *starving, Scenario(situations=names)]
+    acted = [world for world in _ACTED if world.situations[0] in names]
+    return [
+        *(Scenario(situations=[name]) for name in names),
+        *jumps,
+        *acted,
+        *paused,
+        *starving,
+        Scenario(situations=names),
+    ]
 
 
 def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *, most_runs: int | None) -> Explored:

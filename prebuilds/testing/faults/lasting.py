@@ -9,6 +9,7 @@ import attrs
 
 from prebuilds.decision.models import Policy, PrebuildStatus, Transition
 from prebuilds.runtime.claims import Claims
+from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.publishing import OutboxRelay
 from prebuilds.testing.faults.builders import Script
@@ -32,6 +33,7 @@ class Law:
     check: Callable[[World], None]
     policy: Policy = attrs.field(factory=Policy)
     failing: Transition | None = None
+    host_skew: int = 0
     needs: frozenset[Feature] = frozenset()
 
     def script(self, request: BuildRequest) -> Script:
@@ -44,7 +46,7 @@ def run_law(make_store: MakeStore, law: Law) -> None:
     store = make_store()
     try:
         with explained(f'replay_reconciler(make_store, "{law.name}")'), quiet():
-            scenario = Scenario(situations=[law.preset])
+            scenario = Scenario(situations=[law.preset], host_skew=law.host_skew)
             law.check(World(store, scenario, policy=law.policy, script=law.script))
     finally:
         close(store)
@@ -63,6 +65,21 @@ def _back_off(world: World) -> None:
         waited += tries * world.policy.backoff_interval
         tries += at_once
     _check_tries(world, tries)
+
+
+def _reset_and_back_off(world: World) -> None:
+    """A reset forgives what has failed before it, and nothing after, whatever the clock of who makes it says."""
+    process = ReconcilerProcess(world, world.inject("r1"))
+    for _ in range(2):
+        Controls(world.store, clock=world.host_clock).reset("grow")
+        process.run()
+        world.builder.work()
+        world.clock.advance(INTERVAL)
+    tries = len(world.builder.failed)
+    world.builder.failed.clear()
+    if tries != 2 * _count_at_once(world):
+        raise Violated(Invariant.BOUNDED, f"{tries} builds were tried after two resets")
+    _back_off(world)
 
 
 def _come_to_an_end(world: World) -> None:
@@ -105,7 +122,8 @@ def _unmark(world: World) -> None:
     process = ReconcilerProcess(world, world.inject("r0"))
     process.run()
     with world.store.transaction() as tx:
-        Scene(tx, world.builder.resources).run(world.situations["limited"].preset, "late", at=world.clock.now())
+        scene = Scene(tx, world.builder.resources, world.host)
+        scene.run(world.situations["limited"].preset, "late", at=world.clock.now())
     process.run()
     status = world.watch.read().presets["limited"].prebuild_status
     if status is not PrebuildStatus.HEALTHY:
@@ -128,6 +146,38 @@ LAWS = {
             preset="grow",
             check=_come_to_an_end,
             failing=Transition.START,
+            needs=frozenset({Feature.HISTORY}),
+        ),
+        *(
+            Law(
+                name=f"failed_starts_back_off_by_a_clock_{name}",
+                preset="grow",
+                check=_back_off,
+                policy=_UNLIMITED,
+                failing=Transition.START,
+                host_skew=skew,
+                needs=frozenset({Feature.HISTORY}),
+            )
+            for name, skew in (("ahead", 900), ("behind", -900))
+        ),
+        *(
+            Law(
+                name=f"failed_starts_back_off_after_a_reset_by_a_clock_{name}",
+                preset="grow",
+                check=_reset_and_back_off,
+                policy=_UNLIMITED,
+                failing=Transition.START,
+                host_skew=skew,
+                needs=frozenset({Feature.HISTORY}),
+            )
+            for name, skew in (("ahead", 900), ("behind", -900))
+        ),
+        Law(
+            name="failed_starts_come_to_an_end_by_a_clock_ahead",
+            preset="grow",
+            check=_come_to_an_end,
+            failing=Transition.START,
+            host_skew=900,
             needs=frozenset({Feature.HISTORY}),
         ),
         Law(name="failed_deletes_back_off", preset="shrink", check=_back_off, failing=Transition.DELETE),

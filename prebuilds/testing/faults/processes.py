@@ -20,7 +20,7 @@ from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import ReconciliationResult
 from prebuilds.testing.clocks import ManualClock
-from prebuilds.testing.faults.acts import Act
+from prebuilds.testing.faults.acts import Act, Stage
 from prebuilds.testing.faults.clocks import JumpingClock
 from prebuilds.testing.faults.injection import Injector
 from prebuilds.testing.faults.modes import CrashedError
@@ -39,6 +39,14 @@ class Surroundings(Protocol):
 
     clock: ManualClock
     policy: Policy
+
+    def set_stage(self, injector: Injector) -> Stage:
+        """Where the next act of a person takes place, whose way out this is."""
+        ...
+
+    def look(self) -> None:
+        """See what has changed, after something that no commit shows."""
+        ...
 
     def connect(self, injector: Injector) -> Store:
         """The store, as the process of this injector sees it."""
@@ -170,9 +178,10 @@ class ClaimantProcess:
 class PersonProcess:
     """Does what people do, one event after the other; each takes effect or not."""
 
-    def __init__(self, world: Surroundings, injector: Injector, acts: tuple[Act, ...]) -> None:
+    def __init__(self, world: Surroundings, injector: Injector, acts: tuple[Act, ...], preset_id: str) -> None:
         self._world = world
         self._acts = acts
+        self._preset_id = preset_id
         self.injector = injector
 
     def run(self) -> None:
@@ -180,6 +189,7 @@ class PersonProcess:
         for act in self._acts:
             try:
                 self.injector.restart()
-                act(self._world.connect(self.injector), self._world.clock)
+                act(self._world.set_stage(self.injector), self._preset_id)
+                self._world.look()
             except (CrashedError, ConnectionError, TimeoutError):
                 continue

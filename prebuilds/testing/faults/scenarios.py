@@ -35,6 +35,7 @@ class Scenario:
     each further reconciler is `skew` seconds ahead of the one before, and all jump by `jump` seconds after the first
     pass. Snapshots are `lag` commits old, and the state after the commit `hides` is never seen. `messages` is what may
     become of those to the loop, `events` what people do meanwhile. With `is_paused` reconciliation is paused at first.
+    The host's clock, by which its builder reports and its people act, is `host_skew` seconds ahead of the right one.
     """
 
     situations: tuple[str, ...] = attrs.field(converter=to_tuple, validator=_SITUATIONS)
@@ -50,6 +51,7 @@ class Scenario:
     messages: tuple[Delivery, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Delivery))
     events: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_EVENTS)
     faults: tuple[Fault, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Fault))
+    host_skew: int = attrs.field(default=0, validator=_SECONDS)
 
     def __str__(self) -> str:
         words = [",".join(self.situations)]
@@ -106,4 +108,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "messages": _read_messages,
     "events": _read_events,
     "faults": _read_faults,
+    "host_skew": int,
 }

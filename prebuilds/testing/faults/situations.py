@@ -14,9 +14,10 @@ import attrs
 
 from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.runtime.building import PREBUILDS_CHANGED
-from prebuilds.runtime.models import BuildRequest, Message
+from prebuilds.runtime.models import BuildRequest, Message, Take
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.builders import Script
+from prebuilds.testing.faults.stopping import StoppingStore
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 BROKEN = "broken"
@@ -47,10 +48,11 @@ class Feature(Enum):
 
 @attrs.define
 class Scene:
-    """Where a situation is set up: a transaction of the store, and what the builder has made."""
+    """Where a situation is set up: a transaction of the store, what the builder has made, and what the host stops."""
 
     tx: Transaction
     resources: dict[str, str]
+    host: StoppingStore
 
     def add(self, preset: Preset, suffix: str, *, at: datetime = _LONG_AGO) -> BuildRequest:
         """A prebuild of the preset whose first build is PENDING and has been submitted."""
@@ -78,7 +80,8 @@ class Scene:
 class Situation:
     """One preset and what is set up of it; `needs` is what the host must have for it to make sense.
 
-    `script` is what becomes of its starts, for good; `is_hopeless` tells that its pool never fills.
+    `script` is what becomes of its starts, for good; `is_hopeless` tells that its pool never fills. With `room` the
+    builder has room for so many of it at once.
     """
 
     preset: Preset
@@ -86,6 +89,7 @@ class Situation:
     needs: Feature | None = None
     script: Script = Script.SUCCEED
     is_hopeless: bool = False
+    room: int | None = None
 
 
 def _preset(name: str, desired: int, **more: object) -> Preset:
@@ -99,6 +103,23 @@ def _nothing(_scene: Scene, _preset: Preset) -> None:
 def _run_two(scene: Scene, preset: Preset) -> None:
     scene.run(preset, "a")
     scene.run(preset, "b", at=_LATELY)
+
+
+def _run_two_old(scene: Scene, preset: Preset) -> None:
+    scene.run(preset, "a")
+    scene.run(preset, "b")
+
+
+def _stop_one(scene: Scene, preset: Preset) -> None:
+    _run_two_old(scene, preset)
+    scene.host.stop(f"{preset.id}-a", at=_LATELY)
+
+
+def _claim_two(scene: Scene, preset: Preset) -> None:
+    _run_two(scene, preset)
+    scene.run(preset, "c", at=_LATELY)
+    for owner in ("ann", "bob"):
+        scene.tx.take_prebuild(Take(preset_id=preset.id, owner_id=owner, name="dev", claimed_at=_LATELY))
 
 
 def _retire(scene: Scene, preset: Preset) -> None:
@@ -147,7 +168,10 @@ SITUATIONS = {
         Situation(preset=_preset("steady", 2), set_up=_run_two),
         Situation(preset=_preset("grow", 2), set_up=_nothing),
         Situation(preset=_preset("shrink", 1), set_up=_run_two),
+        Situation(preset=_preset("claimed", 2), set_up=_claim_two, needs=Feature.CLAIMS),
+        Situation(preset=_preset("stopped", 2), set_up=_stop_one),
         Situation(preset=_preset("expired", 2, ttl=_TTL), set_up=_run_two),
+        Situation(preset=_preset("crowded", 2, ttl=_TTL), set_up=_run_two_old, room=2),
         Situation(preset=_preset("unsubmitted", 1), set_up=_leave_unsubmitted),
         Situation(preset=_preset("leftover", 1), set_up=_leave_leftovers),
         Situation(
@@ -162,8 +186,20 @@ SITUATIONS = {
         ),
         Situation(preset=_preset("told", 1), set_up=_tell, needs=Feature.OUTBOX),
         Situation(preset=_preset("limited", 1), set_up=_limit, needs=Feature.HISTORY),
-        Situation(preset=_preset("failing", 2), set_up=_nothing, script=Script.FAIL, is_hopeless=True),
-        Situation(preset=_preset("refused", 2), set_up=_nothing, script=Script.REFUSE, is_hopeless=True),
+        Situation(
+            preset=_preset("failing", 2),
+            set_up=_nothing,
+            needs=Feature.HISTORY,
+            script=Script.FAIL,
+            is_hopeless=True,
+        ),
+        Situation(
+            preset=_preset("refused", 2),
+            set_up=_nothing,
+            needs=Feature.HISTORY,
+            script=Script.REFUSE,
+            is_hopeless=True,
+        ),
         Situation(preset=_preset(BROKEN, 2), set_up=_nothing, is_hopeless=True),
         Situation(preset=_preset("hanging", 2), set_up=_nothing, script=Script.TIME_OUT, is_hopeless=True),
     )
@@ -172,3 +208,5 @@ SITUATIONS = {
 
 CURABLE = tuple(name for name, situation in SITUATIONS.items() if not situation.is_hopeless)
 HOPELESS = tuple(name for name, situation in SITUATIONS.items() if situation.is_hopeless)
+FAILING = ("failing", "refused")
+"""Those whose starts all fail, and that are tried again more and more seldom."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -16,16 +16,19 @@ from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.testing.clocks import ManualClock
-from prebuilds.testing.faults.acts import ACTS, Act
+from prebuilds.testing.faults.acts import ACTS, Stage
 from prebuilds.testing.faults.builders import Script, ScriptedBuilder
+from prebuilds.testing.faults.clocks import JumpingClock
+from prebuilds.testing.faults.expecting import Expectation
 from prebuilds.testing.faults.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
 from prebuilds.testing.faults.invariants import Invariant, Violated, Watch
 from prebuilds.testing.faults.messages import UnreliablePubSub
 from prebuilds.testing.faults.processes import INTERVAL, ClaimantProcess, PersonProcess, ReconcilerProcess
 from prebuilds.testing.faults.scenarios import Scenario
 from prebuilds.testing.faults.scheduling import Scheduler
-from prebuilds.testing.faults.situations import BROKEN, SITUATIONS, START, Scene, Situation
+from prebuilds.testing.faults.situations import BROKEN, FAILING, SITUATIONS, START, Scene, Situation
 from prebuilds.testing.faults.stale import StaleStore
+from prebuilds.testing.faults.stopping import StoppingStore
 
 _SECOND = timedelta(seconds=1)
 _MOST_WAITS = 10  # more than backoffs that end one after the other
@@ -44,16 +47,21 @@ class World:
         self.scenario = scenario
         self.policy = policy
         self.clock = ManualClock(START)
+        self.host_clock = JumpingClock(self.clock, offset=scenario.host_skew * _SECOND)
         self.situations = {name: SITUATIONS[name] for name in scenario.situations}
         self._hopeless = frozenset(name for name, found in self.situations.items() if found.is_hopeless)
-        self.store = store
+        self.store = self.host = StoppingStore(store)
         self._scheduler = Scheduler(scenario.seed, connections=store.max_connections)
-        self._stale = StaleStore(store, lag=scenario.lag, hides={scenario.hides})
+        self._stale = StaleStore(self.store, lag=scenario.lag, hides={scenario.hides})
         self._is_stale = bool(scenario.lag or scenario.hides)
-        self.watch = Watch(store, scenario, self.clock.now)
+        self.watch = Watch(self.store, scenario, self.clock.now)
         self._builder_way = self.inject("builder")
         self.builder = ScriptedBuilder(
-            self.connect(self._builder_way), self.clock, script=script or self._script, on_submit=self.watch.submit
+            self.connect(self._builder_way),
+            self.host_clock,
+            script=script or self._script,
+            on_submit=self.watch.submit,
+            has_room=self._has_room,
         )
         self.pubsub = UnreliablePubSub(*scenario.messages, seed=scenario.seed)
         self.reconcilers = [self._make_reconciler(number) for number in range(scenario.reconcilers)]
@@ -61,12 +69,23 @@ class World:
             ClaimantProcess(self, self.inject(f"c{number}"), scenario.situations)
             for number in range(scenario.claimants)
         ]
-        self.person = PersonProcess(self, self.inject("p"), tuple(self._list_acts()))
+        acts = tuple(ACTS[event] for event in scenario.events)
+        self.person = PersonProcess(self, self.inject("p"), acts, scenario.situations[0])
         self._set_up()
 
     def connect(self, injector: Injector) -> Store:
-        store = self._stale if self._is_stale else self.store
-        return FaultyStore(store, injector, on_commit=self._look, on_rollback=self.watch.check_unchanged)
+        return FaultyStore(self._shown, injector, on_commit=self.look, on_rollback=self.watch.check_unchanged)
+
+    def set_stage(self, injector: Injector) -> Stage:
+        self.watch.expect(Expectation())
+        return Stage(
+            store=FaultyStore(self._shown, injector, on_commit=self._keep, on_rollback=self.watch.check_unchanged),
+            clock=self.host_clock,
+            host=self.host,
+            resources=self.builder.resources,
+            list_workspaces=self.watch.list_workspaces,
+            expect=self.watch.expect,
+        )
 
     def reach_builder(self, injector: Injector) -> WorkspaceBuilder:
         return FaultyBuilder(self.builder, injector)
@@ -85,6 +104,7 @@ class World:
         }
         self._scheduler.run(actors)
         self._raise_violation()
+        self._check_bounded()
 
     def calm(self) -> ReconcilerProcess:
         """Faults stop, clocks are right, and no lease is held. Returns who reconciles from here on."""
@@ -161,20 +181,28 @@ class World:
         with self.store.transaction() as tx:
             for situation in self.situations.values():
                 tx.put_preset(situation.preset)
-                situation.set_up(Scene(tx, self.builder.resources), situation.preset)
+                situation.set_up(Scene(tx, self.builder.resources, self.host), situation.preset)
             tx.set_paused(paused=self.scenario.is_paused)
         self._stale.note()
-        self.watch.begin()
+        self.watch.begin(self.builder.resources)
 
-    def _look(self) -> None:
-        if self.scenario.lag or self.scenario.hides:
-            self._stale.note()
+    @property
+    def _shown(self) -> Store:
+        return self._stale if self._is_stale else self.store
+
+    def look(self) -> None:
+        """See what has changed."""
+        self._note()
         self.watch.look()
 
-    def _list_acts(self) -> Iterator[Act]:
-        preset_id = self.scenario.situations[0]
-        for event in self.scenario.events:
-            yield partial(ACTS[event], preset_id)
+    def _keep(self) -> None:
+        """See what has changed by an act, and whether it does as it promised."""
+        self._note()
+        self.watch.keep()
+
+    def _note(self) -> None:
+        if self.scenario.lag or self.scenario.hides:
+            self._stale.note()
 
     def _raise_violation(self) -> None:
         if self.watch.violation:
@@ -184,15 +212,41 @@ class World:
                 raise Violated(Invariant.OUTSIDE, f"{injector.process} called: {injector.crossed_inside[0].value}")
             if injector.begun_inside:
                 raise Violated(Invariant.ONE_CONNECTION, f"{injector.process} had two transactions open at once")
-            if injector.loose_reads:
+            if injector.loose_reads and injector is not self.person.injector:  # who plans nothing
                 raise Violated(Invariant.ONE_MOMENT, f"{injector.process} read without REPEATABLE_READ")
             written = _list_changes(injector.written)
             if self.scenario.is_paused and injector.process.startswith("r") and written:
                 raise Violated(Invariant.PAUSED, f"{injector.process} wrote {written}")
 
+    def _check_bounded(self) -> None:
+        """What fails is tried again after waits that grow, whatever clock its failures are dated by.
+
+        Where snapshots are old or the loop's own clock jumps nothing is said, as then it cannot know of them.
+        """
+        scenario = self.scenario
+        if scenario.jump or scenario.lag or scenario.hides:
+            return
+        passed = self.clock.now() - START + (scenario.reconcilers - 1) * scenario.skew * _SECOND
+        for name in set(FAILING) & self.situations.keys():
+            desired = self.situations[name].preset.desired_instances
+            # Whoever resets a preset, or puts another in its place, has it tried again.
+            most = desired * (count_tries(passed, self.policy.backoff_interval) + len(scenario.events))
+            tries = self.watch.count_added(name)
+            if tries > most:
+                seen = f"{tries} starts of {name} within {passed.total_seconds():g} s, where {most} would do"
+                raise Violated(Invariant.BOUNDED, seen)
+
     def _script(self, request: BuildRequest) -> Script:
         situation: Situation | None = self.situations.get(request.preset_id or "")
         return situation.script if situation else Script.SUCCEED
+
+    def _has_room(self, request: BuildRequest) -> bool:
+        situation = self.situations.get(request.preset_id or "")
+        if situation is None or situation.room is None:
+            return True
+        there = {name for name in self.builder.resources if self.watch.get_preset_id(name) == request.preset_id}
+        there |= {start.workspace_id for start in self.builder.starting if start.preset_id == request.preset_id}
+        return len(there) < situation.room
 
     def _pass_time(self, process: ReconcilerProcess) -> bool:
         """Sleep as the loop would; what has been given up on after failures is taken up again by a person.
@@ -208,6 +262,15 @@ class World:
         is_soon = timedelta() < wait <= _SOON
         self.clock.advance(wait if is_soon else INTERVAL)
         return is_soon
+
+
+def count_tries(passed: timedelta, interval: timedelta) -> int:
+    """How often something may be tried within this time, if each failure makes the wait longer by an interval."""
+    tries, waited = 1, interval
+    while waited <= passed:
+        tries += 1
+        waited += tries * interval
+    return tries
 
 
 def _list_changes(written: Sequence[str]) -> Sequence[str]:
