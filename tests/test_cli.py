@@ -70,14 +70,27 @@ def test_the_example_shows_every_action_and_every_hindrance() -> None:
 
 
 def test_a_table_is_printed_plainly_where_there_is_no_terminal() -> None:
-    """A line for each preset, however long, and no colours; the notes below."""
+    """In 79 columns, whatever the environment says of a terminal, and no colours; the notes below, each in a line."""
     printed = run("plan", FLEET, COLUMNS="40")
     lines = printed.stdout.splitlines()
     assert printed.returncode == 0
-    assert lines[0].split() == ["preset", "desired", "actual", "expired", "eligible", "starting", "actions"]
+    assert lines[0].split() == ["preset", "want", "run", "old", "ready", "start", "actions"]
     assert lines[1].split() == "backend-large 5 (schedule) 3 1 2 1 delete 1, create 2".split()  # noqa: SIM905
-    assert len(lines) == 1 + 7 + 3
+    (backoff,) = [number for number, line in enumerate(lines) if line.startswith("mobile ")]
+    assert lines[backoff].endswith("back off until 2026-11-23 ")
+    assert lines[backoff + 1].strip() == "09:34:00 UTC"
+    assert len(lines) == 1 + 7 + 2 + 3
+    assert max(map(len, lines[:-3])) <= 79
     assert "\x1b" not in printed.stdout
+
+
+def test_an_id_stays_whole_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However long it is, so that a tool that reads the table finds it."""
+    name = "a-preset-with-a-name-" + 5 * "that-goes-on-"
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps({"presets": [{"id": name, "desired_instances": 1}]}))
+    assert main(["plan", str(path), "--now", "2026-11-23T09:24:05Z"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == [name, "1"]
 
 
 def test_text_is_the_plans_own_explanation() -> None:

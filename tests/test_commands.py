@@ -24,7 +24,7 @@ LEADER = re.compile(
 )
 ROOT = Path(__file__).parent.parent
 POOL = ROOT / "docs" / "examples" / "pool.json"
-HEADER = ["preset", "desired", "ready", "running", "starting", "deleting", "created", "claimed", "missed", "failed"]
+HEADER = ["preset", "want", "ready", "run", "start", "del", "made", "claimed", "missed", "failed"]
 
 
 @pytest.fixture
@@ -63,8 +63,11 @@ def test_a_fleet_comes_up_a_claim_is_served_and_the_pool_refills(
     assert out.splitlines()[:2] == ["gpu: create 1", "web: create 2"]
     assert read_rows(out) == {"gpu": [1, 1, 1, 0, 0, 1, 0, 0, 0], "web": [2, 2, 2, 0, 0, 2, 0, 0, 0]}
     claim = ("claim", "web", "--store", store, "--owner", "ann", "--name", "dev", "--request-id", "r-1")
-    assert call(capsys, *claim) == (0, "web: ann has dev now\n", "")
-    assert call(capsys, *claim) == (0, "web: ann has dev now, as before\n", "")
+    status, out, err = call(capsys, *claim)
+    found = re.fullmatch(r"web: ann has dev now \(workspace (\S+)\)\n", out)
+    assert found
+    assert (status, err) == (0, "")
+    assert call(capsys, *claim) == (0, f"web: ann has dev now, as before (workspace {found[1]})\n", "")
     _, out, _ = call(capsys, "run", "--store", store, "--once")
     assert out.splitlines()[0] == "web: create 1"
     assert read_rows(out)["web"] == [2, 2, 2, 0, 0, 3, 1, 0, 0]
@@ -363,7 +366,16 @@ def test_a_store_that_may_not_be_written_can_be_read(
             assert "Reconciliation is paused" in call(capsys, "status", "--store", store)[1]
 
 
-COMMANDS = ("status", "pause", "resume", "invalidate web", "reset web", "claim web --owner ann --name dev")
+COMMANDS = (
+    "status",
+    "pause",
+    "resume",
+    "invalidate web",
+    "reset --all",
+    "retire w",
+    "release w",
+    "claim web --owner ann --name dev",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -386,3 +398,62 @@ def test_an_empty_file_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture
     assert call(capsys, "status", "--store", f"sqlite:{path}")[0] == 2
     assert call(capsys, "pause", "--store", f"sqlite:{path}")[0] == 2
     assert path.read_bytes() == b""
+
+
+def list_prebuilds(tmp_path: Path) -> list[str]:
+    """The ids of all prebuilds that nobody has claimed."""
+    with SQLiteStore(tmp_path / "pool.db") as store, store.transaction(read_only=True) as tx:
+        return [workspace.id for workspace in tx.list_prebuilds()]
+
+
+def test_a_claimed_workspace_is_released(
+    store: str, tmp_path: Path, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Field case 24: by the id that `claim` prints; the name is free at once, and the workspace is deleted."""
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    claim = ("claim", "web", "--store", store, "--owner", "ann", "--name", "dev", "--request-id", "r-1")
+    first = call(capsys, *claim)[1].split()[-1].rstrip(")")
+    release = ("release", first, "--store", store)
+    assert call(capsys, *release) == (0, f"{first}: taken back; it is deleted, and its name is free.\n", "")
+    assert call(capsys, *release) == (0, f"{first}: was taken back before.\n", "")
+    assert call(capsys, *claim) == (1, "web: the workspace of this request has been released\n", "")
+    second = call(capsys, *claim[:-1], "r-2")[1].split()[-1].rstrip(")")
+    assert second != first
+    forget = ("release", second, "--forget", "--store", store)
+    assert call(capsys, *forget) == (0, f"{second}: forgotten; its name is free.\n", "")
+    assert call(capsys, "run", "--store", store, "--once")[0] == 0
+    assert {first, second}.isdisjoint(list_prebuilds(tmp_path))
+
+
+def test_a_prebuild_is_retired(store: str, tmp_path: Path, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is deleted and replaced; what a user has is released instead, and what is not there is named."""
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    retired = list_prebuilds(tmp_path)[0]
+    retire = ("retire", retired, "--store", store)
+    assert call(capsys, *retire) == (0, f"{retired}: given up; it is deleted and replaced.\n", "")
+    assert call(capsys, *retire) == (0, f"{retired}: was given up before.\n", "")
+    status, out, _ = call(capsys, "run", "--store", store, "--once")
+    assert (status, out.splitlines()[0].partition(": ")[2]) == (0, "create 1, delete 1")
+    assert retired not in list_prebuilds(tmp_path)
+    claim = ("claim", "gpu", "--store", store, "--owner", "ann", "--name", "dev")
+    claimed = call(capsys, *claim)[1].split()[-1].rstrip(")")
+    for command, workspace in (("retire", claimed), ("release", list_prebuilds(tmp_path)[0]), ("retire", "ghost")):
+        status, out, err = call(capsys, command, workspace, "--store", store)
+        assert (status, out, len(err.splitlines())) == (2, "", 1)
+        assert workspace in err
+
+
+def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Field case 25: for every preset, or for those of a template; a template that there is not is named."""
+    presets = [{"id": name, "template_id": name[0], "desired_instances": 1} for name in ("a1", "a2", "b1")]
+    fleet = write_fleet(tmp_path, *presets)
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    reset = ("reset", "--store", store)
+    assert call(capsys, *reset, "--all") == (0, "3 presets: failures up to now count no more.\n", "")
+    assert call(capsys, *reset, "--template", "a") == (0, "2 presets: failures up to now count no more.\n", "")
+    with SQLiteStore(tmp_path / "pool.db") as opened, opened.transaction(read_only=True) as tx:
+        resets = dict(tx.list_resets())
+    assert resets["a1"] == resets["a2"] > resets["b1"]
+    assert call(capsys, *reset, "--template", "c") == (2, "", "there is no preset of the template 'c'\n")
+    for wrong in ([], ["a1", "--all"], ["--all", "--template", "a"]):
+        assert call(capsys, *reset, *wrong)[0] == 2

@@ -35,9 +35,11 @@ _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
 _COMMAND = re.compile(r"^\$ (?P<command>.+)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 _LINK = re.compile(r"\]\((?P<inline>[^)\s]+)[^)]*\)|^\[[^\]]+\]: *(?P<reference>\S+)", re.MULTILINE)
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _IS_REMOTE = re.compile(r"[a-z]+:|#")
 
 Namespace = dict[str, Any]
+Ids = dict[str, str]  # those that a page shows, with those that were made in their places
 
 
 class Block(NamedTuple):
@@ -63,8 +65,9 @@ def test_every_block_does_what_it_shows(
         (tmp_path / entry.name).symlink_to(entry)
     monkeypatch.chdir(tmp_path)  # which looks like the top of the repository, and keeps what the examples leave behind
     namespace: Namespace = {"__name__": "__main__"}
+    ids: Ids = {}
     for block in list_blocks(path):
-        check_block(block, namespace)
+        check_block(block, namespace, ids)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -125,13 +128,13 @@ def list_blocks(path: Path) -> list[Block]:
     return blocks
 
 
-def check_block(block: Block, namespace: Namespace) -> None:
+def check_block(block: Block, namespace: Namespace, ids: Ids) -> None:
     if block.language == "python":
         run_code(block, namespace)
     elif block.language == "pycon":
         run_session(block, namespace)
     elif block.language == "console":
-        run_commands(block)
+        run_commands(block, ids)
     elif block.language == "json":
         parse_json(block)
     else:
@@ -161,21 +164,29 @@ def run_session(block: Block, namespace: Namespace) -> None:
     assert failed == 0, "".join(report)
 
 
-def run_commands(block: Block) -> None:
+def run_commands(block: Block, ids: Ids) -> None:
     commands = list(_COMMAND.finditer(block.code))
     unread = block.locate(block.line)
     assert "".join(match.group() for match in commands) == block.code, f"{unread}: a block must begin with `$ `"
     for match in commands:
         place = block.locate(block.line + block.code.count("\n", 0, match.start()))
-        run_command(place, match["command"], strip_lines(match["output"]))
+        run_command(place, match["command"], strip_lines(match["output"]), ids)
 
 
-def run_command(place: str, command: str, expected: str) -> None:
+def run_command(place: str, command: str, expected: str, ids: Ids) -> None:
     if command.startswith(RUN_COMMANDS):
-        assert run_python(command.removeprefix("python ")) == expected, f"{place}: `{command}`"
+        printed = run_python(replace_ids(command.removeprefix("python "), ids))
+        for shown, made in zip(_ID.findall(expected), _ID.findall(printed), strict=False):
+            ids.setdefault(shown, made)
+        assert printed == replace_ids(expected, ids), f"{place}: `{command}`"
     else:
         assert command.startswith(SHOWN_COMMANDS), f"{place}: `{command}` is neither run nor among those shown"
         assert expected == "", f"{place}: `{command}` is not run, so its output cannot be checked"
+
+
+def replace_ids(text: str, ids: Ids) -> str:
+    """The text with the ids that were made, in the places of those that the page shows: they are random."""
+    return _ID.sub(lambda match: ids.get(match[0], match[0]), text)
 
 
 def run_python(arguments: str) -> str:

@@ -14,6 +14,7 @@ _WHY = {
     MissReason.NONE_ELIGIBLE: "no prebuild is ready",
     MissReason.INACTIVE_PRESET: "the preset is inactive",
     MissReason.RELEASED: "the workspace of this request has been released",
+    MissReason.RELEASED: "the workspace of this request has been released",
 }
 
 
@@ -45,4 +46,5 @@ def _describe(claim: Claim) -> str:
     if claim.workspace is None:
         return f"{claim.preset_id}: {_WHY[claim.reason] if claim.reason else 'none'}"
     again = ", as before" * claim.is_repeated
-    return f"{claim.preset_id}: {claim.workspace.owner_id} has {claim.workspace.name} now{again}"
+    workspace = claim.workspace
+    return f"{claim.preset_id}: {workspace.owner_id} has {workspace.name} now{again} (workspace {workspace.id})"

@@ -1,36 +1,58 @@
-"""`pause`, `resume`, `invalidate` and `reset`: what people tell the loop."""
+"""`pause`, `resume`, `invalidate`, `reset`, `retire` and `release`: what people tell the loop."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from prebuilds.commands.stores import add_store, open_store
 from prebuilds.commands.streams import fail, write
-from prebuilds.errors import PrebuildsError
+from prebuilds.decision.explaining import describe_count
+from prebuilds.errors import PrebuildsError, show
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 _Change = Callable[[Controls, argparse.Namespace], str]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+class _NothingToChangeError(PrebuildsError, LookupError):
+    """There is nothing of what a command was to change."""
+
+
+def add_parser(commands: _Commands) -> None:
     _add(commands, "pause", _pause, "create and delete nothing until `resume`; claims are served")
     _add(commands, "resume", _resume, "create and delete again")
-    for name, change, purpose in (
-        ("invalidate", _invalidate, "let all prebuilds of a preset expire, so that they are replaced"),
-        ("reset", _reset, "forget the failures of a hard-limited preset, so that it creates again"),
-    ):
-        _add(commands, name, change, purpose).add_argument("preset", metavar="PRESET", help="the id of the preset")
+    purpose = "let all prebuilds of a preset expire, so that they are replaced"
+    _add(commands, "invalidate", _invalidate, purpose).add_argument("preset", metavar="PRESET", help="the preset's id")
+    _add_reset(commands)
+    purpose = "give a prebuild up that is dead or damaged, so that it is deleted and replaced"
+    _add(commands, "retire", _retire, purpose).add_argument("workspace", metavar="WORKSPACE", help="the prebuild's id")
+    _add_release(commands)
 
 
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, change: _Change, purpose: str
-) -> argparse.ArgumentParser:
+def _add(commands: _Commands, name: str, change: _Change, purpose: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
     command.set_defaults(run=run, change=change)
     add_store(command)
     return command
+
+
+def _add_reset(commands: _Commands) -> None:
+    purpose = "forget the failures of a preset, so that it creates again at once"
+    which = _add(commands, "reset", _reset, purpose).add_mutually_exclusive_group(required=True)
+    which.add_argument("preset", nargs="?", metavar="PRESET", help="the preset's id")
+    which.add_argument("--all", action="store_true", help="every preset, as after an outage")
+    which.add_argument("--template", metavar="T", help="every preset of the template with this id")
+
+
+def _add_release(commands: _Commands) -> None:
+    command = _add(commands, "release", _release, "delete a workspace that a user has claimed, and free its name")
+    command.add_argument("workspace", metavar="WORKSPACE", help="the workspace's id, as `claim` prints it")
+    command.add_argument("--forget", action="store_true", help="only free its name, as it has been deleted already")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,5 +81,29 @@ def _invalidate(controls: Controls, options: argparse.Namespace) -> str:
 
 
 def _reset(controls: Controls, options: argparse.Namespace) -> str:
-    controls.reset(options.preset)
-    return f"{options.preset}: failures up to now count no more."
+    if options.preset is None:
+        who = _describe_reset(controls.reset_all(template_id=options.template), options.template)
+    else:
+        controls.reset(options.preset)
+        who = options.preset
+    return f"{who}: failures up to now count no more."
+
+
+def _describe_reset(preset_ids: Sequence[str], template_id: str | None) -> str:
+    if not preset_ids:
+        of_template = "" if template_id is None else f" of the template {show(template_id)}"
+        raise _NothingToChangeError(f"there is no preset{of_template}")
+    return describe_count(len(preset_ids), "preset")
+
+
+def _retire(controls: Controls, options: argparse.Namespace) -> str:
+    is_new = controls.retire(options.workspace)
+    return f"{options.workspace}: {'given up; it is deleted and replaced' if is_new else 'was given up before'}."
+
+
+def _release(controls: Controls, options: argparse.Namespace) -> str:
+    if options.forget:
+        is_new, done = controls.forget(options.workspace), "forgotten; its name is free"
+    else:
+        is_new, done = controls.release(options.workspace), "taken back; it is deleted, and its name is free"
+    return f"{options.workspace}: {done if is_new else 'was taken back before'}."

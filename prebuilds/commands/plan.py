@@ -12,7 +12,7 @@ from prebuilds.commands.streams import fail, fail_for, get_source, write
 from prebuilds.commands.tables import print_table
 from prebuilds.decision.codec import dump_plan, load_document
 from prebuilds.decision.models import Policy
-from prebuilds.decision.planning import TABLE_HEADERS, Decision, Plan, list_cells, list_notes, plan
+from prebuilds.decision.planning import Decision, Plan, list_cells, list_notes, plan
 from prebuilds.decision.targets import describe_fallback
 from prebuilds.errors import PrebuildsError
 
@@ -76,9 +76,13 @@ def _make_plan(options: argparse.Namespace) -> Plan:
     return made if options.preset is None else made.for_preset(options.preset)
 
 
+_HEADERS = ("preset", "want", "run", "old", "ready", "start", "actions")  # short, so that actions have room
+_NUMBERS = _HEADERS[2:6]
+
+
 def _print_table(made: Plan) -> None:
     rows = [(list_cells(decision), _choose_style(decision)) for decision in made]
-    print_table(TABLE_HEADERS, rows, numbers=("actual", "expired", "eligible", "starting"), notes=list_notes(made))
+    print_table(_HEADERS, rows, numbers=_NUMBERS, notes=list_notes(made))
 
 
 def _choose_style(decision: Decision) -> str:

@@ -1,4 +1,8 @@
-"""Tables for people: with rules and colours in a terminal, plain lines where other tools read them."""
+"""Tables for people: with rules and colours in a terminal, plain lines where other tools read them.
+
+- A table fits its terminal, and 79 columns where there is none. Long cells go on in the next line.
+- The first column, which has ids, stays whole where there is no terminal, so that tools find them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Rows = Iterable[tuple[Sequence[str], str]]
+_WIDTH = 79
+_UNBOUNDED = 10_000
 
 
 def print_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = (), notes: Iterable[str] = ()) -> None:
@@ -24,11 +30,19 @@ def print_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = 
     from rich.text import Text
 
     is_terminal = sys.stdout.isatty()
-    # Where no terminal sets a width, a row is one line, however long, for tools that read lines.
-    console = Console(file=sys.stdout, highlight=False, width=None if is_terminal else 10_000)
+    console = Console(file=sys.stdout, highlight=False, width=None if is_terminal else _measure(table))
     console.print(table)
     for note in notes:
         console.print(Text(note), soft_wrap=not is_terminal)
+
+
+def _measure(table: Table) -> int:
+    """How wide the table is where there is no terminal: wider than it should be only for an id or a word that is."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    wide = Console(width=_UNBOUNDED)
+    return max(_WIDTH, Measurement.get(wide, wide.options, table).minimum)
 
 
 def make_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = ()) -> Table:
@@ -40,9 +54,10 @@ def make_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = (
     except ImportError as error:
         raise MissingExtraError("rich", "cli") from error
     is_terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=is_terminal)
+    table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=False, collapse_padding=is_terminal)
     for header in headers:
-        table.add_column(header, overflow="fold", justify="right" if header in numbers else "left")
+        is_whole = header == headers[0] and not is_terminal
+        table.add_column(header, overflow="fold", justify="right" if header in numbers else "left", no_wrap=is_whole)
     for cells, style in rows:
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return table

@@ -15,7 +15,7 @@ from prebuilds.runtime.fleet import read_fleet
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Isolation, Store
 
-HEADERS = ("preset", "desired", "ready", "running", "starting", "deleting", "created", "claimed", "missed", "failed")
+HEADERS = ("preset", "want", "ready", "run", "start", "del", "made", "claimed", "missed", "failed")
 NUMBERS = HEADERS[1:]
 _COUNTED = (Counter.CREATED, Counter.CLAIMED, Counter.CLAIM_MISSED, Counter.FAILED)
 
