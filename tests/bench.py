@@ -6,6 +6,7 @@ the best of several turns counts. Exits with 1 when a limit is passed.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import math
@@ -205,4 +206,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

@@ -9,6 +9,7 @@ Then a pass with nothing to do, over ever more presets with one prebuild each: t
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import re
 import shutil
@@ -179,4 +180,5 @@ def show(console: Console, elapsed: float, got: Sequence[Got], theirs: float | N
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

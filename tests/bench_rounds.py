@@ -6,6 +6,7 @@ lease cost beside the decisions. Exits with 1 when a round finds something to do
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 import tempfile
@@ -75,4 +76,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

@@ -8,6 +8,7 @@ passed.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import math
 import sys
@@ -178,4 +179,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

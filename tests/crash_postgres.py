@@ -14,6 +14,7 @@ Run as a program it goes through more than 10,000 schedules and prints how many 
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -392,4 +393,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

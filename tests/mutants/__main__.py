@@ -5,6 +5,7 @@ Each mutant lives in a copy of the package of its own. What is likeliest to catc
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -85,4 +86,6 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only the mutants that have all of them in their names")
+    sys.exit(main(parser.parse_args().words))

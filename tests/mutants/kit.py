@@ -5,6 +5,7 @@ Called with `memory` or `sqlite`, whichever is to come first.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -55,4 +56,6 @@ def main(first: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("first", choices=("memory", "sqlite"), help="the store that is checked first")
+    sys.exit(main(parser.parse_args().first))

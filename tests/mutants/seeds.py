@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 from prebuilds.adapters.memory import MemoryStore
@@ -20,4 +20,6 @@ def main(examples: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("examples", nargs="?", type=int, default=DEFAULT, help="how many worlds (default: %(default)s)")
+    main(parser.parse_args().examples)
