@@ -1,12 +1,14 @@
 """What the documentation shows is what the code does, and what it points at exists.
 
 - Every fenced block is run, parsed, left to Sphinx, or shown for its own sake; a block of any other kind is an error.
+- No code is shown for its own sake: that of a web framework runs against the framework.
 - The blocks of one file run in order, the Python ones in one namespace, in what looks like the top of the repository.
 - Output is compared exactly, but for white space at the end of a line and blank lines at the end of a block.
 """
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import json
@@ -16,7 +18,9 @@ import shlex
 import subprocess
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -25,7 +29,7 @@ from prebuilds import errors
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
-SHOWN_LANGUAGES = ("text", "toml")
+SHOWN_LANGUAGES = ("text",)
 SPHINX_DIRECTIVES = ("{eval-rst}", "{toctree}")
 RUN_COMMANDS = ("python -m prebuilds ", "python -m prebuilds.lint ")
 SHOWN_COMMANDS = ("pip install ", "python3 -m venv .venv && ", "nox -s ")  # shown without output, and not run
@@ -54,6 +58,7 @@ class Block(NamedTuple):
         return f"{self.path.relative_to(ROOT).as_posix()}:{line}"
 
 
+@pytest.mark.filterwarnings("ignore:Using `httpx` with")  # of Starlette's client, where a newer one could be installed
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_block_does_what_it_shows(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -64,10 +69,11 @@ def test_every_block_does_what_it_shows(
     for entry in ROOT.iterdir():
         (tmp_path / entry.name).symlink_to(entry)
     monkeypatch.chdir(tmp_path)  # which looks like the top of the repository, and keeps what the examples leave behind
-    namespace: Namespace = {"__name__": "__main__"}
+    page = ModuleType("__main__")  # as a script has one, so that what is asked for by its name is found
+    monkeypatch.setitem(sys.modules, "__main__", page)
     ids: Ids = {}
     for block in list_blocks(path):
-        check_block(block, namespace, ids)
+        check_block(block, vars(page), ids)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -137,7 +143,10 @@ def check_block(block: Block, namespace: Namespace, ids: Ids) -> None:
         run_commands(block, ids)
     elif block.language == "json":
         parse_json(block)
+    elif block.language == "toml":
+        parse_toml(block)
     else:
+        assert not is_code(block.code), f"{block.locate(block.line)}: code that is shown and not run"
         known = block.language in (*SHOWN_LANGUAGES, *SPHINX_DIRECTIVES)
         assert known, f"{block.locate(block.line)}: no rule for a block of the language {block.language!r}"
 
@@ -216,3 +225,36 @@ def parse_json(block: Block) -> None:
         json.loads(block.code)
     except json.JSONDecodeError as error:
         raise AssertionError(f"{block.locate(block.line + error.lineno - 1)}: {error.msg}") from error
+
+
+def parse_toml(block: Block) -> None:
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        tomllib.loads(block.code)
+
+
+def is_code(text: str) -> bool:
+    """Whether it reads as Python that does something."""
+    try:
+        nodes = ast.walk(ast.parse(text))
+    except SyntaxError:
+        return False
+    return any(isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.Import, ast.Call, ast.Assign)) for node in nodes)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shown"),
+    [
+        ("class Command(BaseCommand):\n    pass\n", False),
+        ("app = FastAPI(lifespan=lifespan)\n", False),
+        ("170 points of a round in 15 small worlds.\n", True),
+        ("groups:\n  - name: prebuilds\n", True),
+        ("pools/web: full\n", True),
+    ],
+)
+def test_no_code_is_exempt_from_running(text: str, is_shown: bool) -> None:
+    """A block that is only shown has no Python in it."""
+    block = Block(ROOT / "README.md", 1, "text", text)
+    with nullcontext() if is_shown else pytest.raises(AssertionError, match=r"README\.md:1: code that is shown"):
+        check_block(block, {}, {})

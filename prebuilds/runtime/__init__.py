@@ -47,6 +47,7 @@ from prebuilds.runtime.publishing import (
 from prebuilds.runtime.reconciler import Reconciler
 from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.shards import Shard
+from prebuilds.runtime.threads import run_in_threads
 from prebuilds.runtime.workspaces import (
     end_build,
     forget_workspace,
@@ -121,5 +122,6 @@ __all__ = [
     "release_workspace",
     "resolve_template_version",
     "retire_prebuild",
+    "run_in_threads",
     "select_outcomes",
 ]
