@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
-from prebuilds.decision.planning import Decision, decide
+from prebuilds.decision.planning import Decision, WithheldReason, decide
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.livepool import NUMBER_BITS, LivePool
 from prebuilds.whatif.livepresets import LivePreset
@@ -102,7 +102,7 @@ class Engine:
         return min(
             self._claims[self._place],
             pool.flights[0] >> NUMBER_BITS if pool.flights else NEVER,
-            self._events[0][0] if self._events else NEVER,
+            next((at for at, event in self._events if event), NEVER),
             *[live.next_change for live in pool.lives],
         )
 
@@ -146,7 +146,9 @@ class Engine:
         is_quiet = not (decision.actions or decision.withheld)
         # With failures in the past, time changes more than R12 can tell of: they are forgotten.
         live.is_changed = self._interval is not None and not (is_quiet and live.outcomes is None)
-        live.next_change = min(live.find_next_edge(now), live.find_expiry(decision.snapshot))
+        snapshot = decision.snapshot
+        changes = (live.find_next_edge(now), live.find_expiry(snapshot), live.find_invalidation(snapshot))
+        live.next_change = min(changes)
         live.pending = 0  # canceled by this round, or begun
         if not is_quiet:
             self._carry_out(live, decision, now, instant)
@@ -159,14 +161,17 @@ class Engine:
         for action in decision.actions:
             if action.type is ActionType.CREATE:
                 pool.create(live, action.create, now, instant)
-                if pool.waiting and live is pool.current:
-                    live.is_changed = (
-                        True  # who waits has taken some of them, so that there are as many to create again
-                    )
+                if self._is_short(live, decision):
+                    live.is_changed = True
             elif action.type is ActionType.DELETE:
                 pool.delete(live, action.delete_ids, decision.snapshot, now)
             elif action.backoff_until is not None:
                 live.next_change = min(live.next_change, to_ticks(action.backoff_until) + 1)
+
+    def _is_short(self, live: LivePreset, decision: Decision) -> bool:
+        """Whether there is more to create: users who wait have taken some, or a pass creates no more at once."""
+        is_capped = any(withheld.reason is WithheldReason.MAX_CREATES for withheld in decision.withheld)
+        return is_capped or (bool(self._pool.waiting) and live is self._pool.current)
 
     def _note_hold(self, decision: Decision, now: int) -> None:
         ledger, backoff = self._pool.ledger, decision.snapshot.backoff

@@ -127,6 +127,11 @@ class LivePreset:
             return NEVER
         return to_ticks(snapshot.running[0].created_at) + self.ttl + 1
 
+    def find_invalidation(self, snapshot: PresetSnapshot) -> int:
+        """The tick of an invalidation that is yet to come, if it will expire one of a snapshot's good prebuilds."""
+        at, running = self.preset.last_invalidated_at, snapshot.running
+        return to_ticks(at) if at and running and snapshot.now < at and running[0].created_at < at else NEVER
+
     def deactivate(self) -> None:
         """The template version is the active one no longer."""
         version = attrs.evolve(self.preset.template_version, is_active=False)

@@ -37,6 +37,7 @@ Edit = Callable[[GlobalSnapshot], GlobalSnapshot] | Mapping[str, Mapping[str, An
 
 LeadTimes = tuple[tuple[str, LeadTime], ...]
 
+_MOST_INSTANCES = 1_000_000
 _SECOND = timedelta(seconds=1)
 _INTERVAL = check(
     f"a timedelta from 1 second to {MAX_DURATION.days} days",
@@ -121,6 +122,11 @@ class Scenario:
         templates = {preset.template_version.template.id for preset in self.fleet.presets}
         if not ids:
             yield "fleet", self.fleet, "a preset, or several, or a snapshot with at least one"
+        for preset in self.fleet.presets:
+            most = max([preset.desired_instances, *(schedule.instances for schedule in preset.schedules)])
+            if most > _MOST_INSTANCES:
+                place = f"fleet.for_preset({show(preset.id)})"
+                yield place, most, f"at most {_MOST_INSTANCES:,} prebuilds, as each is simulated"
         if type(self.lead_time) is tuple and sorted(name for name, _ in self.lead_time) != sorted(ids):
             yield (
                 "lead_time",

@@ -20,6 +20,7 @@ from prebuilds import (
     Prebuild,
     Preset,
     Transition,
+    WithheldReason,
     calculate_backoffs,
     calculate_hard_limited,
     calculate_target,
@@ -166,6 +167,7 @@ class Reference:
             for action in decision.actions:
                 self.carry_out(action, next(one for one in self.presets if one.id == decision.preset_id), now)
                 is_short |= action.type is ActionType.CREATE and bool(self.waiting)
+            is_short |= any(one.reason is WithheldReason.MAX_CREATES for one in decision.withheld)
         if is_short and self.scenario.interval is None:
             return self.wake(now)
         return made.next_change_at or self.end + timedelta(days=1)

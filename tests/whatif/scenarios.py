@@ -85,6 +85,7 @@ def cases(draw: st.DrawFn) -> Case:
         backoff_interval=draw(st.sampled_from((MINUTE, 10 * MINUTE))),
         backoff_lookback=30 * MINUTE,
         failure_hard_limit=draw(st.sampled_from((0, 2))),
+        max_creates=draw(st.sampled_from((1, 2, 1_000))),
     )
     scenario = Scenario(
         fleet=draw(presets()),

@@ -87,6 +87,9 @@ WRONG: dict[str, Callable[[], Any]] = {
     "generate_bursts.within": lambda: generate_bursts(1, size=1, within=timedelta.max, **SPAN, seed=1),
     "LeadTime.share": lambda: ExponentialLeadTime(mean=MINUTE).quantile("half"),  # type: ignore[arg-type]
     "Scenario.failure_rate": lambda: Scenario(fleet=SCENARIO.fleet, lead_time=MINUTE, failure_rate=HUGE),
+    "Scenario.fleet.for_preset('web')": lambda: Scenario(
+        fleet=Preset(id="web", desired_instances=10**9), lead_time=MINUTE
+    ),
     "Trace.from_claims.claims": lambda: Trace.from_claims(5),  # type: ignore[arg-type]
 }
 

@@ -167,6 +167,42 @@ def test_a_snapshots_rows_are_what_a_simulation_can_begin_with() -> None:
     assert (simulate(attrs.evolve(scenario, starts_full=True), make_trace(MINUTE)).log[0].actions) == ()
 
 
+def test_ready_prebuilds_of_a_snapshot_say_nothing_of_builds() -> None:
+    """When they were built nobody knows, so that they end no backoff, however many they are."""
+    rows = [Prebuild(id=f"{number}", preset_id="web", created_at=BEGIN - HOUR, ready=True) for number in range(3)]
+    backoff = Backoff(preset_id="web", num_failed=9, last_build_at=BEGIN - MINUTE)
+    fleet = GlobalSnapshot(presets=[make_preset()], running=rows, backoffs=[backoff])
+    result = simulate(Scenario(fleet=fleet, lead_time=6 * MINUTE, starts_full=False), make_trace(MINUTE))
+    begun = [decision.snapshot.now - BEGIN for decision in result.log if decision.actions[-1:]]
+    assert begun[-1] == 8 * MINUTE + timedelta.resolution
+
+
+@pytest.mark.parametrize(
+    ("version", "parameters", "is_good"),
+    [("v1", None, False), ("v2", {"region": "eu"}, False), ("v2", {"region": "us"}, True), ("", None, True)],
+)
+def test_a_prebuild_that_was_made_otherwise_goes_to_nobody(
+    version: str, parameters: dict[str, str] | None, *, is_good: bool
+) -> None:
+    """Field case 18: of another version, or with other parameters, it has expired, and the first round deletes it."""
+    preset = make_preset(desired_instances=1, template_version=TemplateVersion(id="v2"), parameters={"region": "us"})
+    made = {"template_version_id": version, "parameters": parameters}
+    row = Prebuild(id="a", preset_id="web", created_at=BEGIN - MINUTE, ready=True, **made)
+    fleet = GlobalSnapshot(presets=[preset], running=[row])
+    scenario = Scenario(fleet=fleet, lead_time=6 * MINUTE, interval=10 * MINUTE, starts_full=False)
+    result = simulate(scenario, make_trace(timedelta()))
+    assert (result.hits, result.expired_unused) == ((1, 0) if is_good else (0, 1))
+    assert next(iter(result.timeline)).eligible == 0
+
+
+def test_builds_of_one_round_are_one_attempt() -> None:
+    """So that a limit of three attempts lets a pool of three fail nine times."""
+    policy = Policy(failure_hard_limit=3)
+    result = run(MINUTE, MINUTE, MINUTE, fleet=make_preset(), failure_rate=1.0, interval=MINUTE, policy=policy)
+    assert (result.created, result.failed) == (9, 9)
+    assert result.notes[0].startswith("web is hard-limited from 2026-11-23 09:00:00 UTC on")
+
+
 def test_a_window_that_opens_too_late_is_told() -> None:
     """Emptiness, claims, target and lead time; then the window, and what it has begun."""
     fleet = make_preset(desired_instances=1, schedules=[Schedule(cron="* 9 * * *", instances=3)])
