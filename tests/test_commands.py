@@ -6,6 +6,8 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -457,3 +459,21 @@ def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pyte
     assert call(capsys, *reset, "--template", "c") == (2, "", "there is no preset of the template 'c'\n")
     for wrong in ([], ["a1", "--all"], ["--all", "--template", "a"]):
         assert call(capsys, *reset, *wrong)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (">/dev/full", "standard output: No space left on device\n"),
+        ("| true", ""),
+        (">&-", "standard output is closed\n"),
+    ],
+)
+def test_a_run_goes_on_when_nobody_reads(
+    output: str, said: str, store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a word but the reason: the pools matter more than what is printed of them."""
+    command = f"{sys.executable} -m prebuilds run --store {store} --fleet {fleet} --once {output}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, text=True, timeout=LONG)  # noqa: S607
+    assert done.stderr == said
+    assert read_rows(call(capsys, "status", "--store", store)[1])["web"][:2] == [2, 2]

@@ -18,7 +18,7 @@ from prebuilds.commands.serving import LOOPBACK, serve_metrics
 from prebuilds.commands.signals import stopping
 from prebuilds.commands.status import show
 from prebuilds.commands.stores import Access, OpenStore, add_store, open_store
-from prebuilds.commands.streams import fail, fail_for, write
+from prebuilds.commands.streams import fail, fail_for, say, write
 from prebuilds.commands.telling import Teller
 from prebuilds.commands.views import read_view
 from prebuilds.decision.models import Policy
@@ -116,9 +116,9 @@ def _put(fleet: FleetFile, opened: OpenStore) -> None:
 def _keep(reconciler: Reconciler, builder: LocalBuilder, _: OpenStore) -> int:
     """Work until a signal comes, which is how this ends and no failure."""
     with _building(builder), stopping(reconciler.request_stop):
-        print("At work; Ctrl-C ends it.", flush=True)
+        say("At work; Ctrl-C ends it.")
         reconciler.run()
-    print("Stopped.")
+    say("Stopped.")
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 
+from prebuilds.commands.streams import say
 from prebuilds.errors import MissingExtraError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import Store
@@ -37,7 +38,7 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
     resources.callback(server.shutdown)
     collector.start()
     resources.callback(collector.close)
-    print(f"Metrics on http://{_describe_place(address, server.server_port)}/metrics", flush=True)
+    say(f"Metrics on http://{_describe_place(address, server.server_port)}/metrics")
     return collector.observe_duration
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TextIO
 
 from prebuilds.errors import InvalidSnapshotError, PrebuildsError
 
@@ -15,19 +15,45 @@ def write(show: Callable[[], None]) -> int:
     """The exit status of showing an answer; a reader that has gone away has seen enough."""
     if sys.stdout is None:  # as Python leaves it when a shell has closed it
         return fail("standard output is closed")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a name
+    _allow_all_characters(sys.stdout)
     try:
         show()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain once more when it flushes at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
     except OSError as error:
-        return fail(f"standard output: {error.strerror or error}")
+        return _fail_to_write(error)
     except PrebuildsError as error:
         return fail(str(error))
     return 0
+
+
+def say(line: str) -> None:
+    """Print a line at once, for a command that goes on whether or not anybody reads it."""
+    if sys.stdout is None:
+        return
+    _allow_all_characters(sys.stdout)
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except OSError as error:
+        _fail_to_write(error)
+        _silence(sys.stdout)
+
+
+def _allow_all_characters(stream: TextIO) -> None:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a name
+
+
+def _silence(stream: TextIO) -> None:
+    """Let nothing more be written there: Python would complain once more when it flushes at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _fail_to_write(error: OSError) -> int:
+    return fail(f"standard output: {error.strerror or error}")
 
 
 def fail(*problems: str) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from prebuilds.commands.streams import say
 from prebuilds.commands.views import describe_second
 from prebuilds.runtime.effects import CancelPending, CreatePrebuild, DeletePrebuild, Effect, SetPrebuildStatus
 from prebuilds.runtime.ports import Store
@@ -33,10 +34,10 @@ class Teller:
         self.on_elapsed(result.elapsed)
         if result.status is not self._status:
             self._status = result.status
-            print(self._describe_status(), flush=True)
+            say(self._describe_status())
         for preset in result:
             for line in _describe(preset):
-                print(line, flush=True)
+                say(line)
 
     def _describe_status(self) -> str:
         if self._status is PassStatus.PAUSED:
