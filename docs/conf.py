@@ -22,7 +22,7 @@ author = "The prebuilds maintainers"
 version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 suppress_warnings = ["ref.python"]  # two packages may each have a `Scenario`: a name means that of its own page
 default_role = "code"  # docstrings have code between single backticks
 myst_heading_anchors = 3

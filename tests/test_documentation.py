@@ -28,7 +28,8 @@ import pytest
 from prebuilds import errors
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
+FILES = [*ROOT.glob("README.md"), *PAGES]
 SHOWN_LANGUAGES = ("text",)
 SPHINX_DIRECTIVES = ("{eval-rst}", "{toctree}")
 RUN_COMMANDS = ("python -m prebuilds ", "python -m prebuilds.lint ")
@@ -93,35 +94,44 @@ def test_every_test_that_the_departures_name_exists() -> None:
     assert sorted(named - defined) == []
 
 
-PUBLIC = (
-    "prebuilds",
-    "prebuilds.adapters.memory",
-    "prebuilds.adapters.postgres",
-    "prebuilds.adapters.sqlite",
-    "prebuilds.runtime",
-    "prebuilds.testing",
-    "prebuilds.whatif",
-)
+REFERENCES = {
+    "prebuilds": ("api.md", "decide/api.md"),
+    "prebuilds.adapters.memory": ("run/api.md",),
+    "prebuilds.adapters.postgres": ("run/api.md",),
+    "prebuilds.adapters.sqlite": ("run/api.md",),
+    "prebuilds.runtime": ("run/api.md",),
+    "prebuilds.testing": ("prove/api.md",),
+    "prebuilds.whatif": ("foresee/api.md",),
+}
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_the_api_pages_have_every_public_name(name: str) -> None:
-    """They document what each package exports, each name once, and nothing else."""
-    pages = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("api*.md"))]
-    documented = re.findall(rf"^\.\. auto\w+:: {re.escape(name)}\.(\w+)$", "\n".join(pages), re.MULTILINE)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_reference_of_each_part_has_every_public_name(name: str) -> None:
+    """It documents what a package exports and nothing else, each name once, and no other page documents any of it."""
+    documented = find_directives(rf"auto\w+:: {re.escape(name)}\.(\w+)")
     modules = {"ports", "strategies"}  # documented as wholes
-    assert sorted(set(documented) - modules) == sorted(importlib.import_module(name).__all__)
-    assert len(documented) == len(set(documented))
+    assert sorted({found for found, _ in documented} - modules) == sorted(importlib.import_module(name).__all__)
+    assert len({found for found, _ in documented}) == len(documented)
+    assert {page for _, page in documented} <= set(REFERENCES[name])
 
 
-def test_the_api_pages_have_every_error() -> None:
-    """Whatever can be raised on purpose is documented once."""
-    pages = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("api*.md"))]
-    documented = re.findall(r"^\.\. autoexception:: prebuilds(?:\.errors)?\.(\w+)$", "\n".join(pages), re.MULTILINE)
+def test_the_references_have_every_error() -> None:
+    """Every error that is raised on purpose is documented once."""
+    documented = find_directives(r"autoexception:: prebuilds(?:\.errors)?\.(\w+)")
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PrebuildsError)
     ]
-    assert sorted(documented) == sorted(kind.__name__ for kind in kinds)
+    assert sorted(found for found, _ in documented) == sorted(kind.__name__ for kind in kinds)
+
+
+def find_directives(pattern: str) -> list[tuple[str, str]]:
+    """What the directives of all pages document, each with its page."""
+    directive = re.compile(rf"^\.\. {pattern}$", re.MULTILINE)
+    return [
+        (name, page.relative_to(ROOT / "docs").as_posix())
+        for page in PAGES
+        for name in directive.findall(page.read_text(encoding="utf-8"))
+    ]
 
 
 def list_blocks(path: Path) -> list[Block]:

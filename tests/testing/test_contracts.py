@@ -172,7 +172,7 @@ def test_the_names_are_unique() -> None:
 
 def test_the_api_page_has_every_public_name() -> None:
     """The page documents what `prebuilds.testing` exports, each name once, sorted in `__all__`."""
-    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "prove" / "api.md").read_text(encoding="utf-8")
     named = re.findall(r"^\.\. auto\w+:: prebuilds\.testing\.(\w+)$", page, re.MULTILINE)
     assert sorted(set(named) - {"strategies"}) == testing_kit.__all__ == sorted(testing_kit.__all__)
 
