@@ -168,7 +168,7 @@ def show(console: Console, elapsed: float, got: Sequence[Got], theirs: float | N
     claimed = [workspace_id for claimer in got for workspace_id in claimer.workspace_ids]
     rate = len(claimed) / elapsed
     table = Table(title=f"Claims of {PREBUILDS:,} prebuilds by {PROCESSES} x {THREADS} users on PostgreSQL")
-    for header in ("claims/s", "median", "p99", "max", "pgbench simple-update/s", "ratio"):
+    for header in ("claims/s", "median", "p99", "max", "pgbench simple-update/s", "claims as a ratio to that"):
         table.add_column(header, justify="right")
     times = [f"{seconds[len(seconds) * part // 100] * 1_000:.1f} ms" for part in (50, 99)]
     compared = (f"{theirs:,.0f}", f"{rate / theirs:.2f}") if theirs else ("no pgbench", "")

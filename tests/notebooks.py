@@ -84,6 +84,5 @@ def write_outputs(path: Path) -> None:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     for notebook_path in NOTEBOOKS:
         write_outputs(notebook_path)

@@ -75,14 +75,7 @@ class Claims:
         `CommitUnknownError` nobody knows: a claim with a request id is found again by the same call, one without is
         best looked for by its owner and name.
         """
-        take = Take(
-            preset_id=preset_id,
-            order=self._order,
-            owner_id=owner,
-            name=name,
-            request_id=request_id,
-            claimed_at=self._clock.now(),
-        )
+        take = self._make_take(preset_id, owner, name, request_id)
         try:
             with self._store.transaction() as tx:
                 claim = _find_repeated(tx, take) or _take(tx, take)
@@ -95,6 +88,21 @@ class Claims:
             return repeated
         flush_quietly(self._relay)
         return claim
+
+    def _make_take(self, preset_id: str, owner: str, name: str, request_id: str | None) -> Take:
+        """What is asked of the store; a wrong argument is told by its name in `claim`."""
+        try:
+            return Take(
+                preset_id=preset_id,
+                order=self._order,
+                owner_id=owner,
+                name=name,
+                request_id=request_id,
+                claimed_at=self._clock.now(),
+            )
+        except InvalidValueError as error:
+            field = "owner" if error.field == "owner_id" else error.field
+            raise InvalidValueError("claim", field, error.value, error.allowed) from None
 
     def match_preset(
         self, parameters: Mapping[str, str], *, template_id: str | None = None, organization_id: str | None = None

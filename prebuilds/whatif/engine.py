@@ -207,5 +207,8 @@ def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[i
     invalidations = [one for one in scenario.invalidations if one.preset_id == preset.id]
     known = preset.last_invalidated_at
     own: list[tuple[int, _Event]] = [(to_ticks(known), None)] if known and to_ticks(known) > begin else []
-    events = [(to_ticks(event.at), event) for event in (*promotions, *invalidations)]
+    events: list[tuple[int, _Event]] = [
+        *((to_ticks(promotion.at), promotion) for promotion in promotions),
+        *((to_ticks(invalidation.at), invalidation) for invalidation in invalidations),
+    ]
     return sorted([*events, *own], key=itemgetter(0))

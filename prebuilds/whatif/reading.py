@@ -86,7 +86,11 @@ def _read_instant(claim: Any, zone: tzinfo | None) -> datetime:
 
 
 def _read_text(text: str, zone: tzinfo | None) -> datetime:
-    if _WALL_CLOCK.fullmatch(text):
+    try:
+        return parse_instant(text)  # almost always, and fast
+    except ValueError:
+        is_wall_clock = _WALL_CLOCK.fullmatch(text) is not None
+    if is_wall_clock:
         return _read_wall_clock(parse_instant(f"{text}Z"), zone)
     return parse_instant(_complete_offset(text))
 

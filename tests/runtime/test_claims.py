@@ -166,10 +166,10 @@ def test_a_name_is_taken_once_by_each_user() -> None:
     ("changes", "error", "message"),
     [
         ({"preset_id": "ghost"}, UnknownPresetError, "ghost"),
-        ({"owner": PREBUILDS_USER_ID}, InvalidValueError, r"Take\.owner_id"),
-        ({"owner": ""}, InvalidValueError, r"Take\.owner_id"),
-        ({"name": "a\nb"}, InvalidValueError, r"Take\.name"),
-        ({"request_id": ""}, InvalidValueError, r"Take\.request_id"),
+        ({"owner": PREBUILDS_USER_ID}, InvalidValueError, r"^claim\.owner: "),
+        ({"owner": ""}, InvalidValueError, r"^claim\.owner: "),
+        ({"name": "a\nb"}, InvalidValueError, r"^claim\.name: "),
+        ({"request_id": ""}, InvalidValueError, r"^claim\.request_id: "),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, str], error: type[Exception], message: str) -> None:
