@@ -11,6 +11,7 @@ from runtime.world import HOUR, NOW, SECOND, World
 
 from prebuilds import BuildStatus
 from prebuilds.runtime import BuildReports, Store
+from prebuilds.testing import Feature, check_reconciler
 from prebuilds.testing.clocks import ManualClock
 
 EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "example_adapter.py"))
@@ -34,3 +35,10 @@ def test_it_is_reported_to_by_a_clock_that_is_behind(behind: timedelta, *, succe
     status = BuildStatus.SUCCEEDED if succeed else BuildStatus.FAILED
     assert [(build.status, build.finished_at) for build in world.list_builds()] == [(status, NOW)] * 2
     assert world.reconcile().failed == ()
+
+
+def test_it_passes_the_fault_kit() -> None:
+    """A part of the small worlds, evenly chosen, and some larger scenarios. It has a queue instead of an outbox."""
+    report = check_reconciler(make_store, without=[Feature.OUTBOX], examples=20, most_runs=60)
+    assert report.explored.done == 60
+    assert report.searched >= 20
