@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from prebuilds import BuildStatus
+from prebuilds import BuildStatus, Transition
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import Claims, Outcome, OutcomeStatus, Reconciler, ReconcilerOptions, ReconciliationResult
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
@@ -103,6 +103,33 @@ def test_a_pass_waits_for_one_submit_of_a_preset_that_hangs(trouble: Trouble) ->
         "an earlier call of the builder's submit for this build has not returned",
         f"{share} of its calls to the builder have not returned",
     }
+
+
+def test_of_many_deletes_that_hang_one_is_waited_for() -> None:
+    """In a pass. The others are not even begun; the next pass begins another, up to the preset's share."""
+    trouble = Trouble(8)
+    trouble.builder = ScriptedBuilder(
+        trouble.store,
+        trouble.clock,
+        script=lambda request: Script.HANG if request.transition is Transition.DELETE else Script.SUCCEED,
+    )
+    options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 20)
+    trouble.reconciler = Reconciler(trouble.store, trouble.builder, options=options)
+    trouble.round()
+    with trouble.store.transaction() as tx:
+        tx.put_preset(make_preset(id="bad", desired_instances=0))
+    for passes in range(1, 3):
+        reasons = Counter(outcome.reason for outcome in read(trouble.round(), "bad"))
+        assert reasons == {
+            "CallTimedOutError: the builder's submit did not return within 0.05 s": 1,
+            "an earlier call of the preset did not return in time": 5 - passes,
+            **({"an earlier call of the builder's submit for this build has not returned": 1} if passes > 1 else {}),
+        }
+        assert Counter(trouble.list_bad()) == {BuildStatus.PENDING: passes, BuildStatus.SUCCEEDED: 5 - passes}
+    trouble.release()
+    for _ in range(2):
+        trouble.round()
+    assert trouble.list_bad() == []
 
 
 def read(result: ReconciliationResult, preset_id: str) -> tuple[Outcome, ...]:
