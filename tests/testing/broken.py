@@ -658,6 +658,18 @@ def take_of_any_parameters(tx: MemoryTransaction, take: Take) -> Workspace | Non
     return _take_as_if(tx, take, parameters=None)
 
 
+def take_of_any_version(tx: MemoryTransaction, take: Take) -> Workspace | None:
+    """Takes what another version made."""
+    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    if preset is None:
+        return None
+    unknown = attrs.evolve(preset.template_version, id="")
+    tx.put_preset(attrs.evolve(preset, template_version=unknown))
+    taken = tx.take_prebuild(take)
+    tx.put_preset(preset)
+    return taken
+
+
 def _take_as_if(tx: MemoryTransaction, take: Take, **changes: Any) -> Workspace | None:
     """Takes as if every prebuild were another, and leaves them all as they were but for the owner."""
     before = {row.id: row for row in tx.list_prebuilds(take.preset_id)}

@@ -155,6 +155,7 @@ def test_a_broken_transaction_is_found(methods: dict[str, Method], found_by: str
         (broken.take_any_age, "nothing_older_than_asked_for_is_taken"),
         (broken.take_of_inactive, "nothing_of_an_inactive_preset_is_taken"),
         (broken.take_given_up, "only_what_is_ready_is_taken"),
+        (broken.take_of_any_version, "only_what_the_preset_describes_is_taken"),
         (broken.take_of_any_parameters, "only_what_the_preset_describes_is_taken"),
         (broken.take_of_known_versions, "what_nobody_knows_the_version_of_is_taken"),
         (broken.take_any_name, "a_name_is_given_once"),

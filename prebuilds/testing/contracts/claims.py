@@ -128,7 +128,8 @@ def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
 )
 def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
     large = attrs.evolve(WEB, parameters={"size": "large"})
-    outdated = (make_preset(version_id="v2"), WEB, attrs.evolve(large, parameters={"size": "small"}))
+    mended = attrs.evolve(make_preset(version_id="v2"), parameters=large.parameters)
+    outdated = (mended, WEB, attrs.evolve(large, parameters={"size": "small"}))
     with lab.store.transaction() as tx:
         tx.put_preset(large)
         add(tx, "given up", Stage.RETIRED, large)
