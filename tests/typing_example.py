@@ -47,7 +47,19 @@ from prebuilds import (
     plan,
 )
 from prebuilds.lint import Finding, find_publishing
-from prebuilds.runtime import Clock, Message, MetricsCollector, OutboxRelay, PubSub, Store, Transaction
+from prebuilds.runtime import (
+    Clock,
+    Message,
+    MetricsCollector,
+    OutboxRelay,
+    PubSub,
+    Reconciler,
+    ReconcilerOptions,
+    Store,
+    Transaction,
+    WorkspaceBuilder,
+    run_in_threads,
+)
 from prebuilds.testing import (
     Check,
     ContractReport,
@@ -183,3 +195,11 @@ def check_adapter(make_store: Callable[[], Store], make_pubsub: Callable[[], Pub
         check(make_store, pubsub_of=lambda _: make_pubsub())
         assert_type(check.name, str)
     return ManualClock(datetime.now(timezone.utc))
+
+
+async def keep_full(store: Store, builder: WorkspaceBuilder) -> None:
+    """A host that runs the loop beside asyncio."""
+    reconciler = Reconciler(store, builder, options=ReconcilerOptions(holder=None))
+    async with run_in_threads(reconciler):
+        assert_type(reconciler.request_stop(), None)
+    assert_type(reconciler.stop(timeout=timedelta(seconds=1)), bool)

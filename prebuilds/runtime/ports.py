@@ -346,7 +346,10 @@ class WorkspaceBuilder(Protocol):
         A build of an id that was taken before is not done twice. What is raised means that it was not taken: the build
         has failed. `NoRoomError` means that a start was not taken as there is no room for it now: it is canceled, which
         is no failure, and the preset waits for room. `TimeoutError` alone means that nobody knows: it is submitted
-        again later. A call that lasts longer than `timeout` is given up on and treated so.
+        again later.
+
+        A call that lasts longer than `timeout` is given up on. The build is not submitted again before that call has
+        ended, and what it ends with, however late, counts as its answer.
         """
         ...
 
