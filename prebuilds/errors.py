@@ -100,16 +100,18 @@ class InvalidSnapshotError(PrebuildsError, ValueError):
 
 
 class InvalidTraceError(PrebuildsError, ValueError):
-    """Claims cannot be read as a trace: `problems` has a line for every bad row, led by its place."""
+    """Claims cannot be read as a trace.
+
+    `problems` has a line for each thing that is wrong: the place of the first bad row, how many more there are, and a
+    few of them.
+    """
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        more = len(self.problems) - MAX_PROBLEMS
-        left_out = (f"and {more} more, all of them in `problems`",) if more > 0 else ()
-        return "\n".join(self.problems[:MAX_PROBLEMS] + left_out)
+        return "\n".join(self.problems)
 
 
 class InsufficientHistoryError(PrebuildsError, ValueError):

@@ -121,7 +121,7 @@ def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
         ("--seed", "9" * 5_000, "is not a whole number from -9223372036854775807 to 9223372036854775807"),
         ("--explain", "-1", "'-1' is not a whole number from 0 to 2147483647"),
         ("--timezone", "Mars", "'Mars' is not a known time zone"),
-        ("--chart", "chart.png", "'chart.png' does not end in .html or .svg"),
+        ("--chart", "chart.png", "'chart.png' is no name that ends in .html or .svg"),
     ):
         assert told in fail(capsys, *BASE, "--trace", CLAIMS, option, value)[-1]
     there = str(tmp_path / "none" / "chart.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from prebuilds.errors import MissingExtraError, show
@@ -12,8 +13,8 @@ _ENDINGS = (".html", ".svg")
 
 def read_chart_file(text: str) -> str:
     """The name of a file that a chart can be written to."""
-    if not text.endswith(_ENDINGS):
-        raise argparse.ArgumentTypeError(f"{show(text)} does not end in {' or '.join(_ENDINGS)}")
+    if Path(text).suffix not in _ENDINGS:
+        raise argparse.ArgumentTypeError(f"{show(text)} is no name that ends in {' or '.join(_ENDINGS)}")
     return text
 
 

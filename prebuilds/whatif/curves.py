@@ -119,7 +119,7 @@ class Curve(Rows):
         count = self.points[0].claims
         after = "builds a workspace of their own" if self.on_miss is OnMiss.COLD_START else "takes the next prebuild"
         return (
-            f"{count:,.0f} claims in {describe_value(self.span)}; {self.source}",
+            f"{count:,.0f} {'claim' if count == 1 else 'claims'} in {describe_value(self.span)}; {self.source}",
             f"Each prebuild is replaced as soon as it is claimed; who finds none {after}.",
         )
 

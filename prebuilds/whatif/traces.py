@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.fields import NOW, check, require_instant, to_tuple, to_utc
+from prebuilds.decision.fields import MAX_DURATION, NOW, check, require_instant, to_tuple, to_utc
 from prebuilds.decision.rfc3339 import format_instant
 from prebuilds.errors import InvalidTraceError, InvalidValueError
 from prebuilds.whatif.csvfiles import TraceSource, open_csv, read_rows
@@ -53,6 +53,9 @@ class Trace:
             raise InvalidValueError("Trace", "begin", self.begin, f"at most the first claim, {format_instant(first)}")
         if last > self.end:
             allowed = f"at least the last claim and the begin, {format_instant(last)}"
+            raise InvalidValueError("Trace", "end", self.end, allowed)
+        if self.span > MAX_DURATION:
+            allowed = f"at most {MAX_DURATION.days} days after the begin, {format_instant(self.begin)}"
             raise InvalidValueError("Trace", "end", self.end, allowed)
 
     @classmethod

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from prebuilds import Preset
@@ -90,6 +90,7 @@ WRONG: dict[str, Callable[[], Any]] = {
     "Scenario.fleet.for_preset('web')": lambda: Scenario(
         fleet=Preset(id="web", desired_instances=10**9), lead_time=MINUTE
     ),
+    "Trace.end": lambda: Trace(ticks=[], begin=BEGIN.replace(year=2), end=BEGIN.replace(year=9998)),
     "Trace.from_claims.claims": lambda: Trace.from_claims(5),  # type: ignore[arg-type]
 }
 
@@ -121,6 +122,7 @@ def test_the_ends_of_time_are_no_trouble(year: int, on_miss: OnMiss) -> None:
     assert sweep(trace, timedelta(days=36_525), on_miss=on_miss).for_size(1).hits == 1
 
 
+@example(100, 70)
 @given(st.integers(1, 5_000), st.integers(1, 999))
 def test_a_rank_is_the_least_that_holds_the_share(count: int, thousandths: int) -> None:
     """As exact fractions have it: 0.07 of 100 values are 7, though 0.07 * 100 is more than 7."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prebuilds import Policy, Preset, TemplateVersion, Transition, plan
@@ -139,7 +139,7 @@ def test_an_invalidation_tonight_is_the_same_in_both(ttl: timedelta | None) -> N
     preset = make_preset(
         desired_instances=2, ttl=ttl, last_invalidated_at=tonight, template_version=TemplateVersion(id="v1")
     )
-    offsets = (timedelta(hours=3), timedelta(hours=12, minutes=58), timedelta(hours=13), timedelta(hours=13, minutes=3))
+    offsets = (timedelta(hours=3), timedelta(hours=12, minutes=58), timedelta(hours=13, minutes=3))
     trace = Trace.from_claims([begin + offset for offset in offsets], begin=begin, end=begin + timedelta(hours=15))
     simulated = compare(preset, trace)
     if ttl is None:
@@ -161,6 +161,8 @@ def test_an_invalidation_in_2099_is_as_good_as_none() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(preset=make_preset(last_invalidated_at=BEGIN + 33 * MINUTE), seconds=[33 * 60], delay=SECOND, fails=False)
+@example(preset=make_preset(ttl=10 * MINUTE), seconds=[1, 1, 1, 600, 601], delay=4 * MINUTE, fails=True)
 @given(
     preset=presets(),
     seconds=st.lists(st.integers(1, 7_200), max_size=12),

@@ -99,6 +99,7 @@ def test_the_command_recommends_and_judges(capsys: pytest.CaptureFixture[str], t
         (["--hit-rate", "0"], "argument --hit-rate: '0' is not a number above 0, up to 1"),
         (["--hit-rate", "nan"], "argument --hit-rate: 'nan' is not a number from 0 to 1"),
         (["--windows", "25"], "argument --windows: '25' is not a whole number from 0 to 24"),
+        (["--chart", ".html"], "argument --chart: '.html' is no name that ends in .html or .svg"),
         (["--thin", "9" * 5_000], "is not a whole number from 1 to 2147483647"),
         (["--column", "when"], "line 1"),
         (["--trace", "nowhere.csv"], "nowhere.csv: No such file or directory"),
