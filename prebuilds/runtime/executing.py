@@ -29,6 +29,7 @@ from prebuilds.runtime.effects import (
     SubmitBuild,
 )
 from prebuilds.runtime.leasing import HeldLease
+from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.models import BuildRequest, Counter
 from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
 from prebuilds.runtime.results import Outcome, OutcomeStatus
@@ -98,11 +99,10 @@ class Executor:
         except _HeldError as held:
             return OutcomeStatus.HELD, str(held)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            _tell_failed(effect, reason)
+            _tell_failed(effect, error)
             if isinstance(error, LeaseLostError):
                 self._lease.is_lost = True
-            return OutcomeStatus.FAILED, reason
+            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"
         return OutcomeStatus.DONE, ""
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
@@ -196,13 +196,13 @@ class Executor:
             tx.mark_submitted(request.build_id)
 
 
-def _tell_failed(effect: Effect, reason: str) -> None:
+def _tell_failed(effect: Effect, error: Exception) -> None:
     """A log record with ids alone: the parameters of a build may be secret."""
     kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
     fields = {"preset_id": effect.preset_id, "effect": kind}
     if request:
         fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
-    _log.warning("%s: %s failed: %s", effect.preset_id, kind, reason, extra=fields, exc_info=True)
+    log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
 
 
 def _is_want_of_room(error: Exception, request: BuildRequest) -> bool:
