@@ -21,7 +21,7 @@ LONG = 60.0
 class Line:
     """Calls over one line, on which those of `hang` hang until `release`. `made` has the keys of all calls."""
 
-    def __init__(self, *, most: int = 8, timeout: timedelta = SECOND / 50) -> None:
+    def __init__(self, *, most: int = 8, timeout: timedelta = SECOND / 10) -> None:
         self.clock = ManualClock(NOW)
         self.calls = LimitedCalls(most=most, timeout=timeout, clock=self.clock)
         self.made: list[str] = []
@@ -44,7 +44,7 @@ class Line:
             if error:
                 raise error
 
-        with pytest.raises(CallTimedOutError, match=r"submit did not return within 0\.02 s"):
+        with pytest.raises(CallTimedOutError, match=r"submit did not return within 0\.1 s"):
             self.calls.call("submit", function, key=key, group=group)
 
     def release(self) -> None:

@@ -34,7 +34,7 @@ class Trouble:
             script=lambda request: Script.HANG if request.preset_id == "bad" else Script.SUCCEED,
             on_submit=lambda request, _: self.asked.update([request.build_id]),
         )
-        options = ReconcilerOptions(clock=self.clock, submit_timeout=SECOND / 20)
+        options = ReconcilerOptions(clock=self.clock, submit_timeout=SECOND / 5)
         self.reconciler = Reconciler(self.store, self.builder, options=options)
         with self.store.transaction() as tx:
             for name in NAMES:
@@ -94,7 +94,7 @@ def test_a_pass_waits_for_one_submit_of_a_preset_that_hangs(trouble: Trouble) ->
     results = [trouble.round() for _ in range(6)]
     bad = [[outcome for outcome in read(result, "bad") if is_call(outcome)] for result in results]
     failed = [[o.reason for o in outcomes if o.status is OutcomeStatus.FAILED] for outcomes in bad]
-    timed_out = "CallTimedOutError: the builder's submit did not return within 0.05 s"
+    timed_out = "CallTimedOutError: the builder's submit did not return within 0.2 s"
     share = {2: 2, 8: 4}[trouble.store.max_connections]
     assert failed == [[timed_out]] * share + [[]] * (6 - share)
     assert {outcome.status for outcomes in bad for outcome in outcomes} == {OutcomeStatus.FAILED, OutcomeStatus.SKIPPED}
@@ -113,7 +113,7 @@ def test_of_many_deletes_that_hang_one_is_waited_for() -> None:
         trouble.clock,
         script=lambda request: Script.HANG if request.transition is Transition.DELETE else Script.SUCCEED,
     )
-    options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 20)
+    options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 5)
     trouble.reconciler = Reconciler(trouble.store, trouble.builder, options=options)
     trouble.round()
     with trouble.store.transaction() as tx:
@@ -121,7 +121,7 @@ def test_of_many_deletes_that_hang_one_is_waited_for() -> None:
     for passes in range(1, 3):
         reasons = Counter(outcome.reason for outcome in read(trouble.round(), "bad"))
         assert reasons == {
-            "CallTimedOutError: the builder's submit did not return within 0.05 s": 1,
+            "CallTimedOutError: the builder's submit did not return within 0.2 s": 1,
             "an earlier call of the preset did not return in time": 5 - passes,
             **({"an earlier call of the builder's submit for this build has not returned": 1} if passes > 1 else {}),
         }
