@@ -15,7 +15,7 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 TESTED = ("cli", "metrics", "notebook", "postgres", "testing")
-SOURCES = ("prebuilds", "tests", "docs/conf.py", "noxfile.py")
+SOURCES = ("prebuilds", "tests", "docs/conf.py", "docs/pictures.py", "noxfile.py")
 
 
 def install_group(session: nox.Session, group: str) -> None:

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sphinx.util.typing import stringify_annotation
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(_ROOT))  # the API page tells of this checkout, installed or not
+sys.path[:0] = [str(_ROOT), str(_ROOT / "docs")]  # the pages describe this checkout, installed or not
 _METADATA = (_ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 project = "prebuilds"
 author = "The prebuilds maintainers"
+copyright = f"2026, {author}"  # noqa: A001 - Sphinx asks for it by this name
 version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build", "jupyter_execute"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
+exclude_patterns = ["_build", "_pictures", "jupyter_execute"]
 suppress_warnings = ["ref.python"]  # two packages may each have a `Scenario`: a name means that of its own page
 default_role = "code"  # docstrings have code between single backticks
 myst_heading_anchors = 3
@@ -33,8 +35,20 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the default underlines names of modules, as if they were links
 html_title = f"prebuilds {release}"
 html_show_sourcelink = False
+html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["prebuilds.css"]
+html_theme_options = {
+    "navigation_with_keys": True,
+    "light_css_variables": {"color-brand-primary": "#24598f", "color-brand-content": "#24598f"},
+    "dark_css_variables": {"color-brand-primary": "#8ab8e6", "color-brand-content": "#8ab8e6"},
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "  # what is copied can be run: without prompts, and without output
+copybutton_prompt_is_regexp = True
 
 # Names that a reader of a signature could not look up, as what they stand for.
 _MEANINGS = {
@@ -52,7 +66,15 @@ _NAMES = re.compile(rf"\b({'|'.join(_MEANINGS)})\b")
 
 def setup(app: Sphinx) -> None:
     """Register what Sphinx is to call."""
+    app.connect("builder-inited", draw_pictures_of)
     app.connect("autodoc-process-signature", write_signature)
+
+
+def draw_pictures_of(app: Sphinx) -> None:
+    """Draw the pictures where the pages look for them."""
+    from pictures import draw_pictures
+
+    draw_pictures(Path(app.srcdir) / "_pictures")
 
 
 def write_signature(*event: Any) -> tuple[str | None, str | None]:
@@ -67,7 +89,7 @@ def write_signature(*event: Any) -> tuple[str | None, str | None]:
 
 
 def _describe_field(field: attrs.Attribute[Any]) -> str:
-    return f"{field.name}: {field.type}{_describe_default(field.default)}"
+    return f"{field.name}: {stringify_annotation(field.type, 'smart')}{_describe_default(field.default)}"
 
 
 def _describe_default(default: Any) -> str:

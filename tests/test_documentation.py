@@ -30,8 +30,10 @@ from prebuilds import errors
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 FILES = [*ROOT.glob("README.md"), *PAGES]
+PARTS = ("decide", "run", "foresee", "prove")
+KINDS = ["Tutorial", "Guide", "Reference"]
 SHOWN_LANGUAGES = ("text",)
-SPHINX_DIRECTIVES = ("{eval-rst}", "{toctree}")
+SPHINX_DIRECTIVES = ("{eval-rst}", "{image}", "{toctree}")
 RUN_COMMANDS = ("python -m prebuilds ", "python -m prebuilds.lint ")
 SHOWN_COMMANDS = ("pip install ", "python3 -m venv .venv && ", "nox -s ")  # shown without output, and not run
 
@@ -84,6 +86,16 @@ def test_every_relative_link_points_at_a_file(path: Path) -> None:
     links = [match["inline"] or match["reference"] for match in _LINK.finditer(prose)]
     relative = [link for link in links if not _IS_REMOTE.match(link)]
     assert [link for link in relative if not (path.parent / link.partition("#")[0]).is_file()] == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_leads_to_its_tutorial_guides_and_reference(part: str) -> None:
+    """Its index has a heading for each kind, and below them every page of its folder once."""
+    folder = ROOT / "docs" / part
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    assert [kind.rstrip("s") for kind in re.findall(r"^## (\w+)$", index, re.MULTILINE)] == KINDS
+    linked = [match["inline"] for match in _LINK.finditer(index) if "/" not in match["inline"]]
+    assert sorted(linked) == sorted(path.name for path in folder.glob("*.md") if path.name != "index.md")
 
 
 def test_every_test_that_the_departures_name_exists() -> None:
