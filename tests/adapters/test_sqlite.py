@@ -21,6 +21,7 @@ from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Tr
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore, connections, rows
 from prebuilds.adapters.sqlite.claims import FIRST_BY
 from prebuilds.adapters.sqlite.connections import Connection, calculate_pause
+from prebuilds.adapters.sqlite.fleet import ALL_OUTCOMES, OUTCOMES
 from prebuilds.adapters.sqlite.migrations import connect
 from prebuilds.adapters.sqlite.schema import APPLICATION_ID, VERSIONS
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
@@ -589,6 +590,21 @@ def test_no_statement_reads_a_whole_table_that_grows(store: SQLiteStore, monkeyp
             scanned = [step for step in plan if re.match("SCAN (workspaces|builds|claims|notices)", step)]
             assert [step for step in scanned if step != "SCAN workspaces USING INDEX prebuilds"] == [], sql
             assert not [step for step in plan if "TEMP B-TREE" in step], sql
+
+
+@pytest.mark.parametrize(("sql", "names"), [(ALL_OUTCOMES, ()), (OUTCOMES, ("p",))])
+def test_past_builds_are_looked_up_one_attempt_after_the_other(
+    store: SQLiteStore, sql: str, names: tuple[str, ...]
+) -> None:
+    """However long the history of a preset is, what is read of it is what counts, and what ended of late."""
+    with store.session(read_only=True) as session:
+        plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {sql}", *names, 2, 0, 1, 0)]
+    assert [step for step in plan if "builds" in step or "latest" in step] == [
+        "SEARCH builds USING INDEX attempts (preset_id=? AND template_version_id>?)",
+        "SEARCH builds USING INDEX attempts (preset_id=? AND template_version_id=? AND created_at>?)",
+        "SEARCH latest USING INDEX attempts (preset_id=? AND template_version_id=? AND created_at>?)",
+        "SEARCH builds USING INDEX outcomes (preset_id=? AND finished_at>?)",
+    ]
 
 
 @pytest.mark.parametrize("order", ClaimOrder)

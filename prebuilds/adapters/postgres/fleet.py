@@ -45,25 +45,22 @@ def _list_outcomes(fleet: str) -> str:
         SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
         UNION ALL
         SELECT id, version, reset_at FROM fleet WHERE version <> ''
-    ),
-    -- The latest instants at which builds began, each found from the one after it.
-    attempts (id, version, reset_at, began_at, number) AS (
-        SELECT id, version, reset_at, 'infinity'::timestamptz, 0 FROM counted
-        UNION ALL
-        SELECT id, version, reset_at, (
-            SELECT max(created_at) FROM builds
-            WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
-            AND builds.created_at < attempts.began_at AND builds.created_at > attempts.reset_at
-        ), number + 1
-        FROM attempts WHERE number < %(latest)s AND began_at IS NOT NULL
     )
+    -- Of each version what began at the latest attempts, but for what ended since the instant, which the rest has.
     SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
-    FROM attempts CROSS JOIN LATERAL (
+    FROM counted CROSS JOIN LATERAL (
         SELECT * FROM builds
-        WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
-        AND builds.created_at = attempts.began_at AND builds.finished_at < %(since)s
+        WHERE builds.preset_id = counted.id AND builds.template_version_id = counted.version AND {_OUTCOME}
+        AND builds.created_at > counted.reset_at AND builds.created_at >= coalesce((
+            SELECT DISTINCT latest.created_at FROM builds AS latest
+            WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version
+            AND latest.transition = 'start' AND latest.status IN ('succeeded', 'failed')
+            ORDER BY latest.created_at DESC LIMIT 1 OFFSET greatest(%(latest)s - 1, 0)
+        ), '-infinity')
+        AND builds.finished_at < %(since)s
         OFFSET 0 -- so that each is looked up, whatever the planner believes to be their number
     ) AS outcomes
+    WHERE %(latest)s > 0
     UNION ALL
     SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
     FROM fleet CROSS JOIN LATERAL (

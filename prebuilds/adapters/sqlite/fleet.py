@@ -43,32 +43,28 @@ def _list_outcomes(fleet: str) -> str:
         SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
         UNION ALL
         SELECT id, version, reset_at FROM fleet WHERE version <> ''
-    ),
-    -- The latest instants at which builds began, each found from the one after it.
-    attempts (id, version, reset_at, began_at, number) AS (
-        SELECT id, version, reset_at, {2**63 - 1}, 0 FROM counted
-        UNION ALL
-        SELECT id, version, reset_at, (
-            SELECT max(created_at) FROM builds
-            WHERE builds.preset_id = attempts.id AND builds.template_version_id = attempts.version AND {_OUTCOME}
-            AND builds.created_at < attempts.began_at AND builds.created_at > attempts.reset_at
-        ), number + 1
-        FROM attempts WHERE number < ? AND began_at IS NOT NULL
     )
+    -- Of each version what began at the latest attempts, but for what ended since the instant, which the rest has.
     SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
-    FROM attempts CROSS JOIN builds
-    ON builds.preset_id = attempts.id AND builds.template_version_id = attempts.version
-    AND builds.created_at = attempts.began_at
-    WHERE {_OUTCOME} AND builds.finished_at < ?
+    FROM counted CROSS JOIN builds INDEXED BY attempts
+    ON builds.preset_id = counted.id AND builds.template_version_id = counted.version
+    WHERE {_OUTCOME} AND builds.created_at >= coalesce((
+        SELECT DISTINCT latest.created_at FROM builds AS latest
+        WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version
+        AND latest.transition = 'start' AND latest.status IN ('failed', 'succeeded')
+        AND latest.created_at > counted.reset_at
+        ORDER BY latest.created_at DESC LIMIT 1 OFFSET ?
+    ), counted.reset_at + 1)
+    AND builds.finished_at < ? AND ?
     UNION ALL
     SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
-    FROM fleet CROSS JOIN builds ON builds.preset_id = fleet.id
+    FROM fleet CROSS JOIN builds INDEXED BY outcomes ON builds.preset_id = fleet.id
     WHERE {_OUTCOME} AND builds.finished_at >= ? AND builds.created_at > fleet.reset_at
     AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))
     """
 
 
-_ALL_OUTCOMES, _OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = ?")
+ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = ?")
 
 
 class FleetRows:
@@ -92,10 +88,11 @@ class FleetRows:
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
         since = write_instant("ended_since", ended_since)
+        bounds = (max(latest - 1, 0), since, latest > 0, since)
         if preset_id is None:
-            rows = self._statements.fetch(_ALL_OUTCOMES, latest, since, since)
+            rows = self._statements.fetch(ALL_OUTCOMES, *bounds)
         else:
-            rows = self._statements.fetch(_OUTCOMES, preset_id, latest, since, since)
+            rows = self._statements.fetch(OUTCOMES, preset_id, *bounds)
         return tuple(map(read_outcome, rows))
 
     def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
