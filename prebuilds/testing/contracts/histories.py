@@ -71,9 +71,10 @@ def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
         for name, seconds in (("old", -5), ("slow", 0), ("quick", 0)):
             tx.insert_prebuild(request_start(name), name=name, now=at(seconds))
             finish(tx, f"{name}-1", BuildStatus.FAILED, seconds=50 if name == "slow" else 10)
+    old = _outcome("old-1", 10, created=-5)
     slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
     with lab.store.transaction(read_only=True) as tx:
-        for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow])):
+        for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow]), (99, 2, [old, quick, slow])):
             seen = list_outcomes(tx, since=since, latest=latest)
             missing = [build for build in expected if build not in seen]
             expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
