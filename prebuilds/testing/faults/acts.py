@@ -1,8 +1,8 @@
 """Acts: what people and the host do while the loop works, each to the first of a scenario's presets.
 
 - Each is one transaction, by the host's clock, which may be wrong.
-- Nothing here makes good what had expired before: an invalidation is only ever put off or brought forward to an instant
-  that covers what the last one did.
+- Nothing here makes good what had expired before: an invalidation that has taken effect gives way to a later one alone
+  that has too.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _invalidate(stage: Stage, preset_id: str) -> None:
 def _invalidate_by(away: timedelta, stage: Stage, preset_id: str) -> None:
     """At an instant that lies this far ahead."""
     at = stage.clock.now() + away
-    _change(stage, preset_id, lambda _tx, preset: _expire(preset, at))
+    _change(stage, preset_id, lambda _tx, preset: _expire(stage, preset, at))
 
 
 def _invalidate_at_creation(stage: Stage, preset_id: str) -> None:
@@ -80,14 +80,16 @@ def _invalidate_at_creation(stage: Stage, preset_id: str) -> None:
 
     def change(tx: Transaction, preset: Preset) -> Preset:
         created = [workspace.created_at for workspace in tx.list_prebuilds(preset_id)]
-        return _expire(preset, max(created)) if created else preset
+        return _expire(stage, preset, max(created)) if created else preset
 
     _change(stage, preset_id, change)
 
 
-def _expire(preset: Preset, at: datetime) -> Preset:
-    before = preset.last_invalidated_at
-    return attrs.evolve(preset, last_invalidated_at=max(at, before) if before else at)
+def _expire(stage: Stage, preset: Preset, at: datetime) -> Preset:
+    """With an invalidation at this instant, if that lies after the last one and does not take its place too early."""
+    before, now = preset.last_invalidated_at, stage.clock.now() - stage.clock.offset
+    is_hidden = before is not None and (at <= before or at > now)
+    return preset if is_hidden else attrs.evolve(preset, last_invalidated_at=at)
 
 
 def _reset(stage: Stage, preset_id: str) -> None:
