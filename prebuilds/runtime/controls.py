@@ -106,16 +106,15 @@ def _set_paused(tx: Transaction, *, paused: bool) -> None:
 
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
-    """Date it no later than what is there needs, as `now` may be ahead; give up what `now`, if it is behind, misses."""
+    """Give up what is there, whatever the dates say, and date it no later than that needs, as `now` may be ahead."""
     _require_preset(tx, preset_id)
     tx.set_invalidated(preset_id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
     prebuilds = tx.list_prebuilds(preset_id)
     latest = max((workspace.created_at for workspace in prebuilds), default=now)
     if latest < now:
-        tx.set_invalidated(preset_id, at=latest + datetime.resolution)
+        tx.set_invalidated(preset_id, at=latest)
     for workspace in prebuilds:
-        if workspace.created_at >= now:
-            give_up(tx, workspace.id, now=now)
+        tx.retire_prebuild(workspace.id)
     tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
 
 

@@ -59,13 +59,7 @@ def _resume(stage: Stage, _preset_id: str) -> None:
 
 
 def _invalidate(stage: Stage, preset_id: str) -> None:
-    """Where the clocks of the host and of who made a prebuild are both ahead, their dates are believed."""
-
-    def is_dated(row: Workspace) -> bool:
-        ahead = max(stage.clock.offset, timedelta())
-        return not ahead or row.created_at < stage.clock.now() - ahead
-
-    stage.expect(Expectation(doomed=lambda row: row.is_prebuild and row.preset_id == preset_id and is_dated(row)))
+    stage.expect(Expectation(doomed=lambda row: row.is_prebuild and row.preset_id == preset_id))
     Controls(stage.store, clock=stage.clock).invalidate(preset_id)
 
 

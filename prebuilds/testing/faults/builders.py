@@ -52,7 +52,7 @@ class ScriptedBuilder:
         on_submit: OnSubmit = lambda _request, _version: None,
         has_room: Callable[[BuildRequest], bool] = lambda _: True,
     ) -> None:
-        self._has_room = has_room
+        self.has_room = has_room
         self._reports = BuildReports(store, clock=clock)
         self._script = script
         self._on_submit = on_submit
@@ -74,7 +74,7 @@ class ScriptedBuilder:
         if script is Script.REFUSE:
             raise ConnectionRefusedError(f"the builder takes nothing of {request.preset_id or request.workspace_id}")
         if request.build_id not in self._taken:
-            if request.transition is Transition.START and not self._has_room(request):
+            if request.transition is Transition.START and not self.has_room(request):
                 raise NoRoomError(f"for {request.preset_id}")
             self._taken[request.build_id] = template_version_id
             self._queue.append(request)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from prebuilds.errors import InvalidValueError
-from prebuilds.testing.faults.exploring import explore, list_worlds
+from prebuilds.testing.faults.exploring import choose_evenly, explore, list_acts_alone, list_worlds
 from prebuilds.testing.faults.lasting import LAWS, list_laws, run_law
 from prebuilds.testing.faults.reports import FaultReport, Tally
 from prebuilds.testing.faults.running import MakeStore, run_scenario
@@ -32,10 +32,10 @@ def check_reconciler(
     """Hold the loop over this store to what must hold of it, whatever goes wrong.
 
     `make_store` gives a new, empty store each time; one that has a `close` is closed. Every point of a round is tried
-    with every fault mode, or `most_runs` of these if that is less, then `examples` larger scenarios. Features in
-    `without` are those that the host leaves out. Raises `BrokenInvariantError`, which has the line to run the smallest
-    failure again. A larger scenario that fails is told at once to the standard error output, and then made smaller for
-    as long as `shrink_for`. For a test:
+    with every fault mode, or `most_runs` of these if that is less, then every act of a person alone, or as many, then
+    `examples` larger scenarios. Features in `without` are those that the host leaves out. Raises
+    `BrokenInvariantError`, which has the line to run the smallest failure again. A larger scenario that fails is told
+    at once to the standard error output, and then made smaller for as long as `shrink_for`. For a test:
 
         def test_our_store() -> None:
             print(check_reconciler(OurStore, without=[Feature.HISTORY]))
@@ -47,6 +47,8 @@ def check_reconciler(
         raise InvalidValueError("check_reconciler", "shrink_for", shrink_for, "a timedelta of 0 or more")
     tally = Tally()
     explored = explore(make_store, list_worlds(left_out), tally.add, most_runs=most_runs)
+    for scenario in choose_evenly(list_acts_alone(left_out), most_runs):
+        tally.add(run_scenario(make_store, scenario))
     laws = list_laws(left_out)
     for law in laws:
         run_law(make_store, law)

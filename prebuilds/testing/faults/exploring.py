@@ -13,10 +13,12 @@ import attrs
 from prebuilds.testing.faults.modes import Fault, FaultMode
 from prebuilds.testing.faults.running import MakeStore, Run, run_scenario
 from prebuilds.testing.faults.scenarios import Scenario
-from prebuilds.testing.faults.situations import CURABLE, HOPELESS, SITUATIONS, Feature
+from prebuilds.testing.faults.situations import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
 
 OnRun = Callable[[Run], None]
 _DAY = 86_400
+MOST_SKEW = 900
+"""How many seconds the host's clock is off at most."""
 _ENDING = ("make_unready", "lose", "release", "retire", "forget")
 _ACTED = (
     Scenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
@@ -67,6 +69,17 @@ def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
     ]
 
 
+def list_acts_alone(without: Collection[Feature]) -> Sequence[Scenario]:
+    """Each act alone, among claims, by a host's clock that is right, and by one that is far ahead or behind."""
+    situation, claimants = ("steady", 0) if Feature.CLAIMS in without else ("claimed", 2)
+    return [
+        Scenario(situations=[situation], claimants=claimants, rounds=2, seed=seed, events=[act], host_skew=skew)
+        for act in list_acts(without)
+        for skew in (0, MOST_SKEW, -MOST_SKEW)
+        for seed in (1, 2)
+    ]
+
+
 def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *, most_runs: int | None) -> Explored:
     """Run each world with every fault that its rounds have room for, or `most_runs` of these, evenly chosen.
 
@@ -74,14 +87,19 @@ def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *,
     """
     plain = [run_scenario(make_store, world) for world in worlds]
     faulty = [attrs.evolve(run.scenario, faults=(fault,)) for run in plain for fault in _list_faults(run)]
-    step = len(faulty) / most_runs if most_runs and most_runs < len(faulty) else 1.0
-    chosen = [faulty[int(number * step)] for number in range(int(len(faulty) / step))]
+    chosen = choose_evenly(faulty, most_runs)
     for run in plain:
         on_run(run)
     for scenario in chosen:
         on_run(run_scenario(make_store, scenario))
     points = sum(len(crossed) for run in plain for crossed in run.points.values())
     return Explored(worlds=len(worlds), points=points, total=len(faulty), done=len(chosen))
+
+
+def choose_evenly(scenarios: Sequence[Scenario], most: int | None) -> Sequence[Scenario]:
+    """All of these, or so many of them."""
+    step = len(scenarios) / most if most and most < len(scenarios) else 1.0
+    return [scenarios[int(number * step)] for number in range(int(len(scenarios) / step))]
 
 
 def _list_faults(plain: Run) -> Iterator[Fault]:

@@ -72,14 +72,32 @@ def _reset_and_back_off(world: World) -> None:
     process = ReconcilerProcess(world, world.inject("r1"))
     for _ in range(2):
         Controls(world.store, clock=world.host_clock).reset("grow")
-        process.run()
-        world.builder.work()
-        world.clock.advance(INTERVAL)
+        _pass_interval(world, process)
     tries = len(world.builder.failed)
     world.builder.failed.clear()
     if tries != 2 * _count_at_once(world):
         raise Violated(Invariant.BOUNDED, f"{tries} builds were tried after two resets")
     _back_off(world)
+
+
+def _wait_for_room(world: World) -> None:
+    """That there is no room is no failure: nothing is limited by it, and the pool fills once there is."""
+    has_room, process = world.builder.has_room, ReconcilerProcess(world, world.inject("r0"))
+    world.builder.has_room = lambda _: False
+    for _ in range(_HOUR // INTERVAL):
+        _pass_interval(world, process)
+    world.builder.has_room = has_room
+    for _ in range(2):
+        _pass_interval(world, process)
+    unsettled = world.list_unsettled()
+    if unsettled:
+        raise Violated(unsettled[0][0], f"{unsettled[0][1]}, half a minute after there was room again")
+
+
+def _pass_interval(world: World, process: ReconcilerProcess) -> None:
+    process.run()
+    world.builder.work()
+    world.clock.advance(INTERVAL)
 
 
 def _come_to_an_end(world: World) -> None:
@@ -95,9 +113,7 @@ def _count_at_once(world: World) -> int:
 def _check_tries(world: World, most: int) -> None:
     process = ReconcilerProcess(world, world.inject("r0"))
     for _ in range(_HOUR // INTERVAL):
-        process.run()
-        world.builder.work()
-        world.clock.advance(INTERVAL)
+        _pass_interval(world, process)
     tries = len(world.builder.failed)
     if not 1 < tries <= most:
         raise Violated(Invariant.BOUNDED, f"{tries} builds failed within an hour, where 2 to {most} would do")
@@ -180,6 +196,7 @@ LAWS = {
             host_skew=900,
             needs=frozenset({Feature.HISTORY}),
         ),
+        Law(name="no_room_is_no_failure", preset="grow", check=_wait_for_room),
         Law(name="failed_deletes_back_off", preset="shrink", check=_back_off, failing=Transition.DELETE),
         Law(name="marks_go", preset="limited", check=_unmark, needs=frozenset({Feature.HISTORY})),
         Law(

@@ -13,31 +13,21 @@ from hypothesis import strategies as st
 
 from prebuilds.errors import BrokenInvariantError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
-from prebuilds.testing.faults.acts import ACTS
-from prebuilds.testing.faults.exploring import OnRun
+from prebuilds.testing.faults.exploring import MOST_SKEW, OnRun
 from prebuilds.testing.faults.messages import Delivery
 from prebuilds.testing.faults.modes import Fault, FaultMode
 from prebuilds.testing.faults.running import MakeStore, run_scenario
 from prebuilds.testing.faults.scenarios import Scenario
-from prebuilds.testing.faults.situations import CURABLE, FAILING, SITUATIONS, Feature
+from prebuilds.testing.faults.situations import CURABLE, FAILING, SITUATIONS, Feature, list_acts
 
 _MOST_POINTS = 20  # of one process, so that most faults come about
-_MOST_SKEW = 900
-_ACTS_NEED = {
-    "pause": Feature.PAUSE,
-    "resume": Feature.PAUSE,
-    "reset": Feature.HISTORY,
-    "reset_all": Feature.HISTORY,
-    "release": Feature.CLAIMS,
-    "forget": Feature.CLAIMS,
-}
 
 
 @st.composite
 def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> Scenario:
     """Scenarios for a host that leaves these features out. They shrink towards one preset, one pass and no fault."""
     names = [name for name in (*CURABLE, *FAILING) if SITUATIONS[name].needs not in without]
-    acts = [name for name in ACTS if _ACTS_NEED.get(name) not in without]
+    acts = list_acts(without)
     reconcilers = 1 if Feature.REPLICAS in without else draw(st.integers(1, 3))
     claimants = 0 if Feature.CLAIMS in without else draw(st.integers(0, 3))
     processes = [*(f"r{number}" for number in range(reconcilers)), *(f"c{number}" for number in range(claimants))]
@@ -54,7 +44,7 @@ def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> Scenario
         messages=() if Feature.OUTBOX in without else draw(st.lists(st.sampled_from(Delivery), max_size=2)),
         events=draw(st.lists(st.sampled_from(acts), max_size=2)),
         faults=draw(st.lists(faults(processes), max_size=3)),
-        host_skew=draw(st.sampled_from((0, 0, 0)) | st.integers(-_MOST_SKEW, _MOST_SKEW)),
+        host_skew=draw(st.sampled_from((0, 0, 0)) | st.integers(-MOST_SKEW, MOST_SKEW)),
     )
 
 

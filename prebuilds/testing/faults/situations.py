@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
@@ -16,6 +16,7 @@ from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVer
 from prebuilds.runtime.building import PREBUILDS_CHANGED
 from prebuilds.runtime.models import BuildRequest, Message, Take
 from prebuilds.runtime.ports import Transaction
+from prebuilds.testing.faults.acts import ACTS
 from prebuilds.testing.faults.builders import Script
 from prebuilds.testing.faults.stopping import StoppingStore
 
@@ -210,3 +211,17 @@ CURABLE = tuple(name for name, situation in SITUATIONS.items() if not situation.
 HOPELESS = tuple(name for name, situation in SITUATIONS.items() if situation.is_hopeless)
 FAILING = ("failing", "refused")
 """Those whose starts all fail, and that are tried again more and more seldom."""
+
+_ACTS_NEED = {
+    "pause": Feature.PAUSE,
+    "resume": Feature.PAUSE,
+    "reset": Feature.HISTORY,
+    "reset_all": Feature.HISTORY,
+    "release": Feature.CLAIMS,
+    "forget": Feature.CLAIMS,
+}
+
+
+def list_acts(without: Collection[Feature]) -> Sequence[str]:
+    """The acts that make sense with a host that leaves these features out."""
+    return [name for name in ACTS if _ACTS_NEED.get(name) not in without]
