@@ -23,6 +23,7 @@ _ENDING = ("make_unready", "lose", "release", "retire", "forget")
 _ACTED = (
     Scenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
     Scenario(situations=["limited"], rounds=2, seed=1, events=["reset"]),
+    Scenario(situations=["unsubmitted"], seed=1, events=["change"]),
 )
 
 
@@ -50,9 +51,9 @@ class Explored:
 def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
     """The small worlds for a host, from small to large.
 
-    Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, one in which single
-    workspaces are ended and one in which a limit is, all situations while paused, one with presets that nothing can be
-    done for, and all situations at once.
+    Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, some in which
+    something is done to a preset meanwhile, all situations while paused, one with presets that nothing can be done for,
+    and all situations at once.
     """
     names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
     paused = [] if Feature.PAUSE in without else [Scenario(situations=names, is_paused=True)]

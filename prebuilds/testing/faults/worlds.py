@@ -107,8 +107,9 @@ class World:
         self._check_bounded()
 
     def calm(self) -> ReconcilerProcess:
-        """Faults stop, clocks are right, and no lease is held. Returns who reconciles from here on."""
+        """Faults stop, clocks are right, and nobody has a build or the lease. Returns who reconciles from here on."""
         self._is_stale = False
+        self.builder.work()
         self.pubsub.flush()
         self._free_lease()
         Controls(self.store, clock=self.clock).resume()
