@@ -8,7 +8,6 @@ import prebuilds.starting as _starting  # noqa: F401 - before all others, which 
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
-from prebuilds.decision.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
     Backoff,
@@ -25,13 +24,14 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
-from prebuilds.decision.planning import Decision, Plan, Withheld, WithheldReason, plan
+from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
+from prebuilds.decision.plans.planning import Decision, Plan, Withheld, WithheldReason, plan
 from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, check_schedules
+from prebuilds.decision.schedules.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.targets import Target, TargetSource, calculate_target
-from prebuilds.decision.timetables import Opening, ScheduleProblem, check_schedules
-from prebuilds.decision.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
 from prebuilds.errors import (
     InvalidCronError,
     InvalidSnapshotError,

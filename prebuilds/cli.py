@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 
 from prebuilds.commands import check, claim, controls, plan, run, simulate, size, status
-from prebuilds.commands.signals import run_until_signal
+from prebuilds.commands.console.signals import run_until_signal
 
 _COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
 

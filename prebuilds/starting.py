@@ -1,7 +1,7 @@
 """Ctrl-C while a command of this package is still being imported: it ends the process, without a traceback.
 
 - The package imports this before all else, as Python raises `KeyboardInterrupt` in the middle of an import.
-- Nothing is held that early, so the system may end the process. Later `prebuilds.commands.signals` takes over.
+- Nothing is held that early, so the system may end the process. Later `prebuilds.commands.console.signals` takes over.
 - A program that imports the library keeps its own handlers. Meant are only `python -m prebuilds`, and the script
   `prebuilds` beside Python itself, as an environment has it.
 """

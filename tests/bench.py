@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from prebuilds import GlobalSnapshot, Prebuild, Preset, Schedule, TemplateVersion, dump_snapshot, load_snapshot, plan
+from prebuilds.decision.schedules.timetables import Timetable, compile_schedules
 from prebuilds.decision.targets import find_next_target_change
-from prebuilds.decision.timetables import Timetable, compile_schedules
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 SIZES = ((100, 500), (1_000, 10_000), (10_000, 100_000))

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from prebuilds import Preset
 from prebuilds.whatif import OnMiss, Scenario, Trace, generate_poisson, simulate, sweep
-from prebuilds.whatif.ticks import count_ticks, to_ticks
+from prebuilds.whatif.traces.ticks import count_ticks, to_ticks
 
 BEGIN = datetime(2026, 11, 16, tzinfo=timezone.utc)
 WEEK = timedelta(days=7)

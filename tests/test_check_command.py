@@ -14,7 +14,7 @@ from hypothesis import given
 
 from prebuilds import GlobalSnapshot, Schedule, check_schedules, dump_snapshot
 from prebuilds.cli import main
-from prebuilds.commands.checking import find_problems
+from prebuilds.commands.fleet.checking import find_problems
 from prebuilds.testing import strategies
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)

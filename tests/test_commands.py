@@ -18,7 +18,7 @@ from command_line import LONG, call, claim_at_last, running, start, write_fleet
 from rights import as_nobody, make_shelf
 
 from prebuilds.adapters.sqlite import SQLiteStore
-from prebuilds.commands.fleets import choose_invalidation
+from prebuilds.commands.fleet.files import choose_invalidation
 
 LEADER = re.compile(
     r"Another `run` works on this store: [^:]+:(?P<process>\d+):\S+, "

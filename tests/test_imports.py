@@ -35,12 +35,27 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
 # The exceptions: documents are read and written with cattrs, by modules that are imported when they are needed, metrics
 # are made with prometheus-client, by functions that import it, and an adapter uses the driver of its database.
 EXCEPTIONS = {
-    "decision/wire.py": {"cattrs"},
-    "decision/problems.py": {"cattrs"},
-    "decision/keys.py": {"cattrs"},
+    "decision/documents/converter.py": {"cattrs"},
+    "decision/documents/problems.py": {"cattrs"},
+    "decision/documents/field_names.py": {"cattrs"},
     "adapters/postgres": {"psycopg", "psycopg_pool"},
-    "runtime/exposition.py": {"prometheus_client"},
-    "runtime/metrics.py": {"prometheus_client"},
+    "runtime/metrics/exposition.py": {"prometheus_client"},
+    "runtime/metrics/collector.py": {"prometheus_client"},
+}
+# Which rooms of a part a room may import. What stands above all rooms of its part, beside no room, may import every one.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "whatif": {
+        "traces": set(),
+        "views": set(),
+        "sizing": {"traces", "views"},
+        "simulation": {"traces", "views"},
+        "recommendation": {"traces", "views", "sizing"},
+    },
+    "decision": {"schedules": set()},
+    "runtime": {"publishing": set(), "loop": {"publishing"}, "metrics": {"loop"}},
+    "testing": {"strategies": set(), "contracts": {"strategies"}, "faults": set()},
+    "adapters": {"memory": set(), "postgres": set(), "sqlite": set()},
+    "commands": {"console": set(), "fleet": {"console"}},
 }
 
 
@@ -74,8 +89,27 @@ def test_imports_point_one_way(path: Path) -> None:
         if top == "prebuilds":
             assert rest.partition(".")[0] in parts, f"{place} imports {name}"
         elif top not in sys.stdlib_module_names:
-            exceptions = EXCEPTIONS.get(place, set()) | EXCEPTIONS.get(place.rpartition("/")[0], set())
-            assert top in packages | exceptions, f"{place} imports {name}"
+            exceptions = [found for start, found in EXCEPTIONS.items() if place.startswith(start)]
+            assert top in packages.union(*exceptions), f"{place} imports {name}"
+
+
+@pytest.mark.parametrize(("part", "room"), [(part, room) for part, rooms in ROOMS.items() for room in rooms])
+def test_a_room_imports_only_the_rooms_below_it(part: str, room: str) -> None:
+    """No import runs up, and none between rooms that stand beside each other, as sizing and simulation do."""
+    for path in sorted((PACKAGE / part / room).rglob("*.py")):
+        for name in list_imports(path):
+            other = name.removeprefix(f"prebuilds.{part}.").partition(".")[0]
+            if name.startswith(f"prebuilds.{part}.") and (PACKAGE / part / other).is_dir():
+                allowed = {room, *ROOMS[part][room]}
+                assert other in allowed, f"{path.relative_to(PACKAGE)} imports {name}"
+
+
+def test_a_room_has_no_more_modules_than_a_reader_takes_in() -> None:
+    """Fourteen at most; and each says in its `__init__` what lives there."""
+    for folder in sorted({path.parent for path in MODULES}):
+        modules = [path for path in MODULES if path.parent == folder and path.name != "__init__.py"]
+        assert len(modules) <= 14, f"{folder} has {len(modules)} modules"
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))), folder
 
 
 def test_there_are_no_cycles() -> None:
@@ -98,7 +132,9 @@ def test_importing_the_library_loads_no_extra() -> None:
     assert not {
         name
         for name in loaded
-        if name.startswith(("prebuilds.testing", "prebuilds.cli", "prebuilds.decision.wire", "prebuilds.whatif"))
+        if name.startswith(
+            ("prebuilds.testing", "prebuilds.cli", "prebuilds.decision.documents.converter", "prebuilds.whatif")
+        )
     }
 
 

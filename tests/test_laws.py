@@ -29,7 +29,7 @@ from prebuilds import (
     parse_window,
     plan,
 )
-from prebuilds.decision.zones import load_zone
+from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.testing import strategies
 
 MICROSECOND = timedelta(microseconds=1)

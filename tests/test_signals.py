@@ -13,7 +13,7 @@ import pytest
 from command_line import LONG, call, claim_at_last, running, start, write_fleet
 
 from prebuilds.adapters.sqlite import SQLiteStore
-from prebuilds.commands.signals import CutOff, run_until_signal, stopping
+from prebuilds.commands.console.signals import CutOff, run_until_signal, stopping
 from prebuilds.runtime import ReconcilerOptions
 from prebuilds.starting import is_command
 

@@ -23,7 +23,7 @@ from prebuilds import (
     plan,
 )
 from prebuilds.cli import main
-from prebuilds.decision.rfc3339 import parse_instant
+from prebuilds.decision.documents.rfc3339 import parse_instant
 
 VECTORS = Path(__file__).parent / "vectors"
 

@@ -16,7 +16,7 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.building import BuildReports
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.ports import Clock, Store
-from prebuilds.runtime.publishing import Relay
+from prebuilds.runtime.publishing.relays import Relay
 
 _log = logging.getLogger(__name__)
 _POLL = timedelta(seconds=1)  # for builds that another process has submitted

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from prebuilds.commands.checking import Problem, find_problems, list_unreadable
-from prebuilds.commands.streams import fail_for, get_source, write
-from prebuilds.decision.jsontext import read_json
+from prebuilds.commands.console.streams import fail_for, get_source, write
+from prebuilds.commands.fleet.checking import Problem, find_problems, list_unreadable
+from prebuilds.decision.documents.json_text import read_json
 from prebuilds.errors import InvalidSnapshotError
 
 

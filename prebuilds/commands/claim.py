@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from prebuilds.commands.stores import add_store, open_store
-from prebuilds.commands.streams import fail, write
+from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.fleet.stores import add_store, open_store
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.claims import Claim, Claims, MissReason
 from prebuilds.runtime.clocks import SYSTEM_CLOCK

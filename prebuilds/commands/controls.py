@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from prebuilds.commands.stores import add_store, open_store
-from prebuilds.commands.streams import fail, write
-from prebuilds.decision.explaining import describe_count
+from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.fleet.stores import add_store, open_store
+from prebuilds.decision.plans.explaining import describe_count
 from prebuilds.errors import PrebuildsError, show
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls

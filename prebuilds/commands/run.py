@@ -11,22 +11,22 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from prebuilds.adapters.local import LocalBuilder
-from prebuilds.commands.filling import fill, list_shortfalls
-from prebuilds.commands.fleets import FleetFile, load_fleet, put_fleet
-from prebuilds.commands.options import read_interval, read_port
-from prebuilds.commands.serving import LOOPBACK, serve_metrics
-from prebuilds.commands.signals import stopping
+from prebuilds.commands.console.options import read_interval, read_port
+from prebuilds.commands.console.signals import stopping
+from prebuilds.commands.console.streams import fail, fail_for, say, write
+from prebuilds.commands.fleet.files import FleetFile, load_fleet, put_fleet
+from prebuilds.commands.fleet.filling import fill, list_shortfalls
+from prebuilds.commands.fleet.serving import LOOPBACK, serve_metrics
+from prebuilds.commands.fleet.stores import Access, OpenStore, add_store, open_store
+from prebuilds.commands.fleet.telling import Teller
+from prebuilds.commands.fleet.views import read_view
 from prebuilds.commands.status import show
-from prebuilds.commands.stores import Access, OpenStore, add_store, open_store
-from prebuilds.commands.streams import fail, fail_for, say, write
-from prebuilds.commands.telling import Teller
-from prebuilds.commands.views import read_view
 from prebuilds.decision.models import Policy
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
-from prebuilds.runtime.options import ReconcilerOptions
-from prebuilds.runtime.reconciler import Reconciler
-from prebuilds.runtime.results import PassStatus
+from prebuilds.runtime.loop.options import ReconcilerOptions
+from prebuilds.runtime.loop.reconciler import Reconciler
+from prebuilds.runtime.loop.results import PassStatus
 
 _SUBMIT_TIMEOUT = timedelta(seconds=30)
 

@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from prebuilds.commands.charts import read_chart_file, write_chart
-from prebuilds.commands.options import read_count, read_duration, read_pause, read_share
-from prebuilds.commands.streams import fail_for, get_source, write
-from prebuilds.commands.tables import print_table
-from prebuilds.commands.traces import add_trace, fail_for_trace, read_claims
+from prebuilds.commands.console.charts import read_chart_file, write_chart
+from prebuilds.commands.console.options import read_count, read_duration, read_pause, read_share
+from prebuilds.commands.console.streams import fail_for, get_source, write
+from prebuilds.commands.console.tables import print_table
+from prebuilds.commands.fleet.traces import add_trace, fail_for_trace, read_claims
 from prebuilds.decision.codec import load_document
+from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.decision.models import Policy
-from prebuilds.decision.rfc3339 import format_instant
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
 from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, simulate
-from prebuilds.whatif.arguments import LARGEST_SEED
-from prebuilds.whatif.measures import make_row
-from prebuilds.whatif.views import list_texts
+from prebuilds.whatif.simulation.measures import make_row
+from prebuilds.whatif.traces.arguments import LARGEST_SEED
+from prebuilds.whatif.views.rows import list_texts
 
 _OF_USERS = ("claims", "misses", "hit_rate", "mean_wait", "p95_wait", "max_wait")
 _OF_BUILDS = ("idle_hours", "build_hours", "created", "failed", "deleted")

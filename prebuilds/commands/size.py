@@ -8,17 +8,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from prebuilds.commands.charts import read_chart_file, write_chart
-from prebuilds.commands.options import read_count, read_duration, read_goal, read_instant
-from prebuilds.commands.streams import write
-from prebuilds.commands.tables import print_table
-from prebuilds.commands.traces import add_trace, fail_for_trace, read_one_preset
+from prebuilds.commands.console.charts import read_chart_file, write_chart
+from prebuilds.commands.console.options import read_count, read_duration, read_goal, read_instant
+from prebuilds.commands.console.streams import write
+from prebuilds.commands.console.tables import print_table
+from prebuilds.commands.fleet.traces import add_trace, fail_for_trace, read_one_preset
+from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
-from prebuilds.decision.rfc3339 import format_instant
 from prebuilds.errors import InvalidTraceError, PrebuildsError
 from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, judge, recommend, sweep
-from prebuilds.whatif.recommending import MAX_WINDOWS
-from prebuilds.whatif.views import Rows, list_texts
+from prebuilds.whatif.recommendation.recommending import MAX_WINDOWS
+from prebuilds.whatif.views.rows import Rows, list_texts
 
 _AROUND = 3  # rows of the table on either side of the size that is asked for
 

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from prebuilds.commands.options import read_interval
-from prebuilds.commands.stores import Access, add_store, open_store
-from prebuilds.commands.streams import fail, write
-from prebuilds.commands.tables import make_table, print_table
-from prebuilds.commands.views import HEADERS, NUMBERS, View, read_view
+from prebuilds.commands.console.options import read_interval
+from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.console.tables import make_table, print_table
+from prebuilds.commands.fleet.stores import Access, add_store, open_store
+from prebuilds.commands.fleet.views import HEADERS, NUMBERS, View, read_view
 from prebuilds.decision.models import Policy
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK

@@ -9,12 +9,12 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from prebuilds.decision.planning import Plan
+from prebuilds.decision.plans.planning import Plan
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from prebuilds.decision.jsontext import Source
+    from prebuilds.decision.documents.json_text import Source
 
 
 def load_snapshot(source: Source) -> GlobalSnapshot:
@@ -46,7 +46,7 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
 
 def _import_documents() -> ModuleType:
     try:
-        from prebuilds.decision import documents
+        from prebuilds.decision.documents import loading as documents
     except ModuleNotFoundError as error:
         if error.name != "cattrs":
             raise

@@ -14,7 +14,7 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, Maker, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
-from prebuilds.decision.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
+from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
 
 
 class TargetSource(Enum):

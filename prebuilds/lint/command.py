@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from prebuilds.commands.streams import write
+from prebuilds.commands.console.streams import write
 from prebuilds.lint.checking import Finding
 from prebuilds.lint.files import check_file, list_files
 

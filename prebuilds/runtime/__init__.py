@@ -8,7 +8,7 @@ from prebuilds.runtime.building import PREBUILDS_CHANGED, BuildReports, resolve_
 from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
-from prebuilds.runtime.effects import (
+from prebuilds.runtime.loop.effects import (
     AddMembership,
     CancelBuild,
     CancelPending,
@@ -19,8 +19,12 @@ from prebuilds.runtime.effects import (
     SubmitBuild,
     list_effects,
 )
-from prebuilds.runtime.fleet import Fleet, read_fleet
-from prebuilds.runtime.metrics import MetricsCollector
+from prebuilds.runtime.loop.fleet import Fleet, read_fleet
+from prebuilds.runtime.loop.options import ReconcilerOptions
+from prebuilds.runtime.loop.reconciler import Reconciler
+from prebuilds.runtime.loop.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.loop.shards import Shard
+from prebuilds.runtime.metrics.collector import MetricsCollector
 from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
     BuildRequest,
@@ -34,19 +38,9 @@ from prebuilds.runtime.models import (
     Workspace,
     WorkspaceBuild,
 )
-from prebuilds.runtime.options import ReconcilerOptions
 from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
-from prebuilds.runtime.publishing import (
-    HeldMessages,
-    MessageQueue,
-    OutboxRelay,
-    hold_messages,
-    open_transaction,
-    refuse_in_transaction,
-)
-from prebuilds.runtime.reconciler import Reconciler
-from prebuilds.runtime.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
-from prebuilds.runtime.shards import Shard
+from prebuilds.runtime.publishing.guard import HeldMessages, hold_messages, open_transaction, refuse_in_transaction
+from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay
 from prebuilds.runtime.threads import run_in_threads
 from prebuilds.runtime.workspaces import (
     end_build,

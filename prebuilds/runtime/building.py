@@ -13,7 +13,7 @@ from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.errors import UnresolvedVersionError
 from prebuilds.runtime.models import BuildRequest, Counter, Message, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import Clock, Store, Transaction
-from prebuilds.runtime.publishing import Relay, flush_quietly
+from prebuilds.runtime.publishing.relays import Relay, flush_quietly
 
 PREBUILDS_CHANGED = "prebuilds.changed"
 """The topic for whatever may call for another decision; the body is the id of the preset, or empty for all."""

@@ -20,7 +20,7 @@ from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPrese
 from prebuilds.runtime.building import tell_changed
 from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
-from prebuilds.runtime.publishing import Relay, flush_quietly
+from prebuilds.runtime.publishing.relays import Relay, flush_quietly
 
 
 class MissReason(Enum):

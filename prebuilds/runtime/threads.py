@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
-from prebuilds.runtime.reconciler import Reconciler
+from prebuilds.runtime.loop.reconciler import Reconciler
 
 _log = logging.getLogger(__name__)
 

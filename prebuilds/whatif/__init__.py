@@ -4,32 +4,32 @@ history = Trace.from_csv("claims.csv")
 print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 """
 
-from prebuilds.whatif.closedforms import calculate_erlang_b, calculate_poisson_miss, predict
 from prebuilds.whatif.comparison import Comparison, Outcome, compare, what_would_change
-from prebuilds.whatif.curves import Curve, PoolSize
-from prebuilds.whatif.explanation import Lost, Miss, TargetStep
-from prebuilds.whatif.generators import generate_bursts, generate_poisson, generate_profile
-from prebuilds.whatif.groups import read_traces
-from prebuilds.whatif.intervals import Interval
-from prebuilds.whatif.lead_times import (
+from prebuilds.whatif.recommendation.recommending import judge, recommend
+from prebuilds.whatif.recommendation.report import HeldOut, HourForecast, Recommendation
+from prebuilds.whatif.simulation.event_log import HoldReason
+from prebuilds.whatif.simulation.lifetimes import Loss
+from prebuilds.whatif.simulation.measures import Measures
+from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
+from prebuilds.whatif.simulation.moments import Moment
+from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, edit_snapshot
+from prebuilds.whatif.simulation.simulating import SimulationResult, simulate
+from prebuilds.whatif.simulation.timeline import Timeline
+from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_poisson_miss, predict
+from prebuilds.whatif.sizing.curve import Curve, PoolSize
+from prebuilds.whatif.sizing.sweeping import sweep
+from prebuilds.whatif.traces.generators import generate_bursts, generate_poisson, generate_profile
+from prebuilds.whatif.traces.groups import read_traces
+from prebuilds.whatif.traces.lead_times import (
     ExponentialLeadTime,
     FixedLeadTime,
     LeadTime,
     LognormalLeadTime,
     MeasuredLeadTime,
 )
-from prebuilds.whatif.lives import Loss
-from prebuilds.whatif.measures import Measures
-from prebuilds.whatif.misses import OnMiss
-from prebuilds.whatif.moments import Moment
-from prebuilds.whatif.recommendations import HeldOut, HourForecast, Recommendation
-from prebuilds.whatif.recommending import judge, recommend
-from prebuilds.whatif.records import HoldReason
-from prebuilds.whatif.scenarios import Invalidation, Promotion, Scenario, edit_snapshot
-from prebuilds.whatif.simulation import SimulationResult, simulate
-from prebuilds.whatif.sizing import sweep
-from prebuilds.whatif.timeline import Timeline
-from prebuilds.whatif.traces import Trace
+from prebuilds.whatif.traces.on_miss import OnMiss
+from prebuilds.whatif.traces.trace import Trace
+from prebuilds.whatif.views.intervals import Interval
 
 __all__ = [
     "Comparison",

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.decision.diffing import PlanDiff, diff
 from prebuilds.decision.fields import to_tuple
 from prebuilds.decision.models import Policy
-from prebuilds.decision.planning import plan
+from prebuilds.decision.plans.diffing import PlanDiff, diff
+from prebuilds.decision.plans.planning import plan
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.errors import InvalidValueError
-from prebuilds.whatif.intervals import Interval, estimate_mean
-from prebuilds.whatif.measures import Measures
-from prebuilds.whatif.progress import show_progress
-from prebuilds.whatif.scenarios import Edit, Scenario, edit_snapshot
-from prebuilds.whatif.simulation import Traces, simulate
-from prebuilds.whatif.views import Rows, load_altair, make_data, show_offline
+from prebuilds.whatif.simulation.measures import Measures
+from prebuilds.whatif.simulation.scenario import Edit, Scenario, edit_snapshot
+from prebuilds.whatif.simulation.simulating import Traces, simulate
+from prebuilds.whatif.views.intervals import Interval, estimate_mean
+from prebuilds.whatif.views.progress import show_progress
+from prebuilds.whatif.views.rows import Rows, load_altair, make_data, show_offline
 
 if TYPE_CHECKING:
     import altair as alt

@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from adapters.examples import NOW, add_preset, add_ready, make_delete, make_start, make_take
 from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
-from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore, connections, rows
-from prebuilds.adapters.sqlite.claims import FIRST_BY
-from prebuilds.adapters.sqlite.connections import Connection, calculate_pause
-from prebuilds.adapters.sqlite.fleet import ALL_OUTCOMES, OUTCOMES
-from prebuilds.adapters.sqlite.migrations import connect
-from prebuilds.adapters.sqlite.schema import APPLICATION_ID, VERSIONS
+from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
+from prebuilds.adapters.sqlite.connections import connection as connections
+from prebuilds.adapters.sqlite.connections.connection import Connection, calculate_pause
+from prebuilds.adapters.sqlite.tables import rows
+from prebuilds.adapters.sqlite.tables.claims import FIRST_BY
+from prebuilds.adapters.sqlite.tables.fleet import ALL_OUTCOMES, OUTCOMES
+from prebuilds.adapters.sqlite.tables.migrations import connect
+from prebuilds.adapters.sqlite.tables.schema import APPLICATION_ID, VERSIONS
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
 from prebuilds.errors import (
     PoolExhaustedError,

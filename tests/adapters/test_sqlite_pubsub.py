@@ -19,7 +19,7 @@ from prebuilds import InvalidValueError
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 from prebuilds.errors import PoolExhaustedError, PublishInTransactionError, StoreBusyError, StoreClosedError
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing import OutboxRelay
+from prebuilds.runtime.publishing.relays import OutboxRelay
 from prebuilds.testing.clocks import ManualClock
 
 SOON = timedelta(milliseconds=5)

@@ -9,8 +9,8 @@ import pytest
 from rights import as_nobody, as_root, make_shelf
 
 from prebuilds.adapters.sqlite import SQLiteStore
-from prebuilds.adapters.sqlite.migrations import connect
-from prebuilds.adapters.sqlite.schema import VERSIONS
+from prebuilds.adapters.sqlite.tables.migrations import connect
+from prebuilds.adapters.sqlite.tables.schema import VERSIONS
 from prebuilds.errors import ReadOnlyTransactionError, StoreNotFoundError, StoreUnavailableError, UnsupportedStoreError
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from prebuilds.adapters.sqlite.turns import Turns
+from prebuilds.adapters.sqlite.connections.turns import Turns
 
 
 def take_later(executor: ThreadPoolExecutor, turns: Turns, queue: int, *, seconds: float = 60) -> Future[bool]:
@@ -80,7 +80,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
     turns = Turns(1)
     turns.take(0)
     threads = SimpleNamespace(Lock=InterruptedLock, TIMEOUT_MAX=threading.TIMEOUT_MAX)
-    monkeypatch.setattr("prebuilds.adapters.sqlite.turns.threading", threads)
+    monkeypatch.setattr("prebuilds.adapters.sqlite.connections.turns.threading", threads)
     return turns
 
 

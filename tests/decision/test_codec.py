@@ -34,7 +34,7 @@ from prebuilds import (
     load_snapshot,
     plan,
 )
-from prebuilds.decision.rfc3339 import format_instant, parse_instant
+from prebuilds.decision.documents.rfc3339 import format_instant, parse_instant
 from prebuilds.testing import strategies
 
 FULL = {
@@ -489,17 +489,17 @@ def test_without_cattrs_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     for name in [
         name
         for name in sys.modules
-        if name.startswith(("cattrs", "prebuilds.decision.documents", "prebuilds.decision.wire"))
+        if name.startswith(("cattrs", "prebuilds.decision.documents.loading", "prebuilds.decision.documents.converter"))
     ]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("prebuilds.decision.documents", raising=False)
-    monkeypatch.delattr("prebuilds.decision.wire", raising=False)
+    monkeypatch.delattr("prebuilds.decision.documents.loading", raising=False)
+    monkeypatch.delattr("prebuilds.decision.documents.converter", raising=False)
     monkeypatch.setitem(sys.modules, "cattrs", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'prebuilds\[cli\]'") as raised:
         load_snapshot({})
     assert isinstance(raised.value, ImportError)
     assert isinstance(raised.value, PrebuildsError)
     monkeypatch.delitem(sys.modules, "cattrs")
-    monkeypatch.setitem(sys.modules, "prebuilds.decision.jsontext", None)
+    monkeypatch.setitem(sys.modules, "prebuilds.decision.documents.json_text", None)
     with pytest.raises(ModuleNotFoundError, match="jsontext"):
         load_snapshot({})

@@ -43,7 +43,7 @@ from prebuilds import (
     diff,
     plan,
 )
-from prebuilds.decision.planning import list_cells, list_notes
+from prebuilds.decision.plans.planning import list_cells, list_notes
 
 CREATE_TWO = ReconciliationActions(type=ActionType.CREATE, create=2)
 DELETE_OLD = ReconciliationActions(type=ActionType.DELETE, delete_ids=("old",))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from decision.examples import HOUR, INACTIVE, MICROSECOND, NOW, make_preset
 from prebuilds import InvalidValueError, Schedule, Target, TargetSource, calculate_target
+from prebuilds.decision.schedules.timetables import Timetable, compile_schedules
 from prebuilds.decision.targets import find_next_target_change
-from prebuilds.decision.timetables import Timetable, compile_schedules
 from prebuilds.testing import strategies
 
 MORNING = Schedule(cron="* 8-11 * * *", instances=7)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from prebuilds import Schedule, ScheduleProblem, check_schedules
-from prebuilds.decision.timetables import Opening, Timetable, compile_schedules
+from prebuilds.decision.schedules.timetables import Opening, Timetable, compile_schedules
 from prebuilds.testing import strategies
 
 JUMPS = (

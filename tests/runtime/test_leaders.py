@@ -16,7 +16,7 @@ import pytest
 from prebuilds import InvalidValueError
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import BuildRequest, Lease, PassStatus, Reconciler, ReconcilerOptions
-from prebuilds.runtime.leasing import HeldLease, take_lease
+from prebuilds.runtime.loop.leasing import HeldLease, take_lease
 from prebuilds.testing.clocks import ManualClock
 from runtime.world import NOW, SECOND, ScriptedBuilder, World, make_preset
 

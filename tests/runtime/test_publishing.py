@@ -31,15 +31,8 @@ from prebuilds.errors import (
 )
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import PubSub, Store, Transaction
-from prebuilds.runtime.publishing import (
-    HeldMessages,
-    MessageQueue,
-    OutboxRelay,
-    Relay,
-    hold_messages,
-    open_transaction,
-    refuse_in_transaction,
-)
+from prebuilds.runtime.publishing.guard import HeldMessages, hold_messages, open_transaction, refuse_in_transaction
+from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay, Relay
 
 TOPIC = "t"
 SIZES = (1, 2, 3, 4)

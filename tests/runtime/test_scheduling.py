@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from prebuilds import GlobalSnapshot, Preset, Schedule, plan
-from prebuilds.runtime.scheduling import ScheduleLog
+from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from runtime.world import NOW, World, make_preset
 
 OFFICE = Schedule(cron="* 8-18 * * 1-5", instances=2)
@@ -25,13 +25,13 @@ def make(*schedules: Schedule, **changes: str) -> Preset:
 
 @pytest.fixture
 def world(caplog: pytest.LogCaptureFixture) -> World:
-    caplog.set_level(logging.INFO, "prebuilds.runtime.scheduling")
+    caplog.set_level(logging.INFO, "prebuilds.runtime.loop.schedule_warnings")
     return World(make(OFFICE, BAD), make(OFFICE, id="q"))
 
 
 def list_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """What has been logged since this was asked last."""
-    records = [record for record in caplog.records if record.name == "prebuilds.runtime.scheduling"]
+    records = [record for record in caplog.records if record.name == "prebuilds.runtime.loop.schedule_warnings"]
     caplog.clear()
     return [(record.levelname, record.getMessage()) for record in records]
 
@@ -39,7 +39,7 @@ def list_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 def test_it_is_told_once_when_it_begins(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """And not at every pass, of all presets or of one; the record has the preset and the reason by themselves."""
     world.reconcile()
-    (record,) = [record for record in caplog.records if record.name == "prebuilds.runtime.scheduling"]
+    (record,) = [record for record in caplog.records if record.name == "prebuilds.runtime.loop.schedule_warnings"]
     assert (vars(record)["preset_id"], vars(record)["schedule_error"]) == ("p", UNUSABLE.partition("used: ")[2])
     assert list_lines(caplog) == [("WARNING", UNUSABLE)]
     world.reconcile()

@@ -19,7 +19,7 @@ from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import BuildStatus, PrebuildStatus, Preset
 from prebuilds.errors import NameTakenError
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, Lease, Message, Take, Workspace
-from prebuilds.runtime.publishing import refuse_in_transaction
+from prebuilds.runtime.publishing.guard import refuse_in_transaction
 
 TIMEOUT = timedelta(milliseconds=20)
 Method = Callable[..., Any]

@@ -203,7 +203,7 @@ def test_a_store_that_does_not_wait_is_found(
     make_store: Callable[[], Store], found_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes through while another transaction is open is seen to, however slow the machine is."""
-    monkeypatch.setattr("prebuilds.testing.contracts.threads._GRACE", 30.0)
+    monkeypatch.setattr("prebuilds.testing.contracts.bench.threads._GRACE", 30.0)
     with pytest.raises(BrokenContractError):
         CHECKS[found_by](make_store)
 
@@ -269,7 +269,7 @@ def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
 
 def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every wait is bounded, and whoever waits for ever is told so."""
-    monkeypatch.setattr("prebuilds.testing.contracts.threads.PATIENCE", 0.1)
+    monkeypatch.setattr("prebuilds.testing.contracts.bench.threads.PATIENCE", 0.1)
     with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
         CHECKS["one_more_than_there_are_connections_is_refused"](broken.HangingStore)
 

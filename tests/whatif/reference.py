@@ -27,7 +27,7 @@ from prebuilds import (
     plan,
 )
 from prebuilds.whatif import OnMiss, Promotion
-from prebuilds.whatif.builder import Builder
+from prebuilds.whatif.simulation.draws import Builder
 
 from .scenarios import Case
 

@@ -20,7 +20,7 @@ from prebuilds.whatif import (
     simulate,
     what_would_change,
 )
-from prebuilds.whatif.intervals import estimate_mean, find_t_quantile
+from prebuilds.whatif.views.intervals import estimate_mean, find_t_quantile
 
 from .scenarios import BEGIN, END, MINUTE, make_preset, make_scenario, make_trace
 

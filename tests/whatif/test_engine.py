@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from prebuilds import ActionType, Decision, GlobalSnapshot, PresetSnapshot, calculate_actions, plan
 from prebuilds.whatif import LognormalLeadTime, OnMiss, Trace, generate_poisson, simulate, sweep
-from prebuilds.whatif.engine import Engine
-from prebuilds.whatif.ticks import to_ticks
+from prebuilds.whatif.simulation.engine import Engine
+from prebuilds.whatif.traces.ticks import to_ticks
 
 from .reference import Reference
 from .scenarios import BEGIN, END, MINUTE, Case, cases, make_preset, make_scenario, traces

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from prebuilds import ActionType, calculate_target
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.whatif import HoldReason, Loss, Miss, OnMiss, SimulationResult, simulate
-from prebuilds.whatif.records import Fate, PoolRecord
-from prebuilds.whatif.ticks import to_instant, to_ticks
-from prebuilds.whatif.views import describe_about
+from prebuilds.whatif.simulation.event_log import Fate, PoolRecord
+from prebuilds.whatif.traces.ticks import to_instant, to_ticks
+from prebuilds.whatif.views.rows import describe_about
 
 from .reference import list_invalidations
 from .scenarios import Case, cases

@@ -18,11 +18,11 @@ from prebuilds.whatif import (
     generate_profile,
     recommend,
 )
-from prebuilds.whatif.forecasts import group_days, look_back
-from prebuilds.whatif.layouts import HourWindow, Layout
-from prebuilds.whatif.localtime import LocalHours
-from prebuilds.whatif.pools import list_steps, replay
-from prebuilds.whatif.sizing import find_smallest, make_demand
+from prebuilds.whatif.recommendation.layout_search import HourWindow, Layout
+from prebuilds.whatif.recommendation.weekly_need import group_days, look_back
+from prebuilds.whatif.sizing.replay import list_steps, replay
+from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
+from prebuilds.whatif.traces.local_time import LocalHours
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)  # a Monday
 DAY = timedelta(days=1)

@@ -28,8 +28,8 @@ from prebuilds.whatif import (
     predict,
     sweep,
 )
-from prebuilds.whatif.pools import replay
-from prebuilds.whatif.sizing import find_smallest, make_demand
+from prebuilds.whatif.sizing.replay import replay
+from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)

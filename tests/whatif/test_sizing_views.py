@@ -15,7 +15,7 @@ import pytest
 from prebuilds.cli import main
 from prebuilds.errors import InsufficientHistoryError
 from prebuilds.whatif import Curve, Recommendation, Trace, generate_profile, judge, recommend, sweep
-from prebuilds.whatif.views import describe_value
+from prebuilds.whatif.views.rows import describe_value
 
 CLAIMS = str(Path(__file__).parent.parent.parent / "docs" / "examples" / "claims.csv.gz")
 OPTIONS = ("size", "--trace", CLAIMS, "--preset", "backend-large", "--lead-time", "5m")

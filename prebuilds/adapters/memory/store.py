@@ -12,7 +12,7 @@ from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.errors import InvalidValueError, LeaseLostError, PoolExhaustedError, StoreBusyError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing import open_transaction
+from prebuilds.runtime.publishing.guard import open_transaction
 
 _TIMEOUT = timedelta(seconds=5)
 

@@ -11,7 +11,7 @@ from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.building import make_build
-from prebuilds.runtime.fleet import is_pending_start
+from prebuilds.runtime.loop.fleet import is_pending_start
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
 from prebuilds.runtime.workspaces import (
     end_build,

@@ -14,8 +14,8 @@ except ImportError as error:
 else:
     del _psycopg, _psycopg_pool
 
+from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.pubsub import PostgresPubSub
 from prebuilds.adapters.postgres.store import PostgresStore
-from prebuilds.adapters.postgres.timeouts import Timeouts
 
 __all__ = ["PostgresPubSub", "PostgresStore", "Timeouts"]

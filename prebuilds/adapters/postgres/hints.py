@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from prebuilds.adapters.postgres.connecting import Connection
+from prebuilds.adapters.postgres.connections.connecting import Connection
 
 _log = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from prebuilds.adapters.listening import Listening, Notice
+from prebuilds.adapters.postgres.connections.notices import BATCH, find_last, insert_notices, list_notices
 from prebuilds.adapters.postgres.hints import Hints
-from prebuilds.adapters.postgres.notices import BATCH, find_last, insert_notices, list_notices
 from prebuilds.adapters.postgres.store import PostgresStore
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing import refuse_in_transaction
+from prebuilds.runtime.publishing.guard import refuse_in_transaction
 
 _INTERVAL = timedelta(seconds=1)
 _RETENTION = timedelta(minutes=10)

@@ -9,18 +9,18 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from prebuilds.adapters.postgres.connecting import make_parameters
-from prebuilds.adapters.postgres.migrations import migrate
-from prebuilds.adapters.postgres.pool import Pool
-from prebuilds.adapters.postgres.settings import hold_lease
-from prebuilds.adapters.postgres.statements import Statements
-from prebuilds.adapters.postgres.timeouts import Timeouts
+from prebuilds.adapters.postgres.connections.connecting import make_parameters
+from prebuilds.adapters.postgres.connections.pool import Pool
+from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.timeouts import Timeouts
+from prebuilds.adapters.postgres.tables.migrations import migrate
+from prebuilds.adapters.postgres.tables.settings import hold_lease
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
 from prebuilds.decision.fields import is_id
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing import open_transaction
+from prebuilds.runtime.publishing.guard import open_transaction
 
 _DEFAULT_TIMEOUTS = Timeouts()
 _MAX_NAME = 63  # bytes of a name in PostgreSQL, which cuts longer ones off

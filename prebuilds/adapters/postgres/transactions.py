@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from prebuilds.adapters.postgres.builds import BuildRows
-from prebuilds.adapters.postgres.claims import ClaimRows
-from prebuilds.adapters.postgres.fleet import FleetRows
-from prebuilds.adapters.postgres.outbox import OutboxRows
-from prebuilds.adapters.postgres.settings import CounterRows, LeaseRows, SettingsRows
-from prebuilds.adapters.postgres.workspaces import WorkspaceRows
+from prebuilds.adapters.postgres.tables.builds import BuildRows
+from prebuilds.adapters.postgres.tables.claims import ClaimRows
+from prebuilds.adapters.postgres.tables.fleet import FleetRows
+from prebuilds.adapters.postgres.tables.outbox import OutboxRows
+from prebuilds.adapters.postgres.tables.settings import CounterRows, LeaseRows, SettingsRows
+from prebuilds.adapters.postgres.tables.workspaces import WorkspaceRows
 
 
 class PostgresTransaction(

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from prebuilds.adapters.listening import Listening, Notice
-from prebuilds.adapters.sqlite.rows import write_instant
 from prebuilds.adapters.sqlite.store import SQLiteStore
+from prebuilds.adapters.sqlite.tables.rows import write_instant
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import Clock
-from prebuilds.runtime.publishing import refuse_in_transaction
+from prebuilds.runtime.publishing.guard import refuse_in_transaction
 
 _INTERVAL = timedelta(milliseconds=200)
 _RETENTION = timedelta(minutes=10)

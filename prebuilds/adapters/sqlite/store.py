@@ -15,15 +15,15 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from prebuilds.adapters.sqlite.migrations import connect
-from prebuilds.adapters.sqlite.pool import Pool
-from prebuilds.adapters.sqlite.settings import check_lease
-from prebuilds.adapters.sqlite.statements import Statements
+from prebuilds.adapters.sqlite.connections.pool import Pool
+from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.tables.migrations import connect
+from prebuilds.adapters.sqlite.tables.settings import check_lease
 from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing import open_transaction
+from prebuilds.runtime.publishing.guard import open_transaction
 
 _TIMEOUT = timedelta(seconds=10)
 

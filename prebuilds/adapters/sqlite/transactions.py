@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prebuilds.adapters.sqlite.builds import BuildRows
-from prebuilds.adapters.sqlite.claims import ClaimRows
-from prebuilds.adapters.sqlite.fleet import FleetRows
-from prebuilds.adapters.sqlite.outbox import OutboxRows
-from prebuilds.adapters.sqlite.settings import CounterRows, LeaseRows, SettingsRows
-from prebuilds.adapters.sqlite.statements import Statements
-from prebuilds.adapters.sqlite.workspaces import WorkspaceRows
+from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.tables.builds import BuildRows
+from prebuilds.adapters.sqlite.tables.claims import ClaimRows
+from prebuilds.adapters.sqlite.tables.fleet import FleetRows
+from prebuilds.adapters.sqlite.tables.outbox import OutboxRows
+from prebuilds.adapters.sqlite.tables.settings import CounterRows, LeaseRows, SettingsRows
+from prebuilds.adapters.sqlite.tables.workspaces import WorkspaceRows
 
 
 class SQLiteTransaction:

@@ -6,23 +6,8 @@
 
 from __future__ import annotations
 
-from prebuilds.testing.contracts import (
-    builds,
-    claims,
-    connections,
-    creates,
-    deletes,
-    endings,
-    histories,
-    leases,
-    messages,
-    pubsubs,
-    races,
-    roundtrips,
-    settings,
-    transactions,
-)
-from prebuilds.testing.contracts.checking import (
+from prebuilds.testing.contracts import pubsubs
+from prebuilds.testing.contracts.bench.checking import (
     Check,
     ContractReport,
     MakePubSub,
@@ -30,6 +15,20 @@ from prebuilds.testing.contracts.checking import (
     PubSubCheck,
     PubSubOf,
     StoreCheck,
+)
+from prebuilds.testing.contracts.claims import claims, races
+from prebuilds.testing.contracts.store import (
+    builds,
+    connections,
+    creates,
+    deletes,
+    endings,
+    histories,
+    leases,
+    messages,
+    roundtrips,
+    settings,
+    transactions,
 )
 
 __all__ = [

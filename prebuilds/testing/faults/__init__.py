@@ -1,13 +1,11 @@
 """Faults at every boundary between a reconciler and the world, and a check that nothing comes of them."""
 
-from prebuilds.testing.faults.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.checking import check_reconciler, replay_reconciler
-from prebuilds.testing.faults.clocks import JumpingClock
-from prebuilds.testing.faults.exploring import Explored
-from prebuilds.testing.faults.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
-from prebuilds.testing.faults.invariants import Invariant
-from prebuilds.testing.faults.messages import Delivery, UnreliablePubSub
-from prebuilds.testing.faults.modes import (
+from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
+from prebuilds.testing.faults.doubles.clocks import JumpingClock
+from prebuilds.testing.faults.doubles.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
+from prebuilds.testing.faults.doubles.messages import Delivery, UnreliablePubSub
+from prebuilds.testing.faults.doubles.modes import (
     AnswerLostError,
     Boundary,
     CrashedError,
@@ -15,12 +13,14 @@ from prebuilds.testing.faults.modes import (
     FaultMode,
     InjectedTimeoutError,
 )
-from prebuilds.testing.faults.reports import FaultReport
-from prebuilds.testing.faults.scenarios import Scenario
-from prebuilds.testing.faults.scheduling import Scheduler
-from prebuilds.testing.faults.searching import scenarios
-from prebuilds.testing.faults.situations import Feature
-from prebuilds.testing.faults.stale import StaleStore
+from prebuilds.testing.faults.doubles.stale import StaleStore
+from prebuilds.testing.faults.search.exploring import Explored
+from prebuilds.testing.faults.search.reports import FaultReport
+from prebuilds.testing.faults.search.searching import scenarios
+from prebuilds.testing.faults.worlds.invariants import Invariant
+from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scheduling import Scheduler
+from prebuilds.testing.faults.worlds.situations import Feature
 
 __all__ = [
     "AnswerLostError",

@@ -1,0 +1,65 @@
+"""How connections are made.
+
+- Credentials, TLS and all else that a server wants come by the DSN alone. No error and no log has any of it: what
+  libpq says of a DSN that it cannot read repeats a part of it, so it is not passed on.
+- Nothing is prepared in a session, and nothing set in one, so that PgBouncer may give each transaction another.
+- Instants travel as whole microseconds, whatever the time zone of a session is.
+"""
+
+from __future__ import annotations
+
+import struct
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import psycopg
+from psycopg.adapt import AdaptersMap, Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
+
+from prebuilds.adapters.postgres.connections.timeouts import Timeouts, count_milliseconds
+from prebuilds.errors import InvalidValueError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
+_unpack_microseconds = struct.Struct("!q").unpack
+
+
+class _InstantLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: bytes | bytearray | memoryview) -> datetime:
+        return _EPOCH + timedelta(microseconds=_unpack_microseconds(data)[0])
+
+
+def make_parameters(dsn: str, timeouts: Timeouts) -> dict[str, Any]:
+    """What `psycopg.connect` is called with: the DSN's own parameters over what is right where it says nothing.
+
+    Raises `InvalidValueError`, which does not show the DSN.
+    """
+    seconds = -(-timeouts.connection // timedelta(seconds=1))
+    return {
+        "application_name": "prebuilds",
+        "connect_timeout": max(seconds, 2),  # libpq takes no less
+        "tcp_user_timeout": count_milliseconds(timeouts.connection + timeouts.statement),
+        **_parse_dsn(dsn),
+        "autocommit": True,  # transactions are begun and ended by our own statements
+        "prepare_threshold": None,
+        "context": _make_adapters(),
+    }
+
+
+def _parse_dsn(dsn: str) -> dict[str, Any]:
+    try:
+        if isinstance(dsn, str):
+            return dict(conninfo_to_dict(dsn))
+    except psycopg.Error:
+        pass
+    raise InvalidValueError("PostgresStore", "dsn", "...", "a connection string or URI of libpq; it is not shown here")
+
+
+def _make_adapters() -> AdaptersMap:
+    adapters = AdaptersMap(psycopg.adapters)
+    adapters.register_loader("timestamptz", _InstantLoader)
+    return adapters

@@ -1,0 +1,119 @@
+"""What the roles of a transaction run their statements with.
+
+- Every value is bound. The text of a statement is made of constants alone.
+- A transaction that is read-only writes nothing, and is none the worse for having been asked to.
+- An error ends the transaction, as in PostgreSQL itself; only a `nested` part can be left behind. Whoever has caught
+  it and goes on gets it again at the end, as nothing can be committed then.
+- A process that was forked off within a transaction runs nothing in it: the connection is its parent's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.pq import TransactionStatus
+
+from prebuilds.adapters.postgres.connections.connecting import Connection
+from prebuilds.adapters.postgres.connections.failures import is_wrong_server, translate
+from prebuilds.adapters.rows import Row
+from prebuilds.errors import (
+    CommitUnknownError,
+    ForkedStoreError,
+    ReadOnlyTransactionError,
+    StoreUnavailableError,
+    TransactionEndedError,
+)
+
+
+class Statements:
+    """The statements of one transaction, which has begun already."""
+
+    def __init__(self, connection: Connection, *, read_only: bool, began: float) -> None:
+        self._connection = connection
+        self._read_only = read_only
+        self._began = began
+        self._process = os.getpid()
+        self._depth = 0
+        self._error: Exception | None = None
+        self._has_ended = False
+
+    def fetch(self, sql: str, **parameters: Any) -> list[Row]:
+        """All rows that a statement gives which changes nothing."""
+        return self._execute(sql, parameters)
+
+    def fetch_one(self, sql: str, **parameters: Any) -> Row | None:
+        """The first row that such a statement gives; None if it gives none."""
+        return next(iter(self._execute(sql, parameters)), None)
+
+    def write(self, sql: str, **parameters: Any) -> list[Row]:
+        """Run a statement that changes something; the rows that it returns. Raises `ReadOnlyTransactionError`."""
+        if self._read_only:
+            raise ReadOnlyTransactionError
+        return self._execute(sql, parameters)
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part that can be rolled back alone."""
+        name = f"nested_{self._depth}"
+        self._execute(f"SAVEPOINT {name}", {})
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._leave(name)
+            raise
+        finally:
+            self._depth -= 1
+        self._execute(f"RELEASE {name}", {})
+
+    def commit(self) -> None:
+        """End the transaction well. Raises the error that it cannot be committed for, and `CommitUnknownError`."""
+        self._require_open()
+        if self._connection.info.transaction_status is not TransactionStatus.INTRANS:
+            raise self._error or TransactionEndedError
+        try:
+            self._execute("COMMIT", {})
+        except StoreUnavailableError as error:
+            if self._read_only or isinstance(error.__cause__, IdleInTransactionSessionTimeout):
+                raise
+            raise CommitUnknownError(error.problem) from error
+
+    def end(self) -> None:
+        """Run nothing any more."""
+        self._has_ended = True
+
+    def _leave(self, name: str) -> None:
+        if not self._has_ended and not self._connection.closed:
+            self._execute(f"ROLLBACK TO {name}; RELEASE {name}", None)
+            self._error = None
+
+    def _execute(self, sql: str, parameters: dict[str, Any] | None) -> list[Row]:
+        self._require_open()
+        try:
+            with self._connection.cursor(binary=parameters is not None) as cursor:
+                cursor.execute(sql.encode(), parameters)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            failure = self._fail(error)
+            if failure is error:
+                raise
+            raise failure from error
+
+    def _require_open(self) -> None:
+        if self._has_ended:
+            raise TransactionEndedError
+        if self._process != os.getpid():
+            raise ForkedStoreError("the store")
+
+    def _fail(self, error: psycopg.Error) -> Exception:
+        if is_wrong_server(error):
+            self._connection.close()  # so that the pool makes another
+        failure = translate(error, seconds=monotonic() - self._began, is_closed=self._connection.closed)
+        self._error = self._error or failure
+        return failure

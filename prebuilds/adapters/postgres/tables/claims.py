@@ -1,0 +1,95 @@
+"""Giving a prebuild to a user, in one statement.
+
+- It holds the preset's row (FOR SHARE), so that it stays as it is. It locks the first prebuild that nobody else has
+  locked (SKIP LOCKED), so that claims do not wait for each other.
+- Unique indexes are the hard stop behind that: of request ids, of claimed workspaces, and of a user's names. The
+  request id comes first: a call that is made twice at once is the same claim, not a name that is taken.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from psycopg import errors
+
+from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
+from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_workspace
+from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+
+FIND = f"""
+    SELECT {", ".join(f"claims.{name}" for name in TAKE_COLUMNS)},
+        {", ".join(f"workspaces.{name.strip()}" for name in WORKSPACE_COLUMNS.split(","))}
+    FROM claims JOIN workspaces ON workspaces.id = claims.workspace_id
+    WHERE claims.request_id = %(request_id)s
+"""
+_HAS = "SELECT request_id FROM claims WHERE request_id = %(request_id)s"
+
+
+def _order_take(order: str) -> str:
+    return f"""
+        WITH preset AS MATERIALIZED (
+            SELECT id, template_version_id AS version_id, parameters FROM presets
+            WHERE id = %(preset_id)s AND is_active FOR SHARE
+        ), chosen AS MATERIALIZED (
+            SELECT id FROM workspaces
+            WHERE preset_id = (SELECT id FROM preset) AND owner_id = 'prebuilds' AND NOT deleted AND ready
+            AND build_transition = 'start' AND build_status = 'succeeded'
+            AND NOT retired
+            AND (build_version_id = '' OR (SELECT version_id FROM preset) IN ('', build_version_id))
+            AND (parameters IS NULL OR parameters = (SELECT parameters FROM preset))
+            AND created_at >= coalesce(%(created_since)s::timestamptz, '-infinity')
+            ORDER BY {order} LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        ), noted AS (
+            INSERT INTO claims ({", ".join(TAKE_COLUMNS)}, workspace_id)
+            SELECT
+                %(preset_id)s, %(created_since)s::timestamptz, %(claim_order)s, %(owner_id)s, %(name)s,
+                %(request_id)s, %(claimed_at)s::timestamptz, id
+            FROM chosen WHERE %(request_id)s::text IS NOT NULL
+            RETURNING workspace_id
+        )
+        UPDATE workspaces SET owner_id = %(owner_id)s, name = %(name)s
+        WHERE id = (SELECT id FROM chosen)
+        AND (%(request_id)s::text IS NULL OR id = (SELECT workspace_id FROM noted))
+        RETURNING {WORKSPACE_COLUMNS}
+    """
+
+
+TAKE = {
+    ClaimOrder.OLDEST_FIRST: _order_take("created_at, id"),
+    ClaimOrder.NEWEST_FIRST: _order_take("created_at DESC, id DESC"),
+}
+
+
+class ClaimRows:
+    """The role `ClaimWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+        row = self._statements.fetch_one(FIND, request_id=request_id)
+        width = len(TAKE_COLUMNS)
+        return (make_take(row[:width]), make_workspace(row[width:])) if row else None
+
+    def take_prebuild(self, take: Take) -> Workspace | None:
+        values = dict(zip(TAKE_COLUMNS, flatten_take(take), strict=True))
+        try:
+            rows = self._statements.write(TAKE[take.order], **values)
+        except errors.UniqueViolation as error:
+            _refuse(take, error)
+        if rows:
+            return make_workspace(rows[0])
+        if take.request_id is not None and self._statements.fetch_one(_HAS, request_id=take.request_id):
+            raise ClaimConflictError(take.request_id)
+        return None
+
+
+def _refuse(take: Take, error: errors.UniqueViolation) -> NoReturn:
+    if error.diag.constraint_name == "names":
+        raise NameTakenError(take.owner_id, take.name) from error
+    if error.diag.constraint_name == "requests" and take.request_id is not None:
+        raise ClaimConflictError(take.request_id) from error
+    raise error

@@ -1,0 +1,28 @@
+"""Messages in a table: committed with what they tell of, or rolled back with it, `nested` parts included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.runtime.models import Message, OutboxEntry
+
+LIST = "SELECT id, topic, body FROM outbox ORDER BY id LIMIT %(limit)s"
+
+
+class OutboxRows:
+    """The role `OutboxWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def publish_on_commit(self, message: Message) -> None:
+        sql = "INSERT INTO outbox (topic, body) VALUES (%(topic)s, %(body)s)"
+        self._statements.write(sql, topic=message.topic, body=message.body)
+
+    def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
+        rows = self._statements.fetch(LIST, limit=max(limit, 0))
+        return tuple(OutboxEntry(id=number, message=Message(topic=topic, body=body)) for number, topic, body in rows)
+
+    def delete_messages(self, ids: Sequence[int]) -> None:
+        self._statements.write("DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])", ids=list(ids))

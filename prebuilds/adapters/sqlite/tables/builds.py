@@ -1,0 +1,44 @@
+"""How far builds have come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.tables.rows import SELECT_WORKSPACES, check_instant, read_workspace
+from prebuilds.adapters.sqlite.tables.workspaces import find_workspace, update_build, update_workspace
+from prebuilds.decision.models import BuildStatus
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.workspaces import end_build, make_ready, make_unready
+
+
+class BuildRows:
+    """The role `BuildWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def mark_submitted(self, build_id: str) -> None:
+        self._statements.run("UPDATE builds SET submitted = 1 WHERE id = ?", build_id)
+
+    def begin_build(self, build_id: str, *, now: datetime) -> bool:
+        check_instant("now", now)  # no table has it, but a wrong one is refused as everywhere
+        sql = "UPDATE builds SET status = 'running' WHERE id = ? AND status = 'pending'"
+        return self._statements.run(sql, build_id) == 1
+
+    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+        if not status.is_final:
+            raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
+        row = self._statements.fetch_one(f"{SELECT_WORKSPACES} WHERE builds.id = ?", build_id)
+        ended = end_build(read_workspace(row), status, now=check_instant("now", now)) if row else None
+        update_build(self._statements, ended)
+        return update_workspace(self._statements, ended)
+
+    def mark_ready(self, workspace_id: str) -> Workspace | None:
+        workspace = find_workspace(self._statements, workspace_id)
+        return update_workspace(self._statements, workspace and make_ready(workspace))
+
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        workspace = find_workspace(self._statements, workspace_id)
+        return update_workspace(self._statements, workspace and make_unready(workspace))

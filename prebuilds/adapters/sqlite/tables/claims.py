@@ -1,0 +1,78 @@
+"""Giving a prebuild to a user. Only one transaction writes at a time; unique indexes are the hard stop behind that."""
+
+from __future__ import annotations
+
+from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.tables.fleet import find_preset
+from prebuilds.adapters.sqlite.tables.rows import (
+    SELECT_WORKSPACES,
+    read_take,
+    read_workspace,
+    write_parameters,
+    write_take,
+)
+from prebuilds.adapters.sqlite.tables.workspaces import find_workspace
+from prebuilds.decision.models import Preset
+from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+
+_TAKE_COLUMNS = 'preset_id, created_since, "order", owner_id, name, request_id, claimed_at'
+_CLAIMABLE = f"""
+    {SELECT_WORKSPACES}
+    WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0
+    AND workspaces.preset_id = ? AND workspaces.ready = 1 AND workspaces.created_at >= coalesce(?, {-(2**63)})
+    AND workspaces.retired = 0 AND builds.transition = 'start' AND builds.status = 'succeeded'
+    AND (builds.template_version_id IN ('', ?) OR ? = '')
+    AND (workspaces.parameters IS NULL OR workspaces.parameters = ?)
+"""
+FIRST_BY = {
+    ClaimOrder.OLDEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
+    ClaimOrder.NEWEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at DESC, workspaces.id DESC LIMIT 1",
+}
+
+
+class ClaimRows:
+    """The role `ClaimWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+        row = self._statements.fetch_one(
+            f"SELECT workspace_id, {_TAKE_COLUMNS} FROM claims WHERE request_id = ?", request_id
+        )
+        workspace = find_workspace(self._statements, row[0]) if row else None
+        return (read_take(row[1:]), workspace) if row and workspace else None
+
+    def take_prebuild(self, take: Take) -> Workspace | None:
+        if take.request_id is not None and self._has_claim(take.request_id):
+            raise ClaimConflictError(take.request_id)
+        preset = find_preset(self._statements, take.preset_id)
+        workspace = self._find_claimable(take, preset) if preset and preset.is_active else None
+        if workspace is None:
+            return None
+        if self._is_named(take):
+            raise NameTakenError(take.owner_id, take.name)
+        self._statements.run(
+            "UPDATE workspaces SET owner_id = ?, name = ? WHERE id = ?", take.owner_id, take.name, workspace.id
+        )
+        if take.request_id is not None:
+            self._insert_claim(take, workspace)
+        return find_workspace(self._statements, workspace.id)
+
+    def _has_claim(self, request_id: str) -> bool:
+        return self._statements.has("SELECT 1 FROM claims WHERE request_id = ?", request_id)
+
+    def _find_claimable(self, take: Take, preset: Preset) -> Workspace | None:
+        preset_id, created_since = write_take(take)[:2]
+        version, parameters = preset.template_version.id, write_parameters(preset.parameters)
+        row = self._statements.fetch_one(FIRST_BY[take.order], preset_id, created_since, version, version, parameters)
+        return read_workspace(row) if row else None
+
+    def _is_named(self, take: Take) -> bool:
+        sql = "SELECT 1 FROM workspaces WHERE owner_id <> 'prebuilds' AND deleted = 0 AND owner_id = ? AND name = ?"
+        return self._statements.has(sql, take.owner_id, take.name)
+
+    def _insert_claim(self, take: Take, workspace: Workspace) -> None:
+        sql = f"INSERT INTO claims ({_TAKE_COLUMNS}, workspace_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._statements.run(sql, *write_take(take), workspace.id)

@@ -1,0 +1,142 @@
+"""Rows to models and back, with instants as whole microseconds and flags as numbers, as SQLite has them.
+
+- Every field comes back as it was, to the microsecond and to the last character.
+- Models are checked when they are made, and from round to round most rows are the same. So the models made of the last
+  rows are remembered, as they are frozen; a row that differs in anything is another row.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+from prebuilds.adapters.rows import flatten_preset, flatten_take, make_outcome, make_preset, make_take, make_workspace
+from prebuilds.adapters.sqlite.connections.statements import Row
+from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
+from prebuilds.decision.models import Build, Parameters, Preset
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.models import Take, Workspace
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_REMEMBERED = 2**14  # models of each kind
+
+PRESET_COLUMNS = """
+    id, name, desired_instances, ttl, timezone, schedules, last_invalidated_at, prebuild_status, parameters,
+    template_version_id, template_version_name, template_version_active,
+    template_id, template_name, organization_id, organization_name, template_deleted, template_deprecated
+"""
+SELECT_WORKSPACES = """
+    SELECT
+        workspaces.id, workspaces.name, workspaces.owner_id, workspaces.preset_id, workspaces.template_id,
+        workspaces.parameters, workspaces.created_at,
+        workspaces.ready, workspaces.retired, workspaces.deleted, workspaces.failed_deletes,
+        builds.id, builds.number, builds.transition, builds.status, builds.template_version_id,
+        builds.created_at, builds.finished_at, builds.submitted
+    FROM workspaces
+    JOIN builds ON builds.workspace_id = workspaces.id AND builds.number = workspaces.last_number
+"""
+
+
+def check_instant(name: str, value: datetime) -> datetime:
+    """The argument of this name, in UTC. Raises `InvalidValueError` if it is no instant."""
+    instant: datetime = to_utc(value)
+    if not is_instant(instant):
+        raise InvalidValueError("Transaction", name, value, INSTANT_ALLOWED)
+    return instant
+
+
+def write_instant(name: str, value: datetime) -> int:
+    """The microseconds since 1970 of the argument of this name. Raises `InvalidValueError` if it is no instant."""
+    return (check_instant(name, value) - _EPOCH) // _MICROSECOND
+
+
+def write_optional_instant(name: str, value: datetime | None) -> int | None:
+    return None if value is None else write_instant(name, value)
+
+
+def read_instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def read_optional_instant(micros: int | None) -> datetime | None:
+    return None if micros is None else read_instant(micros)
+
+
+def write_parameters(parameters: Parameters) -> str:
+    """As JSON. What is equal is equal as text too, as parameters are in the order of their names."""
+    return json.dumps(dict(parameters))
+
+
+def write_preset(preset: Preset) -> Row:
+    """The values of `PRESET_COLUMNS`."""
+    id_, name, desired, ttl, zone, schedules, invalidated_at, status, _, *version = flatten_preset(preset)
+    return (
+        id_,
+        name,
+        desired,
+        None if ttl is None else ttl // _MICROSECOND,
+        zone,
+        json.dumps(schedules),
+        write_optional_instant("last_invalidated_at", invalidated_at),
+        status,
+        write_parameters(preset.parameters),
+        *version,
+    )
+
+
+@lru_cache(_REMEMBERED)
+def read_preset(row: Row) -> Preset:
+    """The preset in the values of `PRESET_COLUMNS`."""
+    id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, *version = row
+    version_id, version_name, is_active, *template, deleted, deprecated = version
+    return make_preset(
+        (
+            id_,
+            name,
+            desired,
+            None if ttl is None else timedelta(microseconds=ttl),
+            zone,
+            json.loads(schedules),
+            read_optional_instant(invalidated_at),
+            status,
+            json.loads(parameters),
+            version_id,
+            version_name,
+            bool(is_active),
+            *template,
+            bool(deleted),
+            bool(deprecated),
+        )
+    )
+
+
+@lru_cache(_REMEMBERED)
+def read_workspace(row: Row) -> Workspace:
+    """The workspace in a row of `SELECT_WORKSPACES`."""
+    *names, parameters, created_at, ready, retired, deleted, failed_deletes = row[:11]
+    *build, began_at, ended_at, submitted = row[11:]
+    made_with = None if parameters is None else json.loads(parameters)
+    own = (*names, made_with, read_instant(created_at), bool(ready), bool(retired), bool(deleted), failed_deletes)
+    return make_workspace((*own, *build, read_instant(began_at), read_optional_instant(ended_at), bool(submitted)))
+
+
+@lru_cache(_REMEMBERED)
+def read_outcome(row: Row) -> Build:
+    """The build in a row of (id, preset_id, template_version_id, status, created_at, finished_at); it is a start."""
+    *names, created_at, finished_at = row
+    return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
+
+
+def write_take(take: Take) -> Row:
+    """The values of (preset_id, created_since, order, owner_id, name, request_id, claimed_at)."""
+    preset_id, created_since, *rest, claimed_at = flatten_take(take)
+    since = write_optional_instant("created_since", created_since)
+    return (preset_id, since, *rest, write_instant("claimed_at", claimed_at))
+
+
+def read_take(row: Row) -> Take:
+    """The reverse of `write_take`."""
+    preset_id, created_since, *rest, claimed_at = row
+    return make_take((preset_id, read_optional_instant(created_since), *rest, read_instant(claimed_at)))

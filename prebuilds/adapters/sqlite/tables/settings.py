@@ -1,0 +1,100 @@
+"""What people set, what is counted, and who may reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.tables.rows import PRESET_COLUMNS, read_instant, write_instant, write_preset
+from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.errors import LeaseLostError
+from prebuilds.runtime.models import Counter, CounterValue, Lease
+
+_NAMES = [name.strip() for name in PRESET_COLUMNS.split(",")]
+# Not INSERT OR REPLACE, which would forget the reset.
+_PUT_PRESET = f"""
+    INSERT INTO presets ({PRESET_COLUMNS}) VALUES ({", ".join("?" for _ in _NAMES)})
+    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES)}
+"""
+
+
+class SettingsRows:
+    """The role `SettingsWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def set_paused(self, *, paused: bool) -> None:
+        sql = "INSERT INTO settings VALUES ('paused', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self._statements.run(sql, paused)
+
+    def set_prebuild_status(self, preset_id: str, status: PrebuildStatus) -> None:
+        self._statements.run("UPDATE presets SET prebuild_status = ? WHERE id = ?", status.value, preset_id)
+
+    def set_reset(self, preset_id: str, *, at: datetime) -> None:
+        self._statements.run("UPDATE presets SET reset_at = ? WHERE id = ?", write_instant("at", at), preset_id)
+
+    def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
+        sql = "UPDATE presets SET last_invalidated_at = ? WHERE id = ?"
+        self._statements.run(sql, write_instant("at", at), preset_id)
+
+    def add_membership(self, organization_id: str) -> None:
+        self._statements.run("INSERT INTO memberships VALUES (?) ON CONFLICT DO NOTHING", organization_id)
+
+    def put_preset(self, preset: Preset) -> None:
+        self._statements.run(_PUT_PRESET, *write_preset(preset))
+
+
+class CounterRows:
+    """The role `CounterWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def count(self, preset_id: str, counter: Counter) -> None:
+        sql = "INSERT INTO counters VALUES (?, ?, 1) ON CONFLICT (preset_id, counter) DO UPDATE SET value = value + 1"
+        self._statements.run(sql, preset_id, counter.value)
+
+    def list_counters(self) -> Sequence[CounterValue]:
+        rows = self._statements.fetch("SELECT preset_id, counter, value FROM counters")
+        return tuple(CounterValue(preset_id=name, counter=Counter(what), value=value) for name, what, value in rows)
+
+
+class LeaseRows:
+    """The role `LeaseWrites`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
+        row = self._statements.fetch_one("SELECT holder, token, expires_at FROM leases WHERE name = ?", name)
+        current, token, expires = row or (None, 0, 0)
+        if current not in (None, holder) and expires > write_instant("now", now):
+            return None
+        lease = Lease(name=name, holder=holder, token=token if current == holder else token + 1, expires_at=expires_at)
+        sql = """
+            INSERT INTO leases (name, holder, token, expires_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT (name) DO UPDATE
+            SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at
+        """
+        self._statements.run(sql, name, holder, lease.token, write_instant("expires_at", expires_at))
+        return lease
+
+    def find_lease(self, name: str) -> Lease | None:
+        sql = "SELECT holder, token, expires_at FROM leases WHERE name = ? AND holder IS NOT NULL"
+        row = self._statements.fetch_one(sql, name)
+        if row is None:
+            return None
+        holder, token, expires_at = row
+        return Lease(name=name, holder=holder, token=token, expires_at=read_instant(expires_at))
+
+    def release_lease(self, lease: Lease) -> None:
+        sql = "UPDATE leases SET holder = NULL WHERE name = ? AND token = ?"
+        self._statements.run(sql, lease.name, lease.token)
+
+
+def check_lease(statements: Statements, lease: Lease) -> None:
+    """Raises `LeaseLostError` unless the lease's token is the last one that was given out."""
+    if not statements.has("SELECT 1 FROM leases WHERE name = ? AND token = ?", lease.name, lease.token):
+        raise LeaseLostError(lease.name, lease.token)

@@ -1,0 +1,118 @@
+"""Fleet files: the presets that `run` keeps, and how long its builds take.
+
+The file is a snapshot's document. Its presets are the whole fleet: those of the store that it does not have are given
+up, so that their prebuilds are deleted. What runs is known to the store; what the file says of it is left alone.
+
+An invalidation may be noted in the store, by `invalidate`, and stand in the file, as planned for tonight. A preset has
+room for one: see `choose_invalidation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from prebuilds.commands.console.streams import get_source
+from prebuilds.decision.codec import load_document
+from prebuilds.decision.documents.json_text import read_json
+from prebuilds.decision.fields import MAX_DURATION
+from prebuilds.decision.models import Preset
+from prebuilds.decision.plans.explaining import describe_instant
+from prebuilds.errors import InvalidSnapshotError, show
+from prebuilds.runtime.ports import Transaction
+
+_MOST = MAX_DURATION // timedelta(seconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class FleetFile:
+    """What a fleet file says. `ignored` has the collections in it that `run` does not read."""
+
+    presets: tuple[Preset, ...]
+    delay: timedelta
+    ignored: tuple[str, ...]
+
+
+def load_fleet(file: str) -> FleetFile:
+    """Raises `InvalidSnapshotError` with every problem, and `OSError`."""
+    return parse_fleet(read_json(get_source(file)))
+
+
+def parse_fleet(document: Any) -> FleetFile:
+    """The same of a document that has been read. Raises `InvalidSnapshotError` with every problem."""
+    builder = document.get("builder", {}) if isinstance(document, Mapping) and "snapshot" in document else {}
+    problems = [*_list_builder_problems(builder)]
+    try:
+        snapshot = load_document(document if isinstance(document, Mapping) else {"snapshot": document}).snapshot
+    except InvalidSnapshotError as error:
+        raise InvalidSnapshotError([*error.problems, *problems]) from None
+    if problems:
+        raise InvalidSnapshotError(problems)
+    rows = ("running", "in_progress", "pending", "backoffs", "hard_limited")
+    return FleetFile(
+        presets=snapshot.presets,
+        delay=timedelta(seconds=builder.get("delay_seconds", 0)),
+        ignored=tuple(name for name in rows if getattr(snapshot, name)),
+    )
+
+
+def _list_builder_problems(builder: Any) -> Iterator[str]:
+    if not isinstance(builder, Mapping):
+        yield f"builder: {show(builder)} is not allowed; it must be an object"
+        return
+    for key in builder.keys() - {"delay_seconds"}:
+        yield f"builder.{key}: unknown key"
+    delay = builder.get("delay_seconds", 0)
+    if type(delay) not in (int, float) or not 0 <= delay <= _MOST:
+        yield f"builder.delay_seconds: {show(delay)} is not allowed; it must be a number of seconds from 0 to {_MOST}"
+
+
+def put_fleet(tx: Transaction, presets: Sequence[Preset], *, now: datetime) -> Sequence[str]:
+    """Make these the presets of the store, and keep what the loop and its users have noted about them.
+
+    Returns a line for each invalidation of the file that could not be noted, as another one comes first.
+    """
+    noted = {preset.id: preset for preset in tx.list_presets()}
+    kept = [_keep_notes(tx, preset, noted.pop(preset.id, None), now) for preset in presets]
+    for preset in kept:
+        tx.put_preset(preset)
+    for preset in noted.values():
+        tx.put_preset(attrs.evolve(preset, template_version=attrs.evolve(preset.template_version, is_active=False)))
+    return [line for preset, put in zip(presets, kept, strict=True) for line in _list_postponed(preset, put, now)]
+
+
+def _keep_notes(tx: Transaction, preset: Preset, known: Preset | None, now: datetime) -> Preset:
+    if known is None:
+        return preset
+    instants = {at for at in (preset.last_invalidated_at, known.last_invalidated_at) if at}
+    oldest = min((workspace.created_at for workspace in tx.list_prebuilds(preset.id)), default=None)
+    return attrs.evolve(
+        preset,
+        prebuild_status=known.prebuild_status,
+        last_invalidated_at=choose_invalidation(instants, oldest=oldest, now=now),
+    )
+
+
+def choose_invalidation(instants: Iterable[datetime], *, oldest: datetime | None, now: datetime) -> datetime | None:
+    """Which of these invalidations a preset keeps, as it has room for one; `oldest` is when its oldest prebuild began.
+
+    The latest that has come covers all before it. It is kept while there is a prebuild for it, since nobody may get
+    that one any more. Else it is done with, and the next that is to come has the room.
+    """
+    come = max((at for at in instants if at <= now), default=None)
+    coming = min((at for at in instants if at > now), default=None)
+    if come and oldest and oldest < come:
+        return come
+    return coming or come
+
+
+def _list_postponed(preset: Preset, put: Preset, now: datetime) -> Iterator[str]:
+    asked, noted = preset.last_invalidated_at, put.last_invalidated_at
+    if asked and noted and asked > now and asked != noted:
+        yield (
+            f"{preset.id}: its invalidation at {describe_instant(asked)} is not noted, as the one at "
+            f"{describe_instant(noted)} comes first; put the file again after it."
+        )

@@ -1,0 +1,74 @@
+"""How a store's pools stand, as the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from prebuilds.decision.actions import ActionType
+from prebuilds.decision.models import Policy
+from prebuilds.decision.plans.explaining import describe_count, describe_instant
+from prebuilds.decision.plans.planning import Decision, plan
+from prebuilds.decision.targets import describe_fallback
+from prebuilds.runtime.loop.fleet import read_fleet
+from prebuilds.runtime.models import Counter
+from prebuilds.runtime.ports import Isolation, Store
+
+HEADERS = ("preset", "want", "ready", "run", "start", "del", "made", "claimed", "missed", "failed")
+NUMBERS = HEADERS[1:]
+_COUNTED = (Counter.CREATED, Counter.CLAIMED, Counter.CLAIM_MISSED, Counter.FAILED)
+
+
+class View(NamedTuple):
+    """The decision on each preset, its cells with a style, and notes."""
+
+    decisions: Sequence[Decision]
+    rows: Sequence[tuple[Sequence[str], str]]
+    notes: Sequence[str]
+
+
+def read_view(store: Store, *, now: datetime, policy: Policy) -> View:
+    """How the pools stand at `now`, all of it read in one moment."""
+    with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+        fleet = read_fleet(tx, now=now, policy=policy)
+        counters = {(entry.preset_id, entry.counter): entry.value for entry in tx.list_counters()}
+    made = plan(fleet.snapshot, now=now, policy=policy, paused=fleet.is_paused)
+    rows = []
+    for decision in made:
+        counted = [counters.get((decision.preset_id, counter), 0) for counter in _COUNTED]
+        rows.append((_list_cells(decision, counted), _choose_style(decision)))
+    leftovers = (
+        [f"{describe_count(len(fleet.leftovers), 'failed prebuild')} left to delete."] if fleet.leftovers else []
+    )
+    notes = [note for decision in made for note in _list_notes(decision)]
+    return View(made.decisions, rows, [*notes, *leftovers, *made.hindrances])
+
+
+def describe_second(instant: datetime) -> str:
+    """The instant in whole seconds, not before it."""
+    begun = instant.replace(microsecond=0)
+    return describe_instant(begun if begun == instant else begun + timedelta(seconds=1))
+
+
+def _list_cells(decision: Decision, counted: Sequence[int]) -> Sequence[str]:
+    state = decision.state
+    counts = (state.desired, state.eligible, state.actual, state.starting, state.deleting, *counted)
+    return (decision.preset_id, *map(str, counts))
+
+
+def _choose_style(decision: Decision) -> str:
+    state = decision.state
+    return "dim" if not decision.snapshot.preset.is_active else "" if state.eligible >= state.desired else "yellow"
+
+
+def _list_notes(decision: Decision) -> Sequence[str]:
+    limited = [f"{decision.preset_id} is hard-limited: it creates nothing until it is reset."]
+    waits = [
+        f"{decision.preset_id} backs off until {describe_second(action.backoff_until)}."
+        for action in decision.actions
+        if action.type is ActionType.BACKOFF and action.backoff_until
+    ]
+    error = decision.state.target_error
+    fallback = [f"{describe_fallback(decision.preset_id, error)}."] if error else []
+    return [*limited * decision.snapshot.is_hard_limited, *waits, *fallback]

@@ -1,0 +1,86 @@
+"""Documents: a snapshot or a plan as JSON values, and a snapshot with what its document may say beside it.
+
+- A document that loads makes exactly the models it was dumped from; one that does not load names every problem.
+- Each field is read and checked on its own, so that one bad field hides no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import chain
+from typing import Any, TypeVar
+
+from prebuilds.decision.actions import ActionType, ReconciliationActions
+from prebuilds.decision.documents import converter as wire
+from prebuilds.decision.documents.json_text import Source, read_json
+from prebuilds.decision.documents.rfc3339 import format_instant
+from prebuilds.decision.plans.planning import Decision, Plan
+from prebuilds.decision.snapshots import UNIQUE_KEYS, GlobalSnapshot, SnapshotDocument, find_duplicates
+from prebuilds.errors import InvalidSnapshotError
+
+_T = TypeVar("_T")
+
+
+def load_document(source: Source) -> SnapshotDocument:
+    value = read_json(source)
+    if not isinstance(value, Mapping) or "snapshot" not in value:
+        return SnapshotDocument(snapshot=_read(value, GlobalSnapshot, value))
+    return _read(value, SnapshotDocument, value["snapshot"], "snapshot.")
+
+
+def dump_snapshot(snapshot: GlobalSnapshot) -> dict[str, Any]:
+    return wire.write(snapshot)
+
+
+def dump_plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "now": format_instant(plan.now),
+        "next_change_at": _format_optional(plan.next_change_at),
+        "orphans": plan.orphans,
+        "decisions": [_dump_decision(decision) for decision in plan],
+    }
+
+
+def _read(value: Any, kind: type[_T], snapshot: Any, prefix: str = "") -> _T:
+    """The value as a model. What is given twice is told even where rows are wrong in other ways too."""
+    try:
+        return wire.read(value, kind)
+    except InvalidSnapshotError as error:
+        duplicates = (prefix + problem for problem in _find_duplicates(snapshot))
+        raise InvalidSnapshotError(chain(error.problems, duplicates)) from None
+
+
+def _find_duplicates(snapshot: Any) -> Iterator[str]:
+    for collection, key in UNIQUE_KEYS.items():
+        rows = snapshot.get(collection) if isinstance(snapshot, Mapping) else None
+        if isinstance(rows, (list, tuple)):
+            yield from find_duplicates(
+                collection, key, [row.get(key) if isinstance(row, Mapping) else None for row in rows]
+            )
+
+
+def _dump_decision(decision: Decision) -> dict[str, Any]:
+    withheld = decision.withheld
+    return {
+        "preset_id": decision.preset_id,
+        "state": wire.write(decision.state),
+        "actions": [_dump_action(action) for action in decision.actions],
+        "withheld": [{"reason": entry.reason.value, "action": _dump_action(entry.action)} for entry in withheld],
+        "next_change_at": _format_optional(decision.next_change_at),
+    }
+
+
+def _dump_action(action: ReconciliationActions) -> dict[str, Any]:
+    """The type, and what that type alone needs to know."""
+    if action.type is ActionType.CREATE:
+        return {"type": "create", "create": action.create}
+    if action.type is ActionType.DELETE:
+        return {"type": "delete", "delete_ids": list(action.delete_ids)}
+    if action.type is ActionType.BACKOFF:
+        return {"type": "backoff", "backoff_until": _format_optional(action.backoff_until)}
+    return {"type": "cancel_pending"}
+
+
+def _format_optional(instant: datetime | None) -> str | None:
+    return None if instant is None else format_instant(instant)

@@ -1,0 +1,173 @@
+"""Plain words for a decision: what is to be done and the numbers it follows from.
+
+Words are made from the same snapshot the decision was made from, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from prebuilds.decision.actions import ActionType, ReconciliationActions
+from prebuilds.decision.changes import Change, ChangeCause
+from prebuilds.decision.models import Policy, Prebuild, Preset, Transition
+from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
+from prebuilds.decision.schedules.zones import load_zone
+from prebuilds.decision.snapshots import Orphans
+from prebuilds.decision.state import count_in_progress
+from prebuilds.decision.targets import TargetSource, find_next_target_change
+
+_LISTED = 5
+_DIFFERENCES = 3
+_MINUTE = timedelta(minutes=1)
+_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", _MINUTE), ("s", timedelta(seconds=1)))
+
+
+def describe_instant(instant: datetime) -> str:
+    """2026-11-23 09:30:00 UTC, with the fraction of the second if there is one."""
+    return f"{instant.replace(tzinfo=None)} UTC"
+
+
+def describe_duration(duration: timedelta) -> str:
+    """1 d 12 h, 5 min, 1.5 s: the units that are not zero."""
+    parts = []
+    for unit, length in _UNITS[:-1]:
+        count, duration = divmod(duration, length)
+        parts += [f"{count} {unit}"] if count else []
+    seconds = f"{duration.total_seconds():.6f}".rstrip("0").rstrip(".")
+    return " ".join([*parts, f"{seconds} s"] if duration or not parts else parts)
+
+
+def describe_count(count: int, noun: str) -> str:
+    """1 job, 2 jobs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def explain_action(snapshot: PresetSnapshot, policy: Policy, action: ReconciliationActions) -> str:
+    """What one action does and why, in one sentence."""
+    if action.type is ActionType.CREATE:
+        return f"create {action.create}: {_describe_balance(snapshot)}"
+    if action.type is ActionType.DELETE:
+        return _explain_delete(snapshot, action.delete_ids)
+    if action.type is ActionType.BACKOFF:
+        return _explain_backoff(snapshot, policy, action.backoff_until)
+    return f"cancel {describe_count(snapshot.pending, 'pending job')}: {_describe_inactivity(snapshot.preset)}"
+
+
+def explain_idleness(snapshot: PresetSnapshot) -> str:
+    """Why there is nothing to do."""
+    return f"nothing to do: {_describe_balance(snapshot)}"
+
+
+def describe_action(action: ReconciliationActions) -> str:
+    """An action in a few words, for a table."""
+    if action.type is ActionType.CREATE:
+        return f"create {action.create}"
+    if action.type is ActionType.DELETE:
+        return f"delete {len(action.delete_ids)}"
+    if action.backoff_until is not None:
+        return f"back off until {describe_instant(action.backoff_until)}"
+    return "cancel pending"
+
+
+def describe_change(change: Change) -> str:
+    """When and why a decision could differ next."""
+    what = {
+        ChangeCause.EXPIRY: "the prebuild {} expires",
+        ChangeCause.INVALIDATION: "the prebuilds of the preset {} are invalidated",
+        ChangeCause.BACKOFF_END: "the backoff of the preset {} ends",
+        ChangeCause.WINDOW_EDGE: "a window of the preset {} opens or closes",
+    }[change.cause]
+    return f"{describe_instant(change.at)}: {what.format(change.subject)}"
+
+
+def describe_orphans(orphans: Orphans) -> str:
+    """Rows that no decision could look at."""
+    rows = describe_count(orphans.count, "row")
+    return f"{rows} of {orphans.collection} left alone: there is no preset {orphans.preset_id}"
+
+
+def _explain_delete(snapshot: PresetSnapshot, ids: Sequence[str]) -> str:
+    what = f"delete {len(ids)} ({_list(ids)})"
+    if not snapshot.preset.is_active:
+        return f"{what}: {_describe_inactivity(snapshot.preset)}"
+    expired = {prebuild.id: prebuild for prebuild in snapshot.expired}
+    if ids[0] in expired:
+        return f"{what}: expired, {_describe_expiry(snapshot, [expired[name] for name in ids if name in expired])}"
+    return f"{what}: the oldest beyond the target, {_describe_balance(snapshot)}"
+
+
+def _explain_backoff(snapshot: PresetSnapshot, policy: Policy, until: datetime | None) -> str:
+    what = f"back off until {describe_instant(until)}" if until else "back off"
+    if snapshot.backoff is None:
+        return what
+    failures = describe_count(snapshot.backoff.num_failed, "failed build")
+    last, each = describe_instant(snapshot.backoff.last_build_at), describe_duration(policy.backoff_interval)
+    return f"{what}: {failures}, the last at {last}, and a wait of {each} for each"
+
+
+def _describe_balance(snapshot: PresetSnapshot) -> str:
+    """What is wanted and what is there: the numbers that creates and deletes follow from."""
+    starting = count_in_progress(snapshot.in_progress, Transition.START)
+    parts = [_describe_target(snapshot), f"{len(snapshot.running)} running"]
+    parts += [f"{len(snapshot.expired)} expired"] if snapshot.expired else []
+    parts += [f"{starting} starting"] if starting else []
+    return ", ".join(parts)
+
+
+def _describe_target(snapshot: PresetSnapshot) -> str:
+    target, wanted = snapshot.target, f"{snapshot.target.desired} wanted"
+    if target.source is TargetSource.INACTIVE:
+        return f"{wanted} ({_describe_inactivity(snapshot.preset)})"
+    if target.source is TargetSource.FALLBACK:
+        return f"{wanted} (the preset's own count, as its schedules cannot be used: {target.error})"
+    if not snapshot.preset.schedules:
+        return wanted
+    zone, edge = snapshot.preset.timezone or "", find_next_target_change(snapshot.preset, snapshot.now)
+    if target.opening is None:
+        until = f" until {_describe_local(edge, snapshot.now, zone)}" if edge else ""
+        return f"{wanted} (no window open{until}, {zone})"
+    until = f"until {_describe_local(edge - _MINUTE, snapshot.now, zone)}" if edge else "always"
+    return f"{wanted} (window `{target.opening.window.expression}`, {zone}, {until})"
+
+
+def _describe_local(instant: datetime, now: datetime, zone: str) -> str:
+    """The minute on the wall clock of a zone, with the date if it is not today's there."""
+    local, today = instant.astimezone(load_zone(zone)), now.astimezone(load_zone(zone))
+    return f"{local:%H:%M}" if local.date() == today.date() else f"{local.date()} {local:%H:%M}"
+
+
+def _describe_inactivity(preset: Preset) -> str:
+    version = preset.template_version
+    reasons = ["its template is deleted"] * version.template.deleted
+    reasons += ["its template is deprecated"] * version.template.deprecated
+    reasons += ["its template version is not the active one"] * (not version.is_active)
+    return f"the preset is inactive, as {' and '.join(reasons)}"
+
+
+def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> str:
+    """Why these have expired: age, then how the outdated differ; one that is outdated and old is outdated."""
+    outdated = [prebuild for prebuild in expired if is_outdated(snapshot.preset, prebuild)]
+    differences = list(dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated))
+    old = [_describe_age(snapshot)] if len(outdated) < len(expired) else []
+    more = len(differences) - _DIFFERENCES
+    return "; ".join([*old, *differences[:_DIFFERENCES], *([f"and {more} more differences"] if more > 0 else [])])
+
+
+def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
+    made_by, version = prebuild.template_version_id, preset.template_version
+    if made_by and version.id and made_by != version.id:
+        return f"made by version {made_by}, the preset is at {version.id}"
+    return "made with other parameters than the preset has now"
+
+
+def _describe_age(snapshot: PresetSnapshot) -> str:
+    preset = snapshot.preset
+    if preset.ttl is None or calculate_expiry_cutoff(preset, snapshot.now) == preset.last_invalidated_at:
+        return f"created before the invalidation at {describe_instant(preset.last_invalidated_at or snapshot.now)}"
+    return f"older than the ttl of {describe_duration(preset.ttl)}"
+
+
+def _list(ids: Sequence[str]) -> str:
+    more = [f"and {len(ids) - _LISTED} more"] if len(ids) > _LISTED else []
+    return ", ".join([*ids[:_LISTED], *more])

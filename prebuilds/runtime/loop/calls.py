@@ -1,0 +1,156 @@
+"""Calls to the host that are given up on after a while, so that one that hangs stops neither a pass nor a process.
+
+- A call has a key, the id of its build. While one of a key is under way no other of that key begins. What it ends with,
+  however late, is the answer to the next who would make it: so the host is asked once.
+- A call that is given up on goes on in a thread that keeps no process alive, and keeps its place until it ends. There
+  is a number of places for all, and each group, a preset, gets a share of them: its calls may all hang, and others find
+  a place.
+- Nobody waits for a place. A call that cannot be made now is put off, and the caller asks again.
+- A key whose calls time out again and again is put off for longer and longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import attrs
+
+from prebuilds.errors import CallTimedOutError
+from prebuilds.runtime.loop.delays import Delays
+from prebuilds.runtime.ports import Clock
+
+_log = logging.getLogger(__name__)
+_SHARE = 4  # a group gets one place in so many
+_MOST_KEPT = 1_000  # answers that came late and that nobody has asked for; a lost one costs another call
+_ALL = ""  # the group of everybody
+SOON = timedelta(seconds=15)
+"""How soon to look again whether a call that hangs has ended."""
+
+
+class PutOffError(Exception):
+    """A call was not made, for this reason; it may be tried again."""
+
+
+@attrs.define
+class _Call:
+    group: str
+    ended: threading.Event = attrs.field(factory=threading.Event)
+    error: BaseException | None = None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether it ended in a way that tells what became of it."""
+        return self.ended.is_set() and not isinstance(self.error, TimeoutError)
+
+
+class LimitedCalls:
+    """Makes calls, each for a limited time, and a limited number at once.
+
+    `most` is how many threads there are at most. The clock measures delays; how long a call may take is measured by the
+    machine's.
+    """
+
+    def __init__(self, *, most: int, timeout: timedelta, clock: Clock) -> None:
+        self._most = most
+        self._share = max(most // _SHARE, 1)
+        self._lock = threading.Lock()
+        self._calls: dict[str, _Call] = {}
+        self._told: set[str] = set()
+        self._delays = Delays(clock)
+        self.timeout = timeout
+
+    def call(self, what: str, function: Callable[[], None], *, key: str, group: str) -> None:
+        """Call the function, or take the answer of an earlier call of this key. Raises what it raises.
+
+        Raises `CallTimedOutError` if it does not return in time, and `PutOffError`.
+        """
+        call = self._begin(what, function, key, group)
+        try:
+            self._await(what, call)
+        except TimeoutError:
+            self._delays.add(key)
+            raise
+        finally:
+            self._settle(key, call)
+
+    def require_place(self, group: str) -> None:
+        """Raises `PutOffError` if a new call of the group would be put off."""
+        with self._lock:
+            self._require_place(group)
+
+    def find_wait(self) -> timedelta | None:
+        """How long until a call that was put off, or that hangs, is to be looked at again; None if there is none."""
+        with self._lock:
+            hangs = any(not call.ended.is_set() for call in self._calls.values())
+        waits = (self._delays.find_wait(), SOON if hangs else None)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _begin(self, what: str, function: Callable[[], None], key: str, group: str) -> _Call:
+        with self._lock:
+            earlier = self._calls.get(key)
+            if earlier and earlier.has_answer:
+                return earlier
+            if earlier and not earlier.ended.is_set():
+                raise PutOffError(f"an earlier call of {what} for this build has not returned")
+            if not self._delays.is_over(key):
+                raise PutOffError(f"{what} has timed out for this build, and waits to be called again")
+            self._require_place(group)
+            return self._start(what, function, key, group)
+
+    def _start(self, what: str, function: Callable[[], None], key: str, group: str) -> _Call:
+        call = self._calls[key] = _Call(group)
+        thread = threading.Thread(target=self._run, args=(call, function), name=f"prebuilds: {what}", daemon=True)
+        try:
+            thread.start()
+        except Exception as error:
+            del self._calls[key]
+            raise PutOffError(f"no thread could be started for {what}: {error}") from error
+        return call
+
+    def _run(self, call: _Call, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:  # raised again where the call came from
+            call.error = error
+        finally:
+            with self._lock:
+                call.ended.set()
+                self._told -= {call.group, _ALL}
+
+    def _await(self, what: str, call: _Call) -> None:
+        if not call.ended.wait(self.timeout.total_seconds()):
+            raise CallTimedOutError(what, self.timeout.total_seconds())
+        if call.error:
+            raise call.error
+
+    def _settle(self, key: str, call: _Call) -> None:
+        """Forget a call that has ended; one that goes on is kept, for its answer."""
+        with self._lock:
+            if call.ended.is_set():
+                self._calls.pop(key, None)
+            if call.has_answer:
+                self._delays.forget(key)
+            self._forget_unasked()
+
+    def _forget_unasked(self) -> None:
+        ended = [key for key, call in self._calls.items() if call.ended.is_set()]
+        for key in ended[: max(len(ended) - _MOST_KEPT, 0)]:
+            del self._calls[key]
+
+    def _require_place(self, group: str) -> None:
+        groups = [call.group for call in self._calls.values() if not call.ended.is_set()]
+        if groups.count(group) >= self._share:
+            self._refuse(group, f"{self._share} of its calls to the builder have not returned")
+        if len(groups) >= self._most:
+            self._refuse(_ALL, f"{self._most} calls to the builder have not returned")
+
+    def _refuse(self, group: str, reason: str) -> None:
+        """Put a call off, and say so once for as long as it stays like this."""
+        if group not in self._told:
+            self._told.add(group)
+            fields = {"preset_id": group} if group else {}
+            _log.warning("%s: %s; no more are made until one does", group or "all presets", reason, extra=fields)
+        raise PutOffError(reason)

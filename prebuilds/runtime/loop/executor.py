@@ -1,0 +1,210 @@
+"""Carrying out effects: each in a transaction of its own, and the host's builder called between transactions.
+
+- A write is committed before the builder hears of it. A crash in between leaves a build that has not been submitted,
+  which the next pass hands over; the builder takes each build once.
+- Whatever cannot be created leaves a failed build behind, so that the backoff sees it.
+- What was planned is compared with what is there in the transaction that writes; what has changed is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
+from prebuilds.runtime.building import finish_build
+from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.loop.calls import LimitedCalls, PutOffError
+from prebuilds.runtime.loop.effects import (
+    AddMembership,
+    CancelBuild,
+    CancelPending,
+    CreatePrebuild,
+    DeletePrebuild,
+    Effect,
+    SetPrebuildStatus,
+    SubmitBuild,
+)
+from prebuilds.runtime.loop.leasing import HeldLease
+from prebuilds.runtime.loop.results import Outcome, OutcomeStatus
+from prebuilds.runtime.models import BuildRequest, Counter
+from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
+
+_log = logging.getLogger(__name__)
+
+_SKIPPED_CREATE = "the version that was planned is not the active one any more"
+_SKIPPED_DELETE = "it is no prebuild any more, or another build of it is under way"
+
+
+_KINDS: dict[type[Effect], str] = {
+    SubmitBuild: "submit",
+    CancelBuild: "cancel",
+    SetPrebuildStatus: "mark",
+    CancelPending: "cancel pending",
+    AddMembership: "add membership",
+    CreatePrebuild: "create",
+    DeletePrebuild: "delete",
+}
+
+
+class _SkippedError(Exception):
+    """What an effect was decided from is no longer so."""
+
+
+class _HeldError(Exception):
+    """The host's builder has no room for a start."""
+
+
+class Executor:
+    """Carries out effects under a lease."""
+
+    def __init__(
+        self, store: Store, builder: WorkspaceBuilder, *, lease: HeldLease, clock: Clock, calls: LimitedCalls
+    ) -> None:
+        self._store = store
+        self._builder = builder
+        self._lease = lease
+        self._clock = clock
+        self._calls = calls
+        self._hanging: set[str] = set()  # presets with a call that did not return in this pass
+        self._ways: dict[type, Callable[[Any], None]] = {
+            SubmitBuild: self._submit_build,
+            CancelBuild: self._cancel_build,
+            SetPrebuildStatus: self._set_prebuild_status,
+            CancelPending: self._cancel_pending,
+            AddMembership: self._add_membership,
+            CreatePrebuild: self._create_prebuild,
+            DeletePrebuild: self._delete_prebuild,
+        }
+
+    def carry_out(self, effect: Effect) -> Outcome:
+        """Do it, and tell what became of it; nothing that goes wrong is raised."""
+        began = self._clock.monotonic()
+        status, reason = self._try(effect)
+        elapsed = timedelta(seconds=self._clock.monotonic() - began)
+        return Outcome(effect=effect, status=status, reason=reason, elapsed=elapsed)
+
+    def _try(self, effect: Effect) -> tuple[OutcomeStatus, str]:
+        if self._lease.is_lost:
+            return OutcomeStatus.SKIPPED, "the lease has been lost"
+        try:
+            self._lease.renew_if_due()
+            self._ways[type(effect)](effect)
+        except (_SkippedError, PutOffError) as skipped:
+            return OutcomeStatus.SKIPPED, str(skipped)
+        except _HeldError as held:
+            return OutcomeStatus.HELD, str(held)
+        except Exception as error:
+            _tell_failed(effect, error)
+            if isinstance(error, LeaseLostError):
+                self._lease.is_lost = True
+            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"
+        return OutcomeStatus.DONE, ""
+
+    def _transaction(self) -> AbstractContextManager[Transaction]:
+        return self._store.transaction(lease=self._lease.lease)
+
+    def _submit_build(self, effect: SubmitBuild) -> None:
+        self._submit(effect.preset_id, effect.request, effect.template_version_id)
+
+    def _cancel_build(self, effect: CancelBuild) -> None:
+        with self._transaction() as tx:
+            finish_build(tx, effect.build_id, BuildStatus.CANCELED, now=self._clock.now())
+
+    def _set_prebuild_status(self, effect: SetPrebuildStatus) -> None:
+        with self._transaction() as tx:
+            tx.set_prebuild_status(effect.preset_id, effect.status)
+
+    def _cancel_pending(self, effect: CancelPending) -> None:
+        with self._transaction() as tx:
+            tx.cancel_pending(effect.preset_id, now=self._clock.now())
+
+    def _add_membership(self, effect: AddMembership) -> None:
+        with self._transaction() as tx:
+            tx.add_membership(effect.organization_id)
+
+    def _create_prebuild(self, effect: CreatePrebuild) -> None:
+        self._require_builder(effect.preset_id)
+        try:
+            is_inserted = self._insert(effect)
+        except (LeaseLostError, TimeoutError, CommitUnknownError):
+            raise  # the fault is not the preset's: nothing was written, or what was is handed over by the next pass
+        except Exception:
+            self._note_failure(effect)
+            raise
+        if not is_inserted:
+            raise _SkippedError(_SKIPPED_CREATE)
+        self._submit(effect.preset_id, effect.request, effect.request.template_version_id or "")
+
+    def _insert(self, effect: CreatePrebuild) -> bool:
+        with self._transaction() as tx:
+            is_inserted = tx.insert_prebuild(effect.request, name=effect.name, now=effect.begun_at)
+            if is_inserted:
+                tx.count(effect.preset_id, Counter.CREATED)
+        return is_inserted
+
+    def _note_failure(self, effect: CreatePrebuild) -> None:
+        with self._transaction() as tx:
+            tx.insert_failed_build(effect.request, now=effect.begun_at)
+            tx.count(effect.preset_id, Counter.FAILED)
+
+    def _delete_prebuild(self, effect: DeletePrebuild) -> None:
+        self._require_builder(effect.preset_id)
+        request = effect.request
+        with self._transaction() as tx:
+            if not tx.insert_delete(request, now=self._clock.now()):
+                raise _SkippedError(_SKIPPED_DELETE)
+            workspace = tx.get_workspace(request.workspace_id)
+        if workspace:
+            self._submit(effect.preset_id, request, workspace.last_build.template_version_id)
+
+    def _require_builder(self, preset_id: str) -> None:
+        """Before anything is written that only a call to the builder completes. Raises what puts the effect off."""
+        self._require_answers(preset_id)
+        self._calls.require_place(preset_id)
+
+    def _require_answers(self, preset_id: str) -> None:
+        """One call that hangs is waited for in a pass, for each preset, so that the others' next pass comes."""
+        if preset_id in self._hanging:
+            raise _SkippedError("an earlier call of the preset did not return in time")
+
+    def _submit(self, preset_id: str, request: BuildRequest, template_version_id: str) -> None:
+        def submit() -> None:
+            self._builder.submit(request, template_version_id, timeout=self._calls.timeout)
+
+        self._require_answers(preset_id)
+        self._lease.renew_if_due()
+        try:
+            self._calls.call("the builder's submit", submit, key=request.build_id, group=preset_id)
+        except (TimeoutError, PutOffError) as error:
+            if isinstance(error, CallTimedOutError):
+                self._hanging.add(preset_id)
+            raise  # nobody knows whether it was taken, so it stays to be submitted again
+        except Exception as error:
+            has_no_room = _is_want_of_room(error, request)
+            with self._transaction() as tx:
+                status = BuildStatus.CANCELED if has_no_room else BuildStatus.FAILED
+                finish_build(tx, request.build_id, status, now=self._clock.now())
+            if has_no_room:
+                raise _HeldError(str(error)) from error
+            raise
+        with self._transaction() as tx:
+            tx.mark_submitted(request.build_id)
+
+
+def _tell_failed(effect: Effect, error: Exception) -> None:
+    """A log record with ids alone: the parameters of a build may be secret."""
+    kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
+    fields = {"preset_id": effect.preset_id, "effect": kind}
+    if request:
+        fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
+    log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
+
+
+def _is_want_of_room(error: Exception, request: BuildRequest) -> bool:
+    """Whether a start waits for room. A delete makes room and needs none: refused for that, it has failed."""
+    return isinstance(error, NoRoomError) and request.transition is Transition.START

@@ -1,0 +1,68 @@
+"""How a reconciler works: what it can be told, with what it does when it is told nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import attrs
+
+from prebuilds.decision.fields import ID, check, instance_of, optional
+from prebuilds.decision.models import Policy
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.loop.effects import NewId
+from prebuilds.runtime.loop.shards import Shard
+from prebuilds.runtime.ports import Clock
+
+_DAY = timedelta(days=1)
+_WAIT = check(
+    "a timedelta of more than 0, and of a day at most",
+    lambda value: isinstance(value, timedelta) and timedelta() < value <= _DAY,
+)
+_FUNCTION = check("a function", callable)
+
+
+def make_id() -> str:
+    """A new id: a random UUID."""
+    return str(uuid4())
+
+
+@attrs.frozen(kw_only=True)
+class ReconcilerOptions:
+    """How a reconciler works.
+
+    `interval` is the longest time between two passes over all presets. `lease_duration` is how long others wait for a
+    reconciler that has died; a living one renews its lease in time. `submit_timeout` is how long a call to the host's
+    builder may take; it is shorter than `lease_duration`, as no call may outlast the lease.
+
+    `holder` names the reconciler to others that would have its lease. With None each reconciler makes a name of its
+    own. Give one only if no two that are alive ever share it: two of one name would work at the same time.
+
+    With a `shard` it looks after the presets of that alone, under a lease of the shard's own, so that reconcilers of
+    all shards work at the same time. `clock` and `new_id` are for tests.
+    """
+
+    policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
+    interval: timedelta = attrs.field(default=timedelta(seconds=15), validator=_WAIT)
+    lease_name: str = attrs.field(default="prebuilds", validator=ID)
+    lease_duration: timedelta = attrs.field(default=timedelta(seconds=60), validator=_WAIT)
+    submit_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_WAIT)
+    holder: str | None = attrs.field(default=None, validator=optional(ID))
+    shard: Shard | None = attrs.field(default=None, validator=optional(instance_of(Shard)))
+    clock: Clock = attrs.field(default=SYSTEM_CLOCK)
+    new_id: NewId = attrs.field(default=make_id, validator=_FUNCTION)
+
+    def __attrs_post_init__(self) -> None:
+        if self.lease_duration <= self.submit_timeout:
+            allowed = f"more than submit_timeout, which is {self.submit_timeout!r}: no call may outlast the lease"
+            raise InvalidValueError("ReconcilerOptions", "lease_duration", self.lease_duration, allowed)
+
+    @property
+    def lease_of_shard(self) -> str:
+        """The name of the lease that the reconciler works under."""
+        return f"{self.lease_name}:{self.shard.index}/{self.shard.count}" if self.shard else self.lease_name
+
+    def has_preset(self, preset_id: str) -> bool:
+        """Whether the reconciler looks after a preset with this id."""
+        return self.shard is None or self.shard.has(preset_id)

@@ -1,0 +1,116 @@
+"""What metrics tell of a store at one moment, by labels.
+
+- State and counters come from one read, and follow from its rows and its one instant alone: whichever replica reads,
+  whether or not it reconciles, tells the same.
+- Two presets of equal labels, such as those of two versions of a template, are one series. Counts are added up.
+- What was counted for a preset that is not there any more stands under empty labels, so that no count is lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Sum
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import attrs
+
+from prebuilds.decision.models import Policy, Preset
+from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.state import calculate_state
+from prebuilds.decision.targets import TargetSource
+from prebuilds.runtime.loop.fleet import Fleet, read_fleet
+from prebuilds.runtime.models import Counter, CounterValue
+from prebuilds.runtime.ports import Clock, Isolation, Store
+
+
+class Labels(NamedTuple):
+    """What tells one series of a metric from another: names, and the id of what has no name."""
+
+    template_name: str = ""
+    preset_name: str = ""
+    organization_name: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Gauges:
+    """The state of the presets of one series."""
+
+    desired: int = 0
+    running: int = 0
+    eligible: int = 0
+    is_hard_limited: bool = False
+    schedule_errors: int = 0
+    """How many of the presets have schedules that cannot be used."""
+
+    def add(self, other: Gauges) -> Gauges:
+        """The counts of both, hard-limited if either is."""
+        return Gauges(
+            desired=self.desired + other.desired,
+            running=self.running + other.running,
+            eligible=self.eligible + other.eligible,
+            is_hard_limited=self.is_hard_limited or other.is_hard_limited,
+            schedule_errors=self.schedule_errors + other.schedule_errors,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What metrics tell of the moment `taken_at`; both mappings are in the order of the labels."""
+
+    taken_at: datetime
+    is_paused: bool
+    gauges: Mapping[Labels, Gauges]
+    counters: Mapping[Labels, Mapping[Counter, int]]
+
+
+def take_reading(store: Store, clock: Clock, policy: Policy) -> Reading:
+    """Read a store now, in one transaction."""
+    with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+        now = clock.now()  # once there is a connection, as what ends while it is waited for has happened
+        fleet = read_fleet(tx, now=now, policy=policy)
+        counters = tx.list_counters()
+    return Reading(
+        taken_at=now,
+        is_paused=fleet.is_paused,
+        gauges=_sum_gauges(fleet.snapshot.iterate_presets(now)),
+        counters=_sum_counters(fleet, counters),
+    )
+
+
+def _sum_gauges(snapshots: Iterable[PresetSnapshot]) -> Mapping[Labels, Gauges]:
+    sums: dict[Labels, Gauges] = {}
+    for snapshot in snapshots:
+        labels = _label(snapshot.preset)
+        sums[labels] = sums.get(labels, Gauges()).add(_measure(snapshot))
+    return dict(sorted(sums.items()))
+
+
+def _measure(snapshot: PresetSnapshot) -> Gauges:
+    state = calculate_state(snapshot)
+    return Gauges(
+        desired=state.desired,
+        running=state.actual,
+        eligible=state.eligible,
+        # An inactive preset creates nothing anyway, and may share its labels with one that does.
+        is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_active,
+        schedule_errors=int(state.target_source is TargetSource.FALLBACK),
+    )
+
+
+def _sum_counters(fleet: Fleet, values: Iterable[CounterValue]) -> Mapping[Labels, Mapping[Counter, int]]:
+    labels = {preset.id: _label(preset) for preset in fleet.snapshot.presets}
+    sums: defaultdict[Labels, Sum[Counter]] = defaultdict(Sum, {each: Sum() for each in labels.values()})
+    for value in values:
+        sums[labels.get(value.preset_id, Labels())][value.counter] += value.value
+    return dict(sorted(sums.items()))
+
+
+def _label(preset: Preset) -> Labels:
+    template = preset.template_version.template
+    return Labels(
+        template_name=template.name or template.id,
+        preset_name=preset.name or preset.id,
+        organization_name=template.organization_name or template.organization_id,
+    )

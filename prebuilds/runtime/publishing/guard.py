@@ -1,0 +1,124 @@
+"""The guard: messages are held back until their transaction has been committed, and nothing is published before.
+
+- A transaction holds a connection, and publishing may want one too: done inside, a small pool is exhausted. So
+  publishing inside a transaction raises, in the thread or task that has it open and in tasks that it began meanwhile.
+- Messages of one transaction are released in their order, and dropped with it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import FrameType
+
+from prebuilds.errors import NestedTransactionError, PublishInTransactionError
+from prebuilds.runtime.models import Message
+
+_PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_CONTEXTLIB = contextmanager.__code__.co_filename
+
+
+class _OpenTransaction:
+    """One that may be open. A task that was begun inside holds it too, by a copy of the context, and outlives it."""
+
+    def __init__(self, store: object, place: str) -> None:
+        self.store = store
+        self.place = place
+        self.is_open = True
+
+
+_begun: ContextVar[tuple[_OpenTransaction, ...]] = ContextVar("prebuilds_begun_transactions", default=())
+
+
+def _list_open() -> tuple[_OpenTransaction, ...]:
+    return tuple(transaction for transaction in _begun.get() if transaction.is_open)
+
+
+@contextmanager
+def open_transaction(store: object) -> Iterator[None]:
+    """Around a transaction of a store: until it ends, nothing can be published, nor another of the same store begin.
+
+    Every `Store` wraps its transactions in this. Raises `NestedTransactionError` inside another one of the same store.
+    """
+    for transaction in _list_open():
+        if transaction.store is store:
+            raise NestedTransactionError(transaction.place)
+    own = _OpenTransaction(store, _find_place())
+    _begun.set((*_list_open(), own))
+    try:
+        yield
+    finally:
+        own.is_open = False
+        # No reset by token: it may end after another that began later, or in another context, as in a web framework.
+        _begun.set(_list_open())
+
+
+def refuse_in_transaction() -> None:
+    """Every `PubSub` calls this before it publishes. Raises `PublishInTransactionError` inside a transaction."""
+    transactions = _list_open()
+    if transactions:
+        raise PublishInTransactionError(transactions[-1].place)
+
+
+def _find_place() -> str:
+    """The line of the host's code that the transaction begins at: the first that is neither of this package nor within
+    the store, whose own code stands between the two wherever a host has written one.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - as logging does
+    while frame.f_back and (_is_of_package(frame) or _is_of_context_manager(frame)):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _is_of_package(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def _is_of_context_manager(frame: FrameType) -> bool:
+    """Whether it is what a `with` block enters: a context manager of a class, or a generator that contextlib enters."""
+    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+    is_entered = frame.f_code.co_name == "__enter__" or caller == _CONTEXTLIB
+    return is_entered or frame.f_code.co_filename == _CONTEXTLIB
+
+
+class HeldMessages:
+    """The messages of one transaction, held back until it is committed."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+
+    def add(self, message: Message) -> None:
+        """Hold one more."""
+        self._messages.append(message)
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part of the transaction: an error that leaves it drops the messages that were added in it."""
+        mark = len(self._messages)
+        try:
+            yield
+        except BaseException:
+            del self._messages[mark:]
+            raise
+
+    def list_messages(self) -> tuple[Message, ...]:
+        """All that are held, in the order in which they were added."""
+        return tuple(self._messages)
+
+
+@contextmanager
+def hold_messages(store: object, release: Callable[[Sequence[Message]], None]) -> Iterator[HeldMessages]:
+    """Around a transaction of a store that has no outbox: what is held is released when the block has ended well.
+
+    It is an `open_transaction` too. `release` is called outside of it, so that it may publish.
+    """
+    with open_transaction(store):
+        held = HeldMessages()
+        yield held
+    messages = held.list_messages()
+    if messages:
+        release(messages)

@@ -1,0 +1,154 @@
+"""Relays: what sends committed messages on. Messages leave in the order in which they were committed.
+
+An `OutboxRelay` loses nothing and may send twice. A `MessageQueue` never sends twice and is lost with the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.forks import follow_forks
+from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.models import Message, OutboxEntry
+from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 100  # messages that are read from the outbox at once
+
+
+class Relay(Protocol):
+    """What sends committed messages on."""
+
+    def flush(self) -> int:
+        """Publish all that wait, and return how many those were. Raises what publishing raises; the rest stays.
+
+        While another call is at it, or this one is made by a listener, that other call publishes these too.
+        """
+        ...
+
+
+def flush_quietly(relay: Relay | None) -> None:
+    """Publish all that wait, if there is a relay. What fails is logged: the messages were committed, and wait."""
+    try:
+        if relay:
+            relay.flush()
+    except Exception as error:
+        log_error(_log, "messages not published", error)
+
+
+class MessageQueue:
+    """A bounded queue within the process, for stores without an outbox.
+
+    `send` is what `hold_messages` releases to. What cannot be published stays queued until the next `flush`; beyond
+    `capacity` the oldest are dropped, which is logged and counted in `dropped`.
+    """
+
+    def __init__(self, pubsub: PubSub, *, capacity: int = 1_000) -> None:
+        if type(capacity) is not int or capacity < 1:
+            raise InvalidValueError("MessageQueue", "capacity", capacity, "a whole number of 1 or more")
+        self._pubsub = pubsub
+        self._capacity = capacity
+        self._messages: deque[Message] = deque()
+        self._queueing, self._publishing = threading.Lock(), threading.Lock()
+        self.dropped = 0
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Queue these, and publish what is queued. Never raises: what is to be sent has been committed already."""
+        self._queue(partial(self._messages.extend, messages))
+        try:
+            self.flush()
+        except Exception as error:  # the transaction is over, and the messages wait
+            log_error(_log, "messages not published", error, queued=len(self._messages))
+
+    def flush(self) -> int:
+        count = 0
+        # Whoever finds the lock taken leaves its messages to the one who has it, and who looks again after letting go.
+        while self._messages and self._publishing.acquire(blocking=False):
+            try:
+                count += self._publish_all()
+            finally:
+                self._publishing.release()
+        return count
+
+    def _publish_all(self) -> int:
+        count = 0
+        while True:
+            with self._queueing:
+                if not self._messages:
+                    return count
+                message = self._messages.popleft()
+            try:
+                self._pubsub.publish(message)
+            except BaseException:
+                self._queue(partial(self._messages.appendleft, message))
+                raise
+            count += 1
+
+    def _queue(self, add: Callable[[], None]) -> None:
+        """Add messages, and drop the oldest of all beyond the capacity."""
+        with self._queueing:
+            add()
+            excess = max(len(self._messages) - self._capacity, 0)
+            for _ in range(excess):
+                self._messages.popleft()
+            self.dropped += excess
+        if excess:
+            _log.warning("messages dropped", extra={"count": excess, "capacity": self._capacity})
+
+
+class OutboxRelay:
+    """Sends the messages of a store's outbox: at least once, in their order, whatever crashes in between.
+
+    Relays of several processes may send the same message twice.
+    """
+
+    def __init__(self, store: Store, pubsub: PubSub) -> None:
+        self._store = store
+        self._pubsub = pubsub
+        self._reset()
+        follow_forks(self, OutboxRelay._reset)
+
+    def _reset(self) -> None:
+        self._publishing = threading.Lock()
+        self._is_wanted = False
+
+    def flush(self) -> int:
+        count = 0
+        self._is_wanted = True
+        # As in a queue: whoever finds the lock taken leaves it to the one who has it, who looks after letting go.
+        while self._is_wanted and self._publishing.acquire(blocking=False):
+            try:
+                self._is_wanted = False  # before reading, so that what is committed from now on is asked for again
+                while sent := self._flush_batch():
+                    count += sent
+            finally:
+                self._publishing.release()
+        return count
+
+    def _flush_batch(self) -> int:
+        with self._store.transaction(read_only=True) as tx:
+            entries = tx.list_messages(_BATCH)
+        sent: list[int] = []
+        try:
+            self._publish(entries, sent)
+        finally:
+            if sent:
+                with self._store.transaction() as tx:
+                    tx.delete_messages(sent)
+        return len(sent)
+
+    def _publish(self, entries: Sequence[OutboxEntry], sent: list[int]) -> None:
+        if isinstance(self._pubsub, BatchPubSub) and entries:
+            self._pubsub.publish_all([entry.message for entry in entries])
+            sent.extend(entry.id for entry in entries)
+            return
+        for entry in entries:
+            self._pubsub.publish(entry.message)
+            sent.append(entry.id)

@@ -1,0 +1,236 @@
+"""Claims, one after another: which prebuild is taken, what is noted, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import attrs
+
+from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+from prebuilds.runtime.ports import Store
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import expect, expect_raises
+from prebuilds.testing.contracts.bench.scenes import (
+    DATA,
+    INACTIVE,
+    WEB,
+    Stage,
+    add,
+    add_ready,
+    at,
+    list_ids,
+    make_preset,
+    make_take,
+)
+
+CHECKS: list[StoreCheck] = []
+_FIRST = "Give the first prebuild that `take` describes its new owner and name; None if there is none."
+_DESCRIBED = (
+    "It is one of the preset as that is now (R2), running and ready, created at `created_since` or later if that is "
+    "given"
+)
+
+
+def take_in(store: Store, take: Take) -> Workspace | None:
+    """Take in a transaction of its own."""
+    with store.transaction() as tx:
+        return tx.take_prebuild(take)
+
+
+def _put_ready(store: Store, *workspace_ids: str) -> None:
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, *workspace_ids)
+
+
+def _take_all(store: Store, order: ClaimOrder, number: int) -> Sequence[str | None]:
+    takes = [make_take(f"user {n}", order=order) for n in range(number)]
+    taken = [take_in(store, take) for take in takes]
+    return [workspace.id if workspace else None for workspace in taken]
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", _FIRST)
+def a_claim_changes_owner_and_name_alone(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "w", Stage.READY)
+        add(tx, "other", Stage.PENDING)
+    with lab.store.transaction(read_only=True) as tx:
+        before, other = tx.get_workspace("w"), tx.get_workspace("other")
+    seen = take_in(lab.store, make_take())
+    expected = before and attrs.evolve(before, owner_id="alice", name="alice-desk")
+    expect(seen, expected, "take_prebuild()")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.get_workspace("w"), expected, "the workspace that was taken")
+        expect(tx.list_prebuilds(), [other], "list_prebuilds() then")
+
+
+@store_check(CHECKS, "ClaimOrder.OLDEST_FIRST", "The first by (created_at, id).")
+def the_oldest_is_taken_first(lab: Lab) -> None:
+    _put_in_disorder(lab.store)
+    expect(_take_all(lab.store, ClaimOrder.OLDEST_FIRST, 6), ["z", "a", "b", "c", "y", None], "the ids in turn")
+
+
+@store_check(CHECKS, "ClaimOrder.NEWEST_FIRST", "The last by (created_at, id).")
+def the_newest_is_taken_first(lab: Lab) -> None:
+    _put_in_disorder(lab.store)
+    expect(_take_all(lab.store, ClaimOrder.NEWEST_FIRST, 6), ["y", "c", "b", "a", "z", None], "the ids in turn")
+
+
+def _put_in_disorder(store: Store) -> None:
+    """Five prebuilds: three of one age, and one each a microsecond older and younger than they."""
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        for workspace_id, seconds in (("b", 0), ("y", 0.000_001), ("c", 0), ("z", -0.000_001), ("a", 0)):
+            add(tx, workspace_id, Stage.READY, seconds=seconds)
+
+
+@store_check(CHECKS, "Take", _DESCRIBED)
+def only_what_is_ready_is_taken(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for number, stage in enumerate(Stage):  # what is ready is not the oldest
+            add(tx, stage.value, stage, seconds=100 if stage is Stage.READY else number)
+        before = list_ids(tx)
+    expect(_take_all(lab.store, ClaimOrder.OLDEST_FIRST, 3), ["ready", None, None], "the ids taken in turn")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_ids(tx), [name for name in before if name != "ready"], "the ids of the prebuilds left")
+
+
+@store_check(CHECKS, "Take", _DESCRIBED)
+def only_the_preset_asked_for_is_taken(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.put_preset(DATA)
+        add_ready(tx, "w")
+        add(tx, "d", Stage.READY, DATA, seconds=10)
+    taken = [take_in(lab.store, make_take(f"user {n}", preset_id="data")) for n in range(2)]
+    expect([workspace and workspace.id for workspace in taken], ["d", None], "the ids taken in turn, of `data`,")
+    expect(take_in(lab.store, make_take(preset_id="unknown")), None, "take_prebuild() of an unknown preset")
+
+
+@store_check(CHECKS, "Take", _DESCRIBED)
+def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
+    _put_ready(lab.store, "w")
+    later = make_take(created_since=at(0.000_001))
+    expect(take_in(lab.store, later), None, "take_prebuild() of what is younger than the only one")
+    taken = take_in(lab.store, make_take(created_since=at(0)))
+    expect(taken and taken.id, "w", "the id of what was created just at `created_since`")
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.take_prebuild",
+    "`is_claimable` tells which those are: one that was given up, and one that was made with another version or other "
+    "parameters than its preset has now, is none of them.",
+)
+def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
+    large = attrs.evolve(WEB, parameters={"size": "large"})
+    mended = attrs.evolve(make_preset(version_id="v2"), parameters=large.parameters)
+    outdated = (mended, WEB, attrs.evolve(large, parameters={"size": "small"}))
+    with lab.store.transaction() as tx:
+        tx.put_preset(large)
+        add(tx, "given up", Stage.RETIRED, large)
+        add(tx, "w", Stage.READY, large)
+    for preset in outdated:
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+            expect(tx.take_prebuild(make_take()), None, "take_prebuild(), the preset being another by now,")
+    with lab.store.transaction() as tx:
+        tx.put_preset(large)
+        taken = [tx.take_prebuild(make_take(user)) for user in ("alice", "bob")]
+    expect([row and row.id for row in taken], ["w", None], "the ids taken when the preset was as before")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "`is_claimable` tells which those are")
+def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
+    unknown = make_preset(version_id="")
+    for number, (before, after) in enumerate(((unknown, WEB), (WEB, unknown))):
+        with lab.store.transaction() as tx:
+            tx.put_preset(before)
+            add(tx, f"w{number}", Stage.READY, before)
+            tx.put_preset(after)
+            taken = tx.take_prebuild(make_take(f"user {number}"))
+            what = f"the id taken, made with {before.template_version.id!r}, wanted {after.template_version.id!r}"
+            expect(taken and taken.id, f"w{number}", what)
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "The preset must be active")
+def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
+    _put_ready(lab.store, "w")
+    for preset in INACTIVE:
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+        expect(take_in(lab.store, make_take()), None, f"take_prebuild() of {preset.template_version}")
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+    taken = take_in(lab.store, make_take())
+    expect(taken and taken.id, "w", "the id taken when the preset was active again")
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.take_prebuild",
+    "Raises `NameTakenError` if the owner has a workspace of this name that is not deleted",
+)
+def a_name_is_given_once(lab: Lab) -> None:
+    _put_ready(lab.store, "one", "two", "three")
+    take_in(lab.store, make_take("alice", name="desk"))
+    again = make_take("alice", name="desk", request_id="r")
+    error = expect_raises(NameTakenError, lambda: take_in(lab.store, again), "a name was given to its owner again")
+    expect((error.owner_id, error.name), ("alice", "desk"), "the owner and name of the error")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_ids(tx), ["three", "two"], "the ids of the prebuilds, after a name was refused,")
+        expect(tx.find_claim("r"), None, "the claim of the request that was refused")
+    others = [take_in(lab.store, make_take("bob", name="desk")), take_in(lab.store, make_take("alice", name="other"))]
+    expect(
+        [workspace and workspace.id for workspace in others], ["two", "three"], "another owner, and another name, got"
+    )
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "The claim is noted under its request id, if it has one.")
+def a_claim_is_noted(lab: Lab) -> None:
+    _put_ready(lab.store, "one", "two", "three")
+    take = make_take(request_id="r", created_since=at(0), order=ClaimOrder.NEWEST_FIRST)
+    taken = take_in(lab.store, take)
+    for owner_id in ("bob", "carol"):
+        take_in(lab.store, make_take(owner_id))
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.find_claim("r"), (take, taken), "find_claim() of the request id")
+        expect(tx.get_workspace("three"), taken, "the workspace that it got")
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.find_claim",
+    "The claim that was made with this request id, and the workspace it got; None if none was.",
+)
+def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
+    _put_ready(lab.store)
+    take = make_take(request_id="r")
+    expect(take_in(lab.store, take), None, "take_prebuild() with no prebuild there")
+    _put_ready(lab.store, "w")
+    with suppress(KeyError), lab.store.transaction() as tx:
+        tx.take_prebuild(take)
+        raise KeyError
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.find_claim("r"), None, "find_claim() of a claim that missed, and then was rolled back")
+        expect(tx.find_claim("unknown"), None, "find_claim() of an id that never was")
+    taken = take_in(lab.store, take)
+    expect(taken and taken.id, "w", "the id taken at last, with the same request id,")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "`ClaimConflictError` if the request id is noted already.")
+def a_request_id_claims_once(lab: Lab) -> None:
+    _put_ready(lab.store, "one", "two")
+    take = make_take(request_id="r")
+    taken = take_in(lab.store, take)
+    for other in (take, make_take("bob", request_id="r"), make_take(name="other", request_id="r")):
+        what = "a request id was used for a second claim"
+        error = expect_raises(ClaimConflictError, lambda other=other: take_in(lab.store, other), what)  # type: ignore[misc]
+        expect(error.request_id, "r", "the request id of the error")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_ids(tx), ["two"], "the ids of the prebuilds, after request ids were refused,")
+        expect(tx.find_claim("r"), (take, taken), "find_claim() of the request id, after it was used again,")

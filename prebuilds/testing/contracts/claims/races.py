@@ -1,0 +1,162 @@
+"""Claims, many at once: no prebuild goes to two, and none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.runtime.models import Take, Workspace
+from prebuilds.runtime.ports import Store
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.scenes import (
+    INACTIVE,
+    WEB,
+    Undo,
+    add_ready,
+    at,
+    list_ids,
+    make_take,
+    request_delete,
+)
+from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open, insist, race
+from prebuilds.testing.contracts.claims.claims import take_in
+
+CHECKS: list[StoreCheck] = []
+_THREADS = 12
+_EACH = 4  # claims of each thread
+_ONCE = "Two transactions never take the same one, and one that is locked by another is passed over or waited for."
+
+
+def _put_ready(store: Store, number: int) -> Sequence[str]:
+    names = [f"w{n:02}" for n in range(number)]
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, *names)
+    return names
+
+
+def _taking(store: Store, thread: int) -> Callable[[], Sequence[Workspace | None]]:
+    takes = [make_take(f"user {thread}", name=f"desk {number}") for number in range(_EACH)]
+    return lambda: [insist(lambda take=take: take_in(store, take)) for take in takes]  # type: ignore[misc]
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
+def many_claims_take_each_prebuild_once(lab: Lab) -> None:
+    names = _put_ready(lab.store, _THREADS * _EACH - 8)
+    batches = race([_taking(lab.store, thread) for thread in range(_THREADS)])
+    taken = [workspace for batch in batches for workspace in batch if workspace]
+    expect(sorted(workspace.id for workspace in taken), names, f"the ids that {_THREADS} threads were given, sorted,")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.list_prebuilds(), [], "the prebuilds left, when there had been more claims than prebuilds,")
+        for workspace in taken:
+            expect(tx.get_workspace(workspace.id), workspace, f"{workspace.id}, which was given as another,")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "if the request id is noted already.")
+def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
+    _put_ready(lab.store, _THREADS)
+    outcomes = race([_trying(lab.store, make_take(request_id="r"))] * _THREADS)
+    _expect_one(lab.store, outcomes)
+    with lab.store.transaction(read_only=True) as tx:
+        found = tx.find_claim("r")
+    expect(found and found[1], next(filter(None, outcomes)), "find_claim() of the request id")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "if the owner has a workspace of this name that is not deleted")
+def a_name_asked_for_at_once_is_given_once(lab: Lab) -> None:
+    _put_ready(lab.store, _THREADS)
+    _expect_one(lab.store, race([_trying(lab.store, make_take())] * _THREADS))
+
+
+def _trying(store: Store, take: Take) -> Callable[[], Workspace | None]:
+    def attempt() -> Workspace | None:
+        try:
+            return insist(lambda: take_in(store, take))
+        except (ClaimConflictError, NameTakenError):
+            return None
+
+    return attempt
+
+
+def _expect_one(store: Store, outcomes: Sequence[Workspace | None]) -> None:
+    taken = [workspace.id for workspace in outcomes if workspace]
+    if len(taken) != 1:
+        raise Mismatch(f"{_THREADS} threads claimed the same at once, and {len(taken)} got one: {taken}")
+    with store.transaction(read_only=True) as tx:
+        left = list_ids(tx)
+    expect(len(left), _THREADS - 1, "the number of prebuilds left, when one was claimed,")
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
+def what_is_deleted_is_not_claimed(lab: Lab) -> None:
+    names = _put_ready(lab.store, _THREADS)
+    deletes = [_deleting(lab.store, name) for name in names]
+    race([*deletes, *(_claiming(lab.store, f"user {name}") for name in names)])
+    with lab.store.transaction(read_only=True) as tx:
+        workspaces = [workspace for workspace in map(tx.get_workspace, names) if workspace]
+    both = [workspace for workspace in workspaces if not workspace.is_prebuild and workspace.last_build.number > 1]
+    neither = [workspace for workspace in workspaces if workspace.is_prebuild and workspace.last_build.number == 1]
+    expect(both, [], "the workspaces that were claimed and deleted")
+    expect(neither, [], "the workspaces that were neither claimed nor deleted, though each was asked to be,")
+
+
+def _deleting(store: Store, workspace_id: str) -> Callable[[], None]:
+    def delete() -> None:
+        with store.transaction() as tx:
+            tx.insert_delete(request_delete(workspace_id), now=at(200))
+
+    return delete
+
+
+def _claiming(store: Store, owner_id: str) -> Callable[[], None]:
+    def claim() -> None:
+        take_in(store, make_take(owner_id))
+
+    return claim
+
+
+@store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
+def what_another_is_taking_is_not_taken(lab: Lab) -> None:
+    _put_ready(lab.store, 2)
+    with hold_open(lab.store) as held:
+        first = held.call(lambda tx: tx.take_prebuild(make_take("alice")))
+        with begin_elsewhere(lambda: take_in(lab.store, make_take("bob"))) as taking:
+            held.end()
+            second = get_answer(taking)
+    expect(sorted(workspace.id for workspace in (first, second) if workspace), ["w00", "w01"], "the ids that two got")
+
+
+@store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
+def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
+    _put_ready(lab.store, 1)
+    with hold_open(lab.store) as held:
+        held.call(lambda tx: tx.take_prebuild(make_take("alice")))
+        held.end(Undo())
+    taken = take_in(lab.store, make_take("bob"))
+    expect(taken and taken.id, "w00", "the id that another got")
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.take_prebuild",
+    "The preset must be active, and stay so until this transaction has ended.",
+)
+def no_promotion_overtakes_a_claim(lab: Lab) -> None:
+    def promote() -> None:
+        with lab.store.transaction() as tx:
+            tx.put_preset(INACTIVE[0])
+
+    _put_ready(lab.store, 1)
+    failed = False
+    with hold_open(lab.store) as held:
+        held.call(lambda tx: tx.take_prebuild(make_take()))
+        with begin_elsewhere(promote) as promoting:
+            overtook = promoting.done()
+            try:
+                held.end()
+            except Exception:
+                failed = True
+            get_answer(promoting)
+    if overtook and not failed:
+        raise Mismatch("the preset was made inactive while a claim was under way, and the claim was committed after")

@@ -1,0 +1,180 @@
+"""How far builds come."""
+
+from __future__ import annotations
+
+import attrs
+
+from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.ports import Transaction
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.scenes import (
+    WEB,
+    Stage,
+    add,
+    at,
+    expected_workspace,
+    finish,
+    list_outcomes,
+    request_delete,
+)
+from prebuilds.testing.contracts.bench.threads import race
+
+CHECKS: list[StoreCheck] = []
+
+
+def _evolve_build(workspace: Workspace, **changes: object) -> Workspace:
+    return attrs.evolve(workspace, last_build=attrs.evolve(workspace.last_build, **changes))  # type: ignore[arg-type]
+
+
+def _get(tx: Transaction, workspace_id: str) -> Workspace:
+    workspace = tx.get_workspace(workspace_id)
+    if workspace is None:
+        raise Mismatch(f"get_workspace({workspace_id!r}) is None, after it was added")
+    return workspace
+
+
+def _begin_with(lab: Lab, workspace_id: str, stage: Stage) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, workspace_id, stage)
+
+
+@store_check(CHECKS, "BuildWrites.mark_submitted", "Note that the host's builder has taken the build.")
+def a_build_is_marked_submitted(lab: Lab) -> None:
+    _begin_with(lab, "w", Stage.PENDING)
+    expected = _evolve_build(expected_workspace("w"), submitted=True)
+    for _ in range(2):
+        with lab.store.transaction() as tx:
+            tx.mark_submitted("w-1")
+            tx.mark_submitted("unknown")
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.get_workspace("w"), expected, "the workspace, its build being submitted,")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.begin_build",
+    "Move a build from PENDING to RUNNING; False if it is not PENDING, as one that was canceled is not.",
+)
+def only_a_pending_build_begins(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    for stage in Stage:
+        with lab.store.transaction() as tx:
+            before = _get(tx, stage.value)
+            is_pending = stage in (Stage.PENDING, Stage.DELETE_PENDING)
+            what = f"of a workspace that is {stage.value}"
+            expect(
+                tx.begin_build(before.last_build.id, now=at(400)), is_pending, f"begin_build() of the last build {what}"
+            )
+            expected = _evolve_build(before, status=BuildStatus.RUNNING) if is_pending else before
+            expect(tx.get_workspace(stage.value), expected, f"after begin_build() {what}, the workspace")
+    with lab.store.transaction() as tx:
+        expect(tx.begin_build("unknown", now=at(400)), False, "begin_build() of a build that is not there")
+
+
+@store_check(CHECKS, "BuildWrites.finish_build", "Move a build that is PENDING or RUNNING to this final status.")
+def a_build_ends(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+    ends = [status for status in BuildStatus if status.is_final]
+    for number, (stage, status) in enumerate((stage, end) for stage in (Stage.PENDING, Stage.BEGUN) for end in ends):
+        name = f"w{number}"
+        with lab.store.transaction() as tx:
+            add(tx, name, stage)
+        with lab.store.transaction() as tx:
+            seen = tx.finish_build(f"{name}-1", status, now=at(60))
+        expected = _evolve_build(expected_workspace(name), status=status, finished_at=at(60))
+        expect(seen, expected, f"finish_build(), {status.value}, of a build that was {stage.value}")
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.get_workspace(name), expected, "the workspace, its build having ended,")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.finish_build",
+    "None, and nothing is done, if the build is not there or has ended already.",
+)
+def a_build_ends_once(lab: Lab) -> None:
+    _begin_with(lab, "w", Stage.DELETE_BEGUN)
+    with lab.store.transaction() as tx:
+        tx.finish_build("w-2", BuildStatus.FAILED, now=at(200))
+        before = _get(tx, "w")
+    for build_id in ("w-1", "w-2", "unknown"):
+        with lab.store.transaction() as tx:
+            seen = tx.finish_build(build_id, BuildStatus.SUCCEEDED, now=at(300))
+            expect(seen, None, f"finish_build({build_id!r}), for the second time,")
+            expect(tx.get_workspace("w"), before, "the workspace after finish_build() that had nothing to do")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.finish_build",
+    "`now` is the time of a clock that may be behind the one that began the build: it then ends when it began, as "
+    "`end_build` has it.",
+)
+def no_build_ends_before_it_began(lab: Lab) -> None:
+    _begin_with(lab, "w", Stage.PENDING)
+    with lab.store.transaction() as tx:
+        seen = tx.finish_build("w-1", BuildStatus.FAILED, now=at(-1))
+        expected = _evolve_build(expected_workspace("w"), status=BuildStatus.FAILED, finished_at=at(0))
+        expect(seen, expected, "finish_build() by a clock that is a second behind")
+    with lab.store.transaction(read_only=True) as tx:
+        ends = [(build.id, build.finished_at) for build in list_outcomes(tx)]
+    expect(ends, [("w-1", at(0))], "the build and its end, in list_builds(),")
+
+
+@store_check(CHECKS, "BuildWrites", "A build moves from PENDING by RUNNING to a final status, and never back.")
+def of_many_reports_one_counts(lab: Lab) -> None:
+    def report() -> bool:
+        with lab.store.transaction() as tx:
+            return tx.finish_build("w-1", BuildStatus.FAILED, now=at(60)) is not None
+
+    _begin_with(lab, "w", Stage.BEGUN)
+    expect(race([report] * 8).count(True), 1, "8 threads ended one build, and finish_build() was not None so often")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.finish_build",
+    "A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`.",
+)
+def a_delete_that_ends_tells(lab: Lab) -> None:
+    _begin_with(lab, "w", Stage.READY)
+    ends = (BuildStatus.FAILED, BuildStatus.FAILED, BuildStatus.SUCCEEDED)
+    for number, status in enumerate(ends, 2):
+        with lab.store.transaction() as tx:
+            tx.insert_delete(request_delete("w", number), now=at(number * 100))
+            before = _get(tx, "w")
+            seen = finish(tx, f"w-{number}", status, seconds=number * 100 + 50)
+        is_done = status is BuildStatus.SUCCEEDED
+        expected = _evolve_build(before, status=status, finished_at=at(number * 100 + 50))
+        expected = attrs.evolve(expected, deleted=is_done, failed_deletes=2 if is_done else number - 1)
+        expect(seen, expected, f"the workspace, its delete number {number - 1} having {status.value},")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.list_prebuilds(), [], "list_prebuilds(), when the only one has been deleted,")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.mark_ready",
+    "Note that a user could work in a running workspace. Returns it as it is then; None, and nothing is done, if the "
+    "workspace is not running or is ready already.",
+)
+def only_a_running_workspace_becomes_ready(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    for stage in Stage:
+        with lab.store.transaction() as tx:
+            before = _get(tx, stage.value)
+            expected = attrs.evolve(before, ready=True) if stage is Stage.RUNNING else None
+            expect(tx.mark_ready(stage.value), expected, f"mark_ready() of a workspace that is {stage.value}")
+            expect(tx.get_workspace(stage.value), expected or before, "the workspace then")
+    with lab.store.transaction() as tx:
+        expect(tx.mark_ready("unknown"), None, "mark_ready() of a workspace that never was")

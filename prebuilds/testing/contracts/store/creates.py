@@ -1,0 +1,230 @@
+"""Creating prebuilds: pinned to an active preset and its version, once, and also when it fails."""
+
+from __future__ import annotations
+
+import attrs
+
+from prebuilds.decision.models import Build, BuildStatus, Preset
+from prebuilds.runtime.models import BuildRequest
+from prebuilds.runtime.ports import Store
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.scenes import (
+    DATA,
+    INACTIVE,
+    IS_PREBUILD,
+    WEB,
+    Stage,
+    add,
+    at,
+    expected_workspace,
+    finish,
+    list_ids,
+    list_outcomes,
+    make_preset,
+    request_start,
+)
+from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+
+CHECKS: list[StoreCheck] = []
+_PINNED = (
+    "Compare and set: False, and nothing is added, unless the preset is there, active, and of the version that the "
+    "request names."
+)
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_prebuild",
+    "Add a workspace of the prebuilds user and its first build, as the start `request` asks.",
+)
+def a_prebuild_is_added_whole(lab: Lab) -> None:
+    preset = attrs.evolve(WEB, parameters={"size": "large"})
+    with lab.store.transaction() as tx:
+        tx.put_preset(preset)
+        added = tx.insert_prebuild(request_start("w", preset), name="name of w", now=at(0))
+        expect(added, True, "insert_prebuild()")
+        expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, before the commit,")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, after the commit,")
+        expect(tx.list_prebuilds(), [expected_workspace("w", preset)], "list_prebuilds()")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_prebuild",
+    "The workspace keeps the parameters of the request, so that the same can be asked for again.",
+)
+def a_prebuild_keeps_what_it_was_asked_for_with(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        for number, parameters in enumerate(({}, {"size": "large", "region": "eu"})):
+            tx.put_preset(WEB)
+            request = attrs.evolve(request_start(f"w{number}"), parameters=parameters)
+            tx.insert_prebuild(request, name="w", now=at(0))
+            tx.put_preset(attrs.evolve(WEB, parameters={"size": "small"}))
+            workspace = tx.get_workspace(request.workspace_id)
+            expect(workspace and workspace.parameters, request.parameters, "the parameters of the workspace")
+
+
+@store_check(CHECKS, "WorkspaceWrites", "Each of these adds a build that is PENDING and has not been submitted.")
+def a_new_build_is_pending(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "start", Stage.PENDING)
+        add(tx, "delete", Stage.DELETE_PENDING)
+        for workspace in tx.list_prebuilds():
+            build = workspace.last_build
+            expect((build.status, build.submitted), (BuildStatus.PENDING, False), f"the build {build.id}")
+
+
+def _expect_refused(store: Store, request: BuildRequest, what: str) -> None:
+    with store.transaction() as tx:
+        before = sorted(map(repr, tx.list_prebuilds()))
+        expect(tx.insert_prebuild(request, name="another", now=at(9)), False, f"insert_prebuild() {what}")
+        expect(sorted(map(repr, tx.list_prebuilds())), before, f"the prebuilds, after insert_prebuild() {what},")
+    with store.transaction(read_only=True) as tx:
+        expect(sorted(map(repr, tx.list_prebuilds())), before, f"the prebuilds, after insert_prebuild() {what},")
+
+
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+def no_prebuild_without_its_preset(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(DATA)
+    _expect_refused(lab.store, request_start("w"), "of a preset that is not there")
+
+
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+def no_prebuild_of_an_inactive_preset(lab: Lab) -> None:
+    for preset in INACTIVE:
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+        _expect_refused(lab.store, request_start("w"), "of an inactive preset")
+
+
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+def no_prebuild_of_another_version(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(make_preset("web", "v2"))
+    _expect_refused(lab.store, request_start("w"), "of the version v1, of a preset of the version v2")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_failed_build",
+    "Note that a prebuild could not even be added: a start build of the preset that failed at `now`",
+)
+def a_create_that_failed_is_noted(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.insert_failed_build(request_start("w"), now=at(0))
+    failed = Build(
+        id="w-1",
+        preset_id="web",
+        template_version_id="v1",
+        status=BuildStatus.FAILED,
+        created_at=at(0),
+        finished_at=at(0),
+    )
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_outcomes(tx), [failed], "list_builds()")
+        expect(tx.get_workspace("w"), None, "the workspace of a create that failed")
+        expect(tx.list_prebuilds(), [], "list_prebuilds()")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_prebuild",
+    "False too if a workspace or a build of these ids is there already.",
+)
+def no_prebuild_is_added_twice(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "gone", Stage.DELETED)
+        add(tx, "w", Stage.PENDING)
+        tx.insert_failed_build(request_start("never", build_id="never-1"), now=at(0))
+    _expect_refused(lab.store, request_start("w"), "of the same request again")
+    _expect_refused(lab.store, request_start("w", build_id="new"), "with the id of a workspace that is there")
+    _expect_refused(lab.store, request_start("gone", build_id="new"), "with the id of a workspace that is deleted")
+    for build_id in ("w-1", "gone-1", "gone-2", "never-1"):
+        _expect_refused(lab.store, request_start("new", build_id=build_id), f"with the id of the build {build_id}")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.insert_prebuild",
+    "Whoever would change that waits until this transaction has ended, or makes it fail.",
+)
+def no_promotion_overtakes_a_create(lab: Lab) -> None:
+    _put(lab.store, WEB)
+    held_failed = False
+    with hold_open(lab.store) as held:
+        held.call(lambda tx: tx.insert_prebuild(request_start("w"), name="w", now=at(0)))
+        with begin_elsewhere(lambda: _put(lab.store, INACTIVE[0])) as promoting:
+            overtook = promoting.done()
+            try:
+                held.end()
+            except Exception:
+                held_failed = True
+            get_answer(promoting)
+    if overtook and not held_failed:
+        raise Mismatch("the preset was made inactive while a create was under way, and the create was committed after")
+
+
+def _put(store: Store, preset: Preset) -> None:
+    with store.transaction() as tx:
+        tx.put_preset(preset)
+
+
+@store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, whoever owns it, deleted or not")
+def any_workspace_can_be_had(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    with lab.store.transaction(read_only=True) as tx:
+        seen = [workspace and workspace.id for workspace in (tx.get_workspace(stage.value) for stage in Stage)]
+        expect(seen, [stage.value for stage in Stage], "the ids of workspaces at each stage")
+        expect(tx.get_workspace("unknown"), None, "get_workspace() of an id that never was")
+
+
+@store_check(
+    CHECKS,
+    "FleetReads.list_prebuilds",
+    "Every workspace of the prebuilds user that is not deleted, wherever its last build stands.",
+)
+def prebuilds_are_listed_at_every_stage(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_ids(tx), sorted(stage.value for stage in IS_PREBUILD), "the ids in list_prebuilds()")
+        for workspace in tx.list_prebuilds():
+            expect(workspace, tx.get_workspace(workspace.id), f"{workspace.id} in list_prebuilds()")
+
+
+@store_check(
+    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
+)
+def prebuilds_of_one_preset_can_be_listed(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.put_preset(DATA)
+        add(tx, "w", Stage.READY)
+        add(tx, "d", Stage.READY, DATA)
+        expect(list_ids(tx, "data"), ["d"], "the ids in list_prebuilds('data')")
+        expect(list_ids(tx, "unknown"), [], "the ids in list_prebuilds('unknown')")
+
+
+@store_check(CHECKS, "WorkspaceWrites.insert_failed_build", "Nothing if a build of this id is there already.")
+def a_create_that_failed_is_noted_once(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "w", Stage.BEGUN)
+        tx.insert_failed_build(request_start("new", build_id="w-1"), now=at(200))
+        for seconds in (0, 100):
+            tx.insert_failed_build(request_start("f"), now=at(seconds))
+        finish(tx, "w-1", seconds=300)
+        seen = [(build.id, build.status, build.finished_at) for build in list_outcomes(tx)]
+    expected = [("f-1", BuildStatus.FAILED, at(0)), ("w-1", BuildStatus.SUCCEEDED, at(300))]
+    expect(seen, expected, "list_builds()")

@@ -1,0 +1,181 @@
+"""Prebuilds that are given up, and claimed workspaces that their users are done with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace
+from prebuilds.runtime.ports import Store, Transaction
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import expect
+from prebuilds.testing.contracts.bench.scenes import IS_PREBUILD, WEB, Stage, add, add_ready, list_ids, make_take
+from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+
+CHECKS: list[StoreCheck] = []
+_UNLESS_CLAIMED = "Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted."
+_FREE = "name is free again."
+
+Change = Callable[[Workspace], Workspace]
+
+
+def _expect_change(
+    store: Store, name: str, *stages: Stage, call: Callable[[Transaction, str], Workspace | None], change: Change
+) -> None:
+    """Of a workspace at each stage there is, those at these stages are changed, and all others stay as they are."""
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    for stage in Stage:
+        with store.transaction() as tx:
+            before = tx.get_workspace(stage.value)
+            expected = change(before) if before and stage in stages else None
+            expect(call(tx, stage.value), expected, f"{name}() of a workspace that is {stage.value}")
+        with store.transaction(read_only=True) as tx:
+            expect(tx.get_workspace(stage.value), expected or before, f"the workspace after {name}()")
+    with store.transaction() as tx:
+        expect(call(tx, "unknown"), None, f"{name}() of a workspace that never was")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.retire_prebuild",
+    "Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given up "
+    "already.",
+)
+def only_a_prebuild_is_given_up(lab: Lab) -> None:
+    _expect_change(
+        lab.store,
+        "retire_prebuild",
+        *(stage for stage in IS_PREBUILD if stage not in (Stage.RETIRED, Stage.RELEASED)),
+        call=lambda tx, name: tx.retire_prebuild(name),
+        change=lambda workspace: attrs.evolve(workspace, retired=True, ready=False),
+    )
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.retire_prebuild",
+    "Give a prebuild up: from now on no user gets it, and it waits to be deleted.",
+)
+def no_user_gets_what_was_given_up(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, "given up", "other")
+        tx.retire_prebuild("given up")
+        expect(tx.mark_ready("given up"), None, "mark_ready() of what was given up")
+    with lab.store.transaction() as tx:
+        taken = [tx.take_prebuild(make_take(user)) for user in ("alice", "bob")]
+        expect([workspace and workspace.id for workspace in taken], ["other", None], "the ids taken in turn")
+        expect(list_ids(tx), ["given up"], "the ids in list_prebuilds()")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.retire_prebuild",
+    "Nobody takes a prebuild that is being given up: one waits for the other.",
+)
+def no_claim_overtakes_giving_up(lab: Lab) -> None:
+    def take() -> Workspace | None:
+        with lab.store.transaction() as tx:
+            return tx.take_prebuild(make_take())
+
+    def retire() -> Workspace | None:
+        with lab.store.transaction() as tx:
+            return tx.retire_prebuild("w")
+
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, "v")
+    with hold_open(lab.store) as held:
+        held.call(lambda tx: tx.retire_prebuild("v"))
+        with begin_elsewhere(take) as taking:
+            held.end()
+            expect(get_answer(taking), None, "a claim that began while the only prebuild was being given up got")
+    with lab.store.transaction() as tx:
+        add_ready(tx, "w")
+    with hold_open(lab.store) as held:
+        held.call(lambda tx: tx.take_prebuild(make_take()))
+        with begin_elsewhere(retire) as retiring:
+            held.end()
+            expect(get_answer(retiring), None, "retire_prebuild() that began while the prebuild was being claimed")
+
+
+@store_check(CHECKS, "WorkspaceWrites", _UNLESS_CLAIMED)
+def only_a_claimed_workspace_is_released(lab: Lab) -> None:
+    _expect_change(
+        lab.store,
+        "release_workspace",
+        Stage.CLAIMED,
+        call=lambda tx, name: tx.release_workspace(name, name=f"{name} again"),
+        change=lambda workspace: attrs.evolve(
+            workspace, owner_id=PREBUILDS_USER_ID, name=f"{workspace.id} again", retired=True, ready=False
+        ),
+    )
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.release_workspace",
+    "Take a workspace back from the user who claimed it: the prebuilds user has it, under this name, and it is given "
+    "up.",
+)
+def no_user_gets_what_was_released(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "w", Stage.RELEASED)
+        expect(list_ids(tx), ["w"], "the ids in list_prebuilds()")
+        expect(tx.mark_ready("w"), None, "mark_ready() of what was released")
+        expect(tx.take_prebuild(make_take()), None, "take_prebuild(), when there is only what was released,")
+
+
+@store_check(
+    CHECKS,
+    "WorkspaceWrites.forget_workspace",
+    "Mark a claimed workspace deleted, without a build, as the host has deleted it.",
+)
+def only_a_claimed_workspace_is_forgotten(lab: Lab) -> None:
+    _expect_change(
+        lab.store,
+        "forget_workspace",
+        Stage.CLAIMED,
+        call=lambda tx, name: tx.forget_workspace(name),
+        change=lambda workspace: attrs.evolve(workspace, deleted=True),
+    )
+
+
+@store_check(CHECKS, "WorkspaceWrites", _FREE)
+def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, "one", "two", "three")
+    taken = []
+    for _ in range(3):
+        with lab.store.transaction() as tx:
+            workspace = tx.take_prebuild(make_take(name="desk"))
+        taken.append(workspace and workspace.id)
+        with lab.store.transaction() as tx:
+            tx.release_workspace("one", name="name of one")
+            tx.forget_workspace("two")
+    expect(taken, ["one", "two", "three"], "the ids that were given one name, the one before having ended,")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.mark_unready",
+    "Note that no user could work in a prebuild any more. Returns it as it is then; None, and nothing is done, unless "
+    "it is a prebuild, not deleted, and was ready.",
+)
+def only_a_ready_prebuild_becomes_unready(lab: Lab) -> None:
+    _expect_change(
+        lab.store,
+        "mark_unready",
+        *(Stage.READY, Stage.DELETE_PENDING, Stage.DELETE_BEGUN, Stage.DELETE_FAILED),
+        call=lambda tx, name: tx.mark_unready(name),
+        change=lambda workspace: attrs.evolve(workspace, ready=False),
+    )
+    with lab.store.transaction() as tx:
+        ready = tx.mark_ready(Stage.READY.value)
+        expect(ready and ready.ready, True, "mark_ready() of a prebuild that was made unready")

@@ -1,0 +1,153 @@
+"""Which builds are remembered: those that backoffs and hard limits follow from."""
+
+from __future__ import annotations
+
+from prebuilds.decision.models import Build, BuildStatus
+from prebuilds.runtime.ports import Transaction
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import expect
+from prebuilds.testing.contracts.bench.scenes import (
+    DATA,
+    WEB,
+    Stage,
+    add,
+    at,
+    finish,
+    list_outcomes,
+    make_preset,
+    request_start,
+)
+
+CHECKS: list[StoreCheck] = []
+_COUNTED = (
+    "They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with "
+    "the version that the preset has now where both are known."
+)
+_REMEMBERED = (
+    "Of these, a preset's are all that ended at `ended_since` or later, and in any case all of its `latest` attempts "
+    "that began last: builds with one `created_at` were begun in one pass, and are one attempt."
+)
+
+
+def _outcome(name: str, seconds: float, preset_id: str = "web", *, created: float | None = None) -> Build:
+    return Build(
+        id=name,
+        preset_id=preset_id,
+        template_version_id="v1",
+        status=BuildStatus.FAILED,
+        created_at=at(seconds if created is None else created),
+        finished_at=at(seconds),
+    )
+
+
+@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
+def builds_are_remembered(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.put_preset(DATA)
+        for seconds in (40, 10, 30, 20):  # as reports may come late, in no order
+            tx.insert_failed_build(request_start(f"w{seconds}"), now=at(seconds))
+        tx.insert_failed_build(request_start("d5", DATA), now=at(5))
+    web = {seconds: _outcome(f"w{seconds}-1", seconds) for seconds in (10, 20, 30, 40)}
+    data = _outcome("d5-1", 5, "data")
+    with lab.store.transaction(read_only=True) as tx:
+        for since, latest, expected in (
+            (0, 0, [data, *web.values()]),
+            (30, 0, [web[30], web[40]]),
+            (30.000_001, 0, [web[40]]),
+            (99, 1, [data, web[40]]),
+            (40, 2, [data, web[30], web[40]]),
+            (99, 0, []),
+        ):
+            seen = list_outcomes(tx, since=since, latest=latest)
+            missing = [build for build in expected if build not in seen]
+            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+
+
+@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
+def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for name, seconds in (("old", -5), ("slow", 0), ("quick", 0)):
+            tx.insert_prebuild(request_start(name), name=name, now=at(seconds))
+            finish(tx, f"{name}-1", BuildStatus.FAILED, seconds=50 if name == "slow" else 10)
+    old = _outcome("old-1", 10, created=-5)
+    slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
+    with lab.store.transaction(read_only=True) as tx:
+        for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow]), (99, 2, [old, quick, slow])):
+            seen = list_outcomes(tx, since=since, latest=latest)
+            missing = [build for build in expected if build not in seen]
+            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+
+
+@store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
+def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
+    """Builds from before a reset, and those of another version, push out none that counts."""
+    mended = make_preset(version_id="v2")
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.insert_prebuild(request_start("slow"), name="slow", now=at(20))
+        tx.set_reset("web", at=at(30))
+        tx.insert_failed_build(request_start("since"), now=at(40))
+        finish(tx, "slow-1", BuildStatus.FAILED, seconds=50)
+        _expect_latest(tx, _outcome("since-1", 40), "since the reset")
+        tx.put_preset(mended)
+        tx.insert_failed_build(request_start("mended", mended), now=at(60))
+        tx.put_preset(WEB)
+        _expect_latest(tx, _outcome("since-1", 40), "of the version that the preset is back at")
+
+
+@store_check(CHECKS, "FleetReads.list_builds", "where both are known.")
+def builds_count_where_nobody_knows_the_version(lab: Lab) -> None:
+    unknown = make_preset(version_id="")
+    with lab.store.transaction() as tx:
+        for seconds, preset in enumerate((make_preset(version_id="v0"), unknown, WEB)):
+            tx.put_preset(preset)
+            tx.insert_failed_build(request_start(f"w{seconds}", preset), now=at(seconds))
+        for preset, expected in ((WEB, ["w1-1", "w2-1"]), (unknown, ["w0-1", "w1-1", "w2-1"])):
+            tx.put_preset(preset)
+            for since, latest in ((0, 0), (99, 3)):
+                seen = [build.id for build in list_outcomes(tx, since=since, latest=latest)]
+                missing = [name for name in expected if name not in seen]
+                what = f"what list_builds() leaves out of the version {preset.template_version.id!r}"
+                expect(missing, [], f"{what}, ended since {at(since)}, the latest {latest},")
+
+
+def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
+    seen = [found for found in list_outcomes(tx, since=99, latest=1) if found.id == build.id]
+    expect(seen, [build], f"the latest attempt {what}, in list_builds(),")
+
+
+@store_check(
+    CHECKS,
+    "FleetReads.list_builds",
+    "The builds of workspaces that have been claimed or deleted since belong to it.",
+)
+def builds_outlive_their_workspaces(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+    ended = [stage for stage in Stage if stage not in (Stage.PENDING, Stage.BEGUN, Stage.CANCELED)]
+    with lab.store.transaction(read_only=True) as tx:
+        seen = [(build.id, build.status) for build in list_outcomes(tx)]
+        failed = {Stage.FAILED: BuildStatus.FAILED}
+        expected = [(f"{stage.value}-1", failed.get(stage, BuildStatus.SUCCEEDED)) for stage in ended]
+        expect(
+            seen, sorted(expected, key=lambda pair: pair[0]), "the builds that succeeded or failed, in list_builds(),"
+        )
+
+
+@store_check(
+    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
+)
+def builds_of_one_preset_can_be_listed(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.put_preset(DATA)
+        tx.insert_failed_build(request_start("w"), now=at(0))
+        tx.insert_failed_build(request_start("d", DATA), now=at(0))
+        for latest in (0, 9):
+            seen = list_outcomes(tx, latest=latest, preset_id="data")
+            expect(seen, [_outcome("d-1", 0, "data")], "list_builds() of the preset `data`")
+            expect(list_outcomes(tx, latest=latest, preset_id="unknown"), [], "list_builds() of an unknown preset")

@@ -1,0 +1,177 @@
+"""Presets and what is noted of them, the pause, memberships and counters."""
+
+from __future__ import annotations
+
+import attrs
+
+from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.runtime.models import Counter, CounterValue
+from prebuilds.runtime.ports import Store
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import expect
+from prebuilds.testing.contracts.bench.scenes import DATA, INACTIVE, WEB, at, make_preset
+
+CHECKS: list[StoreCheck] = []
+_LEFT_ALONE = "Presets that are not there are left alone."
+
+
+def _put(store: Store, *presets: Preset) -> None:
+    with store.transaction() as tx:
+        for preset in presets:
+            tx.put_preset(preset)
+
+
+@store_check(CHECKS, "FleetReads.list_presets", "Every preset that may want or still have prebuilds")
+def presets_are_listed_whole(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(tx.list_presets(), key=_get_id), [DATA, WEB], "list_presets()")
+
+
+def _get_id(preset: Preset) -> str:
+    return preset.id
+
+
+@store_check(CHECKS, "FleetReads.list_presets", "inactive ones included")
+def inactive_presets_are_listed(lab: Lab) -> None:
+    presets = [attrs.evolve(preset, id=f"p{number}") for number, preset in enumerate(INACTIVE)]
+    for preset in presets:
+        _put(lab.store, preset)
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.list_presets(preset.id), [preset], "list_presets() of an inactive preset")
+
+
+@store_check(
+    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
+)
+def one_preset_can_be_listed(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.list_presets("data"), [DATA], "list_presets('data')")
+        expect(tx.list_presets("unknown"), [], "list_presets('unknown')")
+
+
+@store_check(CHECKS, "FleetReads.list_presets", "in an order that stays the same.")
+def presets_keep_their_order(lab: Lab) -> None:
+    names = ("m", "z", "a", "k")
+    _put(lab.store, *map(make_preset, names))
+    with lab.store.transaction() as tx:
+        before = [preset.id for preset in tx.list_presets()]
+        tx.put_preset(make_preset("z", is_active=False))
+        tx.set_prebuild_status("m", PrebuildStatus.HARD_LIMITED)
+        expect([preset.id for preset in tx.list_presets()], before, "the order, after presets were changed,")
+    with lab.store.transaction(read_only=True) as tx:
+        expect([preset.id for preset in tx.list_presets()], before, "the order, after the commit,")
+
+
+@store_check(CHECKS, "SettingsWrites.put_preset", "Add a preset, or replace the one with its id.")
+def a_preset_is_replaced(lab: Lab) -> None:
+    changed = attrs.evolve(WEB, name="other", desired_instances=5, parameters={"size": "large"})
+    _put(lab.store, attrs.evolve(WEB, parameters={"region": "eu", "size": "small"}), DATA)
+    _put(lab.store, changed)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(tx.list_presets(), key=_get_id), [DATA, changed], "the presets, one of them replaced,")
+
+
+@store_check(CHECKS, "SettingsWrites.set_prebuild_status", "Note how a preset's prebuilds fare.")
+def a_prebuild_status_is_noted(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA)
+    for status in reversed(PrebuildStatus):
+        with lab.store.transaction() as tx:
+            tx.set_prebuild_status("web", status)
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.list_presets("web"), [attrs.evolve(WEB, prebuild_status=status)], "the preset")
+            expect(tx.list_presets("data"), [DATA], "the other preset")
+
+
+@store_check(
+    CHECKS, "SettingsWrites.set_invalidated", "Note that all prebuilds created before this instant have expired."
+)
+def an_invalidation_is_noted(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA)
+    for seconds in (0, 60):
+        with lab.store.transaction() as tx:
+            tx.set_invalidated("web", at=at(seconds))
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.list_presets("web"), [attrs.evolve(WEB, last_invalidated_at=at(seconds))], "the preset")
+            expect(tx.list_presets("data"), [DATA], "the other preset")
+
+
+@store_check(CHECKS, "FleetReads.list_resets", "When each preset was last reset, as (preset id, instant)")
+def the_last_reset_is_listed(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA, make_preset("never"))
+    with lab.store.transaction() as tx:
+        tx.set_reset("web", at=at(0))
+        tx.set_reset("data", at=at(1))
+    with lab.store.transaction() as tx:
+        tx.set_reset("web", at=at(60))
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(tx.list_resets()), [("data", at(1)), ("web", at(60))], "list_resets()")
+        expect(list(tx.list_resets("web")), [("web", at(60))], "list_resets('web')")
+        expect([*tx.list_resets("never"), *tx.list_resets("unknown")], [], "the resets of others")
+
+
+@store_check(CHECKS, "SettingsWrites", _LEFT_ALONE)
+def unknown_presets_are_left_alone(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.set_prebuild_status("unknown", PrebuildStatus.HARD_LIMITED)
+        tx.set_reset("unknown", at=at(0))
+        tx.set_invalidated("unknown", at=at(0))
+        tx.set_paused(paused=True)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.list_presets(), [], "the presets, after settings of one that is not there,")
+        expect(tx.list_resets(), [], "the resets, after a reset of a preset that is not there,")
+        expect(tx.is_paused(), True, "is_paused(), set in the same transaction,")
+
+
+@store_check(CHECKS, "SettingsWrites.set_paused", "Pause or resume reconciliation.")
+def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
+    with lab.store.transaction(read_only=True) as tx:
+        expect(tx.is_paused(), False, "is_paused() of a new store")
+    for paused in (True, True, False, False, True):
+        with lab.store.transaction() as tx:
+            tx.set_paused(paused=paused)
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.is_paused(), paused, "is_paused()")
+
+
+@store_check(
+    CHECKS,
+    "SettingsWrites.add_membership",
+    "Make the prebuilds user a member of an organisation, if it is none yet.",
+)
+def memberships_are_added_once(lab: Lab) -> None:
+    for organization_id in ("o1", "o2", "o1"):
+        with lab.store.transaction() as tx:
+            tx.add_membership(organization_id)
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(tx.list_memberships()), ["o1", "o2"], "list_memberships()")
+
+
+@store_check(CHECKS, "CounterWrites.list_counters", "Every counter that is not 0, in any order.")
+def every_counter_is_listed(lab: Lab) -> None:
+    _put(lab.store, WEB, DATA)
+    for number, counter in enumerate(Counter, 1):
+        for _ in range(number):
+            with lab.store.transaction() as tx:
+                tx.count("web", counter)
+    with lab.store.transaction() as tx:
+        tx.count("data", Counter.FAILED)
+    expected = [CounterValue(preset_id="web", counter=counter, value=n) for n, counter in enumerate(Counter, 1)]
+    expected.append(CounterValue(preset_id="data", counter=Counter.FAILED, value=1))
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(tx.list_counters(), key=_rank), sorted(expected, key=_rank), "list_counters()")
+
+
+@store_check(CHECKS, "CounterWrites.count", "Add one.")
+def a_counter_grows_by_one(lab: Lab) -> None:
+    _put(lab.store, WEB)
+    with lab.store.transaction() as tx:
+        for value in (1, 2, 3):
+            tx.count("web", Counter.CLAIMED)
+            expected = [CounterValue(preset_id="web", counter=Counter.CLAIMED, value=value)]
+            expect(tx.list_counters(), expected, "list_counters()")
+
+
+def _rank(value: CounterValue) -> tuple[str, str]:
+    return value.preset_id, value.counter.value

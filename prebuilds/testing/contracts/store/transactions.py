@@ -1,0 +1,195 @@
+"""Transactions: what is committed, what is rolled back, and what is seen of those that are under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from prebuilds.errors import ReadOnlyTransactionError
+from prebuilds.runtime.models import Counter
+from prebuilds.runtime.ports import Isolation, Store, Transaction
+from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.bench.describing import expect, expect_raises
+from prebuilds.testing.contracts.bench.scenes import DATA, WEB, Stage, Undo, add, at, list_ids, list_outcomes, make_take
+from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+
+CHECKS: list[StoreCheck] = []
+
+
+class _Interrupt(BaseException):
+    """The same, as Ctrl-C does."""
+
+
+@store_check(CHECKS, "Store.transaction", "A transaction: committed when its block ends")
+def a_block_that_ends_is_committed(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        _write_everything(tx)
+    with lab.store.transaction() as tx:
+        expect(_read_everything(tx), _EVERYTHING, "after the commit the next transaction read")
+
+
+@store_check(CHECKS, "Transaction", "Everything that can be read and written together.")
+def a_transaction_reads_what_it_wrote(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        _write_everything(tx)
+        expect(_read_everything(tx), _EVERYTHING, "the transaction read of its own writes")
+
+
+@store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
+def an_error_rolls_everything_back(lab: Lab) -> None:
+    nothing = _read_in_new(lab.store)
+    for error in (Undo(), _Interrupt()):
+        raised: BaseException | None = None
+        try:
+            with lab.store.transaction() as tx:
+                _write_everything(tx)
+                raise error
+        except (Undo, _Interrupt) as caught:
+            raised = caught
+        expect(raised, error, "the error that left the block was to come out of it, but what came out")
+        expect(_read_in_new(lab.store), nothing, f"after {type(error).__bases__[0].__name__} had left a block")
+
+
+@store_check(CHECKS, "ports", "all other errors end the transaction with nothing written.")
+def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, "claimed", Stage.CLAIMED)
+        add(tx, "w", Stage.READY)
+    with suppress(ValueError), lab.store.transaction() as tx:
+        tx.set_paused(paused=True)
+        tx.take_prebuild(make_take("owner of claimed"))
+    with lab.store.transaction() as tx:
+        expect(tx.is_paused(), False, "set_paused came before a NameTakenError, and is_paused() then")
+
+
+@store_check(CHECKS, "Transaction.nested", "A part that can be rolled back alone: by an error that leaves it.")
+def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.add_membership("before")
+        with suppress(Undo), tx.nested():
+            tx.add_membership("inside")
+            _write_everything(tx)
+            raise Undo
+        expect(_read_everything(tx)[1:], _NOTHING[1:], "after the rollback the rest of the transaction read")
+        tx.add_membership("after")
+    with lab.store.transaction() as tx:
+        expect(sorted(tx.list_memberships()), ["after", "before"], "memberships, `inside` being rolled back, were")
+
+
+@store_check(CHECKS, "Transaction.nested", "Committed with the whole.")
+def a_nested_part_is_committed_with_the_whole(lab: Lab) -> None:
+    with suppress(Undo), lab.store.transaction() as tx:
+        with tx.nested():
+            tx.add_membership("undone with the whole")
+        raise Undo
+    with lab.store.transaction() as tx, tx.nested():
+        tx.add_membership("outer")
+        with suppress(Undo), tx.nested():
+            tx.add_membership("undone alone")
+            raise Undo
+        with tx.nested():
+            tx.add_membership("inner")
+    with lab.store.transaction() as tx:
+        expect(sorted(tx.list_memberships()), ["inner", "outer"], "memberships of nested parts that stood were")
+
+
+@store_check(CHECKS, "Isolation.READ_COMMITTED", "Each statement sees what has been committed before it.")
+def what_is_not_committed_is_not_seen(lab: Lab) -> None:
+    nothing = _read_in_new(lab.store)
+    with hold_open(lab.store) as held:
+        held.call(_write_everything)
+        with begin_elsewhere(lambda: _read_in_new(lab.store)) as reading:
+            if reading.done():
+                expect(reading.result(), nothing, "while the writer was still open another transaction read")
+            held.end(Undo())
+            expect(get_answer(reading), nothing, "after the writer was rolled back another transaction read")
+
+
+@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see one moment.")
+def repeatable_reads_see_one_moment(lab: Lab) -> None:
+    for read_only in (True, False):
+        _check_one_moment(lab.store, f"w-{read_only}", read_only=read_only)
+
+
+def _check_one_moment(store: Store, workspace_id: str, *, read_only: bool) -> None:
+    def write() -> None:
+        with store.transaction() as tx:
+            tx.put_preset(WEB)
+            add(tx, workspace_id, Stage.READY)
+            tx.count("web", Counter.CREATED)
+
+    with hold_open(store, isolation=Isolation.REPEATABLE_READ, read_only=read_only) as held:
+        before = held.call(_read_everything)
+        with begin_elsewhere(write) as writing:
+            expect(held.call(_read_everything), before, "a transaction read again, after another had written")
+            held.end()
+            get_answer(writing)
+
+
+@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see one moment.")
+def the_moment_is_the_same_for_every_table(lab: Lab) -> None:
+    def write() -> None:
+        with lab.store.transaction() as tx:
+            _write_everything(tx)
+
+    with hold_open(lab.store, isolation=Isolation.REPEATABLE_READ, read_only=True) as held:
+        held.call(lambda tx: tx.list_presets())
+        with begin_elsewhere(write) as writing:
+            seen = held.call(_read_everything)
+            expect(seen, _NOTHING, "other tables, read for the first time after another had written, gave")
+            held.end()
+            get_answer(writing)
+
+
+@store_check(
+    CHECKS,
+    "Store.transaction",
+    "In one that is `read_only`, whatever would write raises `ReadOnlyTransactionError`.",
+)
+def a_reader_cannot_write(lab: Lab) -> None:
+    writes: tuple[Callable[[Transaction], object], ...] = (
+        lambda tx: tx.put_preset(WEB),
+        lambda tx: tx.set_paused(paused=True),
+        lambda tx: tx.add_membership("o"),
+        lambda tx: tx.count("web", Counter.CREATED),
+        lambda tx: tx.take_lease("loop", "me", now=at(0), expires_at=at(60)),
+    )
+    for write in writes:
+        with lab.store.transaction(read_only=True) as tx:
+            expect_raises(ReadOnlyTransactionError, partial(write, tx), "a transaction that is read-only wrote")
+    expect(_read_in_new(lab.store), _NOTHING, "after transactions that were read-only a new one read")
+
+
+def _write_everything(tx: Transaction) -> None:
+    """Something by each kind of write that stays."""
+    tx.put_preset(WEB)
+    tx.put_preset(DATA)
+    add(tx, "w", Stage.READY)
+    tx.set_paused(paused=True)
+    tx.set_reset("web", at=at(-1))
+    tx.add_membership("o")
+    tx.count("web", Counter.CREATED)
+
+
+_EVERYTHING = (["o"], ["data", "web"], ["w"], ["w-1"], [("web", at(-1))], [("web", Counter.CREATED, 1)], True)
+_NOTHING: Sequence[object] = ([], [], [], [], [], [], False)
+
+
+def _read_everything(tx: Transaction) -> Sequence[object]:
+    """What `_write_everything` writes, as far as it is there."""
+    return (
+        sorted(tx.list_memberships()),
+        sorted(preset.id for preset in tx.list_presets()),
+        list_ids(tx),
+        [build.id for build in list_outcomes(tx)],
+        list(tx.list_resets()),
+        [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
+        tx.is_paused(),
+    )
+
+
+def _read_in_new(store: Store) -> Sequence[object]:
+    with store.transaction(read_only=True) as tx:
+        return _read_everything(tx)

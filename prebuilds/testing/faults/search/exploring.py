@@ -1,0 +1,110 @@
+"""Exploring small worlds: every point of one round, times every way in which it can fail.
+
+- A round is run once without a fault, which tells its points; then once for each point and mode.
+- Worlds come from small to large, so that the first failure is the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import attrs
+
+from prebuilds.testing.faults.doubles.modes import Fault, FaultMode
+from prebuilds.testing.faults.search.running import MakeStore, Run, run_scenario
+from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.situations import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
+
+OnRun = Callable[[Run], None]
+_DAY = 86_400
+MOST_SKEW = 900
+"""How many seconds the host's clock is off at most."""
+_ENDING = ("make_unready", "lose", "release", "retire", "forget")
+_ACTED = (
+    Scenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
+    Scenario(situations=["limited"], rounds=2, seed=1, events=["reset"]),
+    Scenario(situations=["unsubmitted"], seed=1, events=["change"]),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Explored:
+    """How much of the small worlds was looked at: each of `points` in every mode is `total` runs, `done` were made."""
+
+    worlds: int
+    points: int
+    total: int
+    done: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.done / self.total if self.total else 1.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.points} points of a round in {self.worlds} small worlds x {len(FaultMode)} fault modes: "
+            f"{self.done} of {self.total} runs ({self.share:.0%})"
+        )
+
+
+def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
+    """The small worlds for a host, from small to large.
+
+    Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, some in which
+    something is done to a preset meanwhile, all situations while paused, one with presets that nothing can be done for,
+    and all situations at once.
+    """
+    names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
+    paused = [] if Feature.PAUSE in without else [Scenario(situations=names, is_paused=True)]
+    jumps = [Scenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
+    starving = [Scenario(situations=[*HOPELESS, "grow"])]
+    acted = [world for world in _ACTED if world.situations[0] in names]
+    return [
+        *(Scenario(situations=[name]) for name in names),
+        *jumps,
+        *acted,
+        *paused,
+        *starving,
+        Scenario(situations=names),
+    ]
+
+
+def list_acts_alone(without: Collection[Feature]) -> Sequence[Scenario]:
+    """Each act alone, among claims, by a host's clock that is right, and by one that is far ahead or behind."""
+    situation, claimants = ("steady", 0) if Feature.CLAIMS in without else ("claimed", 2)
+    return [
+        Scenario(situations=[situation], claimants=claimants, rounds=2, seed=seed, events=[act], host_skew=skew)
+        for act in list_acts(without)
+        for skew in (0, MOST_SKEW, -MOST_SKEW)
+        for seed in (1, 2)
+    ]
+
+
+def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *, most_runs: int | None) -> Explored:
+    """Run each world with every fault that its rounds have room for, or `most_runs` of these, evenly chosen.
+
+    Raises `BrokenInvariantError` at the first failure.
+    """
+    plain = [run_scenario(make_store, world) for world in worlds]
+    faulty = [attrs.evolve(run.scenario, faults=(fault,)) for run in plain for fault in _list_faults(run)]
+    chosen = choose_evenly(faulty, most_runs)
+    for run in plain:
+        on_run(run)
+    for scenario in chosen:
+        on_run(run_scenario(make_store, scenario))
+    points = sum(len(crossed) for run in plain for crossed in run.points.values())
+    return Explored(worlds=len(worlds), points=points, total=len(faulty), done=len(chosen))
+
+
+def choose_evenly(scenarios: Sequence[Scenario], most: int | None) -> Sequence[Scenario]:
+    """All of these, or so many of them."""
+    step = len(scenarios) / most if most and most < len(scenarios) else 1.0
+    return [scenarios[int(number * step)] for number in range(int(len(scenarios) / step))]
+
+
+def _list_faults(plain: Run) -> Iterator[Fault]:
+    for process, crossed in plain.points.items():
+        for point, _ in crossed:
+            for mode in FaultMode:
+                yield Fault(process=process, point=point, mode=mode)

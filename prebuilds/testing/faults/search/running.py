@@ -1,0 +1,106 @@
+"""Running scenarios: one run, what came of it, and the line that runs it again when an invariant broke."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import attrs
+
+from prebuilds.errors import BrokenInvariantError
+from prebuilds.runtime.ports import Store
+from prebuilds.testing.faults.doubles.modes import Boundary, Fault
+from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
+from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.world import World
+
+MakeStore = Callable[[], Store]
+ROUNDS = 3  # passes that a world needs at most, each of them after the builds of the one before have ended
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """What one run was made of: the points of each reconciler, the faults that came about, the ports that were called.
+
+    `rounds` is how many passes it took to put everything in order once faults had stopped.
+    """
+
+    scenario: Scenario
+    points: Mapping[str, Sequence[tuple[int, Boundary]]]
+    struck: tuple[Fault, ...]
+    called: frozenset[str]
+    effects: frozenset[str]
+    rounds: int
+
+
+def run_scenario(make_store: MakeStore, scenario: Scenario, *, rounds: int = ROUNDS) -> Run:
+    """One run of a scenario. Raises `BrokenInvariantError`."""
+    store = make_store()
+    try:
+        with explained(f'replay_reconciler(make_store, "{scenario}")'), quiet():
+            return _run(World(store, scenario), rounds)
+    finally:
+        close(store)
+
+
+def close(store: Store) -> None:
+    """Close a store, if it can be."""
+    end = getattr(store, "close", None)
+    if end is not None:
+        end()
+
+
+@contextmanager
+def explained(replay: str) -> Iterator[None]:
+    """Around a run: whatever goes wrong is raised as a `BrokenInvariantError`, with what runs it again."""
+    try:
+        yield
+    except Violated as violated:
+        invariant = violated.invariant
+        raise BrokenInvariantError(invariant.name.lower(), invariant.value, violated.seen, replay) from None
+    except Exception as error:
+        invariant = Invariant.ANSWERS
+        seen = f"{type(error).__name__}: {error}"
+        raise BrokenInvariantError(invariant.name.lower(), invariant.value, seen, replay) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Around runs: what the library would log of faults that are meant to be is left out."""
+    logger = logging.getLogger("prebuilds")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _run(world: World, rounds: int) -> Run:
+    world.act()
+    _check_answers(world)
+    process = world.calm()
+    taken = world.settle(process, rounds)
+    reconcilers = [reconciler.injector for reconciler in world.reconcilers]
+    results = [result for reconciler in world.reconcilers for result in reconciler.results]
+    return Run(
+        scenario=world.scenario,
+        points={injector.process: tuple(injector.crossed) for injector in reconcilers},
+        struck=tuple(fault for injector in world.injectors for fault in injector.struck),
+        called=frozenset().union(*(injector.called for injector in world.injectors)),
+        effects=frozenset(type(outcome.effect).__name__ for result in results for outcome in result.done),
+        rounds=taken,
+    )
+
+
+def _check_answers(world: World) -> None:
+    """Each request got one workspace at most, and no two of them the same."""
+    got: dict[str, str] = {}
+    for claimant in world.claimants:
+        for answer in claimant.answers:
+            if answer.workspace_id and got.setdefault(answer.request_id, answer.workspace_id) != answer.workspace_id:
+                seen = f"{answer.request_id} got {got[answer.request_id]}, and then {answer.workspace_id}"
+                raise Violated(Invariant.ONE_PER_CLAIM, seen)
+    if len(set(got.values())) < len(got):
+        raise Violated(Invariant.ONE_PER_CLAIM, f"two requests got the same workspace: {got}")

@@ -1,0 +1,112 @@
+"""Scenarios: everything that a run depends on, in one line of text that can be pasted to run it again.
+
+- A scenario and a store give one run and no other.
+- The text leaves out whatever is as usual: `grow,shrink faults=r0@7:after`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from prebuilds.decision.fields import COUNT, FLAG, check, to_tuple, tuple_of
+from prebuilds.errors import InvalidValueError
+from prebuilds.testing.faults.doubles.messages import Delivery
+from prebuilds.testing.faults.doubles.modes import Fault
+from prebuilds.testing.faults.worlds.acts import ACTS
+from prebuilds.testing.faults.worlds.situations import SITUATIONS
+
+_SITUATIONS = check(
+    f"one or more of {', '.join(SITUATIONS)}, none twice",
+    lambda value: type(value) is tuple and 0 < len(value) == len(set(value)) and set(value) <= SITUATIONS.keys(),
+)
+_EVENTS = check(f"any of {', '.join(ACTS)}", lambda value: type(value) is tuple and set(value) <= ACTS.keys())
+_FEW = check("a whole number from 1 to 3", lambda value: type(value) is int and 1 <= value <= 3)
+_AT_MOST_THREE = check("a whole number from 0 to 3", lambda value: type(value) is int and 0 <= value <= 3)
+_SECONDS = check("a whole number of seconds", lambda value: type(value) is int and abs(value) <= 10**9)
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """A small world, who acts in it, and what goes wrong.
+
+    `reconcilers` and `claimants` act at once, each for `rounds` passes or claims, in the turns of `seed`. The clock of
+    each further reconciler is `skew` seconds ahead of the one before, and all jump by `jump` seconds after the first
+    pass. Snapshots are `lag` commits old, and the state after the commit `hides` is never seen. `messages` is what may
+    become of those to the loop, `events` what people do meanwhile. With `is_paused` reconciliation is paused at first.
+    The host's clock, by which its builder reports and its people act, is `host_skew` seconds ahead of the right one.
+    """
+
+    situations: tuple[str, ...] = attrs.field(converter=to_tuple, validator=_SITUATIONS)
+    reconcilers: int = attrs.field(default=1, validator=_FEW)
+    claimants: int = attrs.field(default=0, validator=_AT_MOST_THREE)
+    rounds: int = attrs.field(default=1, validator=_FEW)
+    seed: int = attrs.field(default=0, validator=COUNT)
+    skew: int = attrs.field(default=0, validator=_SECONDS)
+    jump: int = attrs.field(default=0, validator=_SECONDS)
+    lag: int = attrs.field(default=0, validator=COUNT)
+    hides: int = attrs.field(default=0, validator=COUNT)
+    is_paused: bool = attrs.field(default=False, validator=FLAG)
+    messages: tuple[Delivery, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Delivery))
+    events: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_EVENTS)
+    faults: tuple[Fault, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Fault))
+    host_skew: int = attrs.field(default=0, validator=_SECONDS)
+
+    def __str__(self) -> str:
+        words = [",".join(self.situations)]
+        for field in attrs.fields(Scenario)[1:]:
+            value = getattr(self, field.name)
+            if value != field.default:
+                words.append(f"{field.name}={_write(value)}")
+        return " ".join(words)
+
+    @classmethod
+    def parse(cls, text: str) -> Scenario:
+        """The scenario of this text. Raises `InvalidValueError`."""
+        situations, *words = text.split() or [""]
+        values: dict[str, object] = {}
+        for word in words:
+            name, _, value = word.partition("=")
+            if name not in _READERS:
+                raise InvalidValueError("Scenario", "text", word, f"NAME=VALUE, the name one of {', '.join(_READERS)}")
+            try:
+                values[name] = _READERS[name](value)
+            except ValueError as error:
+                raise InvalidValueError("Scenario", name, value, f"as in the text of a scenario ({error})") from error
+        return cls(situations=situations.split(","), **values)  # type: ignore[arg-type]
+
+
+def _write(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(item.value if isinstance(item, Delivery) else str(item) for item in value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _read_faults(text: str) -> tuple[Fault, ...]:
+    return tuple(map(Fault.parse, text.split(",")))
+
+
+def _read_messages(text: str) -> tuple[Delivery, ...]:
+    return tuple(map(Delivery, text.split(",")))
+
+
+def _read_events(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "reconcilers": int,
+    "claimants": int,
+    "rounds": int,
+    "seed": int,
+    "skew": int,
+    "jump": int,
+    "lag": int,
+    "hides": int,
+    "is_paused": lambda text: bool(int(text)),
+    "messages": _read_messages,
+    "events": _read_events,
+    "faults": _read_faults,
+    "host_skew": int,
+}

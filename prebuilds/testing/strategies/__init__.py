@@ -1,0 +1,60 @@
+"""Hypothesis strategies for the models of decisions, and for those of the runtime.
+
+- Values crowd around the edges where decisions turn: the ttl to the microsecond, a backoff's end, a window's hour.
+- What they make is valid: every value could come from a control plane. Schedules may be unusable, as users' are.
+- They shrink towards nothing at all: a snapshot without a row.
+"""
+
+from prebuilds.testing.strategies.decision import (
+    backoffs,
+    builds,
+    crons,
+    global_snapshots,
+    in_progress,
+    pending,
+    policies,
+    prebuilds,
+    presets,
+    schedule_sets,
+    schedules,
+    template_versions,
+    templates,
+)
+from prebuilds.testing.strategies.runtime import (
+    build_requests,
+    counter_values,
+    leases,
+    messages,
+    outbox_entries,
+    takes,
+    workspace_builds,
+    workspaces,
+)
+from prebuilds.testing.strategies.values import ZONES, ids, instants
+
+__all__ = [
+    "ZONES",
+    "backoffs",
+    "build_requests",
+    "builds",
+    "counter_values",
+    "crons",
+    "global_snapshots",
+    "ids",
+    "in_progress",
+    "instants",
+    "leases",
+    "messages",
+    "outbox_entries",
+    "pending",
+    "policies",
+    "prebuilds",
+    "presets",
+    "schedule_sets",
+    "schedules",
+    "takes",
+    "template_versions",
+    "templates",
+    "workspace_builds",
+    "workspaces",
+]

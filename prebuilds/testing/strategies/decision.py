@@ -1,0 +1,238 @@
+"""Hypothesis strategies for the models of a decision.
+
+- What they make is valid: every value could come from a control plane. Schedules may be unusable, as users' are.
+- They shrink towards nothing at all: a snapshot without a row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
+
+from hypothesis import strategies as st
+
+from prebuilds.decision.models import (
+    Backoff,
+    Build,
+    InProgress,
+    Pending,
+    Policy,
+    Prebuild,
+    PrebuildStatus,
+    Preset,
+    Schedule,
+    Template,
+    TemplateVersion,
+    Transition,
+)
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.testing.strategies.values import (
+    SECOND,
+    TTLS,
+    ZONES,
+    ages,
+    backoff_ages,
+    check_now,
+    counts,
+    few,
+    ids,
+    optional_ages,
+    parameters,
+    rarely,
+    sampled,
+    statuses,
+)
+
+
+@cache
+def crons() -> st.SearchStrategy[str]:
+    """Cron expressions that can be read as windows."""
+    fields = (_fields(0, 23, ()), _fields(1, 31, ()), _fields(1, 12, ("jan", "JUL")), _fields(0, 6, ("mon", "Sat")))
+    return st.tuples(*fields).map(lambda parts: " ".join(("*", *parts)))
+
+
+@cache
+def schedules() -> st.SearchStrategy[Schedule]:
+    """Schedules; one in several cannot be used."""
+    common = st.sampled_from(("* 8-18 * * 1-5", "* 9 * * *", "* 0-11 * * *", "* 12-23 * * *", "* 2-3 * * 0"))
+    unusable = st.sampled_from(("0 9 * * *", "* 25 * * *", "nonsense"))
+    return st.builds(Schedule, cron=st.one_of(common, common, crons(), unusable), instances=counts())
+
+
+@st.composite
+def schedule_sets(draw: st.DrawFn) -> tuple[Schedule, ...]:
+    """The schedules of a preset: often none, else a day cut into bands, or any schedules, which may well overlap."""
+    kind = draw(sampled("none", "bands", "bands", "any"))
+    if kind == "none":
+        return ()
+    if kind == "any":
+        return tuple(draw(_few_schedules()))
+    cuts = [*sorted(draw(_sets_of_hours())), 24]
+    days = draw(sampled("*", "1-5", "mon,sat"))
+    bands = (f"* {begin}-{end - 1} * * {days}" for begin, end in pairwise(cuts))
+    return tuple(Schedule(cron=band, instances=draw(counts())) for band in bands)
+
+
+@cache
+def templates() -> st.SearchStrategy[Template]:
+    """Templates, some of them deleted or deprecated."""
+    return st.builds(
+        Template,
+        id=few("t"),
+        name=few("template "),
+        organization_id=few("o"),
+        organization_name=few("organization "),
+        deleted=rarely(),
+        deprecated=rarely(),
+    )
+
+
+@cache
+def template_versions() -> st.SearchStrategy[TemplateVersion]:
+    """Template versions, most of them active."""
+    is_active = rarely().map(lambda rare: not rare)
+    return st.builds(TemplateVersion, id=few("v"), name=few("version "), template=templates(), is_active=is_active)
+
+
+@st.composite
+def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:  # noqa: A002
+    """Presets as they could be at `now`, with this id or one of their own."""
+    check_now(now)
+    invalidated_ago = draw(optional_ages())
+    return Preset(
+        id=draw(ids()) if id is None else id,
+        name=draw(few("preset ")),
+        template_version=draw(template_versions()),
+        desired_instances=draw(counts()),
+        ttl=draw(sampled(None, timedelta(), *TTLS)),
+        timezone=draw(sampled(*ZONES, *ZONES, None, "Mars/Olympus")),
+        schedules=draw(schedule_sets()),
+        last_invalidated_at=None if invalidated_ago is None else now - invalidated_ago,
+        prebuild_status=draw(sampled(*PrebuildStatus)),
+        parameters=draw(parameters()),
+    )
+
+
+@st.composite
+def prebuilds(
+    draw: st.DrawFn,
+    *,
+    now: datetime,
+    preset_id: str | None = None,
+    id: str | None = None,  # noqa: A002
+    preset: Preset | None = None,
+) -> Prebuild:
+    """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond.
+
+    With a `preset` they are made for it: most often as it is now, else with another version or other parameters.
+    """
+    check_now(now)
+    is_outdated = preset is None or draw(rarely())
+    made_for = Preset(id=draw(ids()), desired_instances=0) if preset is None else preset
+    return Prebuild(
+        id=draw(ids()) if id is None else id,
+        name=draw(few("prebuild ")),
+        preset_id=made_for.id if preset_id is None else preset_id,
+        template_id=draw(few("t")),
+        template_version_id=draw(few("v")) if is_outdated else made_for.template_version.id,
+        parameters=draw(st.none() | parameters()) if is_outdated else draw(sampled(None, made_for.parameters)),
+        created_at=now - draw(ages()),
+        ready=draw(st.booleans()),
+    )
+
+
+@st.composite
+def in_progress(draw: st.DrawFn, *, preset_id: str | None = None) -> InProgress:
+    """Rows of builds in progress."""
+    name = draw(ids()) if preset_id is None else preset_id
+    return InProgress(preset_id=name, transition=draw(sampled(*Transition)), count=draw(counts()))
+
+
+@st.composite
+def pending(draw: st.DrawFn, *, preset_id: str | None = None) -> Pending:
+    """Rows of pending jobs."""
+    return Pending(preset_id=draw(ids()) if preset_id is None else preset_id, count=draw(counts()))
+
+
+@st.composite
+def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Backoff:
+    """Backoffs, many of which end at `now` under a policy of one minute, to the second."""
+    check_now(now)
+    return Backoff(
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        num_failed=draw(counts()),
+        last_build_at=now - draw(backoff_ages()),
+    )
+
+
+@st.composite
+def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
+    """Builds up to `now`; those that have ended, most of them failed, ended between their creation and `now`."""
+    check_now(now)
+    status, age = draw(statuses()), draw(ages())
+    return Build(
+        id=draw(ids()) if id is None else id,
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        template_version_id=draw(few("v")),
+        transition=draw(sampled(Transition.START, *Transition)),
+        status=status,
+        created_at=now - age,
+        finished_at=now - draw(st.timedeltas(timedelta(), age)) if status.is_final else None,
+    )
+
+
+@cache
+def policies() -> st.SearchStrategy[Policy]:
+    """Policies of a second to five minutes for each failure."""
+    intervals = st.sampled_from((1, 60, 300)).map(lambda seconds: seconds * SECOND)
+    return st.builds(Policy, backoff_interval=intervals, failure_hard_limit=counts())
+
+
+@st.composite
+def global_snapshots(
+    draw: st.DrawFn, *, now: datetime, max_presets: int = 3, max_prebuilds: int = 8, with_orphans: bool = True
+) -> GlobalSnapshot:
+    """Whole snapshots as they could be at `now`; some rows name no preset, unless `with_orphans` is False."""
+    check_now(now)
+    names = [f"p{number}" for number in range(draw(st.integers(0, max_presets)))]
+    named = draw(_rows_of(tuple(names) + ("unknown",) * with_orphans, max_prebuilds))
+    by_name = {name: draw(presets(now=now, id=name)) for name in names}
+    running = [(f"w{number}", name, by_name.get(name)) for number, name in enumerate(named["running"])]
+    return GlobalSnapshot(
+        presets=list(by_name.values()),
+        running=[draw(prebuilds(now=now, preset_id=name, id=id_, preset=preset)) for id_, name, preset in running],
+        in_progress=[draw(in_progress(preset_id=name)) for name in named["in_progress"]],
+        pending=[draw(pending(preset_id=name)) for name in named["pending"]],
+        backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
+        hard_limited=sorted(set(named["hard_limited"])),
+    )
+
+
+@cache
+def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[dict[str, list[str]]]:
+    """For each collection of a snapshot, the preset that each of its rows names."""
+    most = {"running": max_prebuilds, "in_progress": 2 * len(names), "pending": 2, "backoffs": 2, "hard_limited": 2}
+    rows = {
+        key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()
+    }
+    return st.fixed_dictionaries(rows)
+
+
+def _fields(low: int, high: int, names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """One cron field: most often `*`, else terms of every kind."""
+    values = st.integers(low, high)
+    ranges = st.tuples(values, values).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    plain = st.one_of(st.just("*"), values.map(str), ranges, *(st.just(name) for name in names))
+    terms = st.one_of(plain, st.tuples(plain, st.integers(1, 5)).map(lambda pair: f"{pair[0]}/{pair[1]}"))
+    return st.one_of(st.just("*"), st.just("?"), st.lists(terms, min_size=1, max_size=3).map(",".join))
+
+
+@cache
+def _few_schedules() -> st.SearchStrategy[list[Schedule]]:
+    return st.lists(schedules(), max_size=3)
+
+
+@cache
+def _sets_of_hours() -> st.SearchStrategy[set[int]]:
+    return st.sets(st.integers(1, 23), min_size=1, max_size=3)

@@ -1,0 +1,175 @@
+"""Scenarios: what a simulation supposes of a fleet, of its builds, of its loop and of its users.
+
+- Presets are independent of each other: the builder has room for every build, and each build begins at once.
+- What the decision needs is given as the decision's own models; nothing of it is told twice.
+- A scenario holds no chance and no clock. The seed and the claims come with the call that simulates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from prebuilds.decision.fields import (
+    FLAG,
+    ID,
+    MAX_DURATION,
+    NOW,
+    TEXT,
+    check,
+    instance_of,
+    optional,
+    to_tuple,
+    to_utc,
+    tuple_of,
+)
+from prebuilds.decision.models import Policy, Preset
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.errors import InvalidValueError, UnknownPresetError, show
+from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
+from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
+
+Edit = Callable[[GlobalSnapshot], GlobalSnapshot] | Mapping[str, Mapping[str, Any]]
+"""What to change of a snapshot: a function that gives the changed one, or for a preset's id its changed fields."""
+
+LeadTimes = tuple[tuple[str, LeadTime], ...]
+
+_MOST_INSTANCES = 1_000_000
+_SECOND = timedelta(seconds=1)
+_INTERVAL = check(
+    f"a timedelta from 1 second to {MAX_DURATION.days} days",
+    lambda value: isinstance(value, timedelta) and _SECOND <= value <= MAX_DURATION,
+)
+_SHARE = check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
+_LEAD_TIME = check(
+    "a timedelta of 0 or more, a lead time such as LognormalLeadTime, or a mapping of preset ids to them",
+    lambda value: _is_lead_times(value) if type(value) is tuple else isinstance(value, LeadTime),
+)
+
+
+def _is_lead_times(value: tuple[Any, ...]) -> bool:
+    return all(isinstance(preset_id, str) and isinstance(lead_time, LeadTime) for preset_id, lead_time in value)
+
+
+def _to_lead_times(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return to_lead_time(value)
+    return tuple((preset_id, to_lead_time(lead_time)) for preset_id, lead_time in value.items())
+
+
+def _to_fleet(value: Any) -> Any:
+    presets = (value,) if isinstance(value, Preset) else to_tuple(value)
+    is_presets = type(presets) is tuple and all(isinstance(preset, Preset) for preset in presets)
+    return GlobalSnapshot(presets=presets) if is_presets else value
+
+
+@attrs.frozen(kw_only=True)
+class Promotion:
+    """At this instant a new version of a template becomes the active one.
+
+    Its presets become inactive, so that their prebuilds are deleted. Each gets a successor with the same settings,
+    which begins empty and serves the claims from then on.
+    """
+
+    at: datetime = attrs.field(converter=to_utc, validator=NOW)
+    template_id: str = attrs.field(default="", validator=TEXT)
+
+
+@attrs.frozen(kw_only=True)
+class Invalidation:
+    """At this instant every prebuild of a preset that has been created before expires (R2)."""
+
+    at: datetime = attrs.field(converter=to_utc, validator=NOW)
+    preset_id: str = attrs.field(validator=ID)
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """What is supposed. `fleet` is one preset, several, or a whole `GlobalSnapshot`.
+
+    Every build takes a `lead_time`, drawn anew for each, and comes to nothing with the probability `failure_rate`. The
+    loop decides at the begin and every `interval` from then on; with None it decides at once: at every claim, at the
+    end of every build, and whenever a plan's `next_change_at` comes. `policy` is what it decides with.
+
+    With `starts_full` every pool begins with as many ready prebuilds as it wants then, and the rows of the snapshot are
+    not looked at. Without, it begins with those rows: prebuilds that run and are ready, as many builds under way as
+    start or are not ready yet, the failures of backoffs, and hard limits, which last.
+    """
+
+    fleet: GlobalSnapshot = attrs.field(converter=_to_fleet, validator=instance_of(GlobalSnapshot))
+    lead_time: LeadTime | LeadTimes = attrs.field(converter=_to_lead_times, validator=_LEAD_TIME)
+    """A `timedelta`, a lead time, or a mapping of preset ids to them, which then has every preset."""
+    failure_rate: float = attrs.field(default=0.0, validator=_SHARE)
+    interval: timedelta | None = attrs.field(default=None, validator=optional(_INTERVAL))
+    on_miss: OnMiss = attrs.field(default=OnMiss.COLD_START, converter=to_on_miss, validator=instance_of(OnMiss))
+    promotions: tuple[Promotion, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Promotion))
+    invalidations: tuple[Invalidation, ...] = attrs.field(
+        default=(), converter=to_tuple, validator=tuple_of(Invalidation)
+    )
+    policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
+    starts_full: bool = attrs.field(default=True, validator=FLAG)
+
+    def __attrs_post_init__(self) -> None:
+        problem = next(self._find_problems(), None)
+        if problem:
+            raise InvalidValueError("Scenario", *problem)
+
+    def _find_problems(self) -> Iterator[tuple[str, object, str]]:
+        ids = [preset.id for preset in self.fleet.presets]
+        templates = {preset.template_version.template.id for preset in self.fleet.presets}
+        if not ids:
+            yield "fleet", self.fleet, "a preset, or several, or a snapshot with at least one"
+        for preset in self.fleet.presets:
+            most = max([preset.desired_instances, *(schedule.instances for schedule in preset.schedules)])
+            if most > _MOST_INSTANCES:
+                place = f"fleet.for_preset({show(preset.id)})"
+                yield place, most, f"at most {_MOST_INSTANCES:,} prebuilds, as each is simulated"
+        if type(self.lead_time) is tuple and sorted(name for name, _ in self.lead_time) != sorted(ids):
+            yield (
+                "lead_time",
+                dict(self.lead_time),
+                f"a lead time for each of the presets {show(ids)}, and for no other",
+            )
+        for index, promotion in enumerate(self.promotions):
+            if promotion.template_id not in templates:
+                yield f"promotions[{index}]", promotion, f"of a template of the fleet: one of {show(sorted(templates))}"
+        for index, invalidation in enumerate(self.invalidations):
+            if invalidation.preset_id not in ids:
+                yield f"invalidations[{index}]", invalidation, f"of a preset of the fleet: one of {show(ids)}"
+
+    def find_lead_time(self, preset_id: str) -> LeadTime:
+        """The lead time of a preset's builds."""
+        return dict(self.lead_time)[preset_id] if isinstance(self.lead_time, tuple) else self.lead_time
+
+
+def edit_snapshot(snapshot: GlobalSnapshot, edit: Edit) -> GlobalSnapshot:
+    """The snapshot with an edit made: `{"web": {"desired_instances": 5}}`, or a function of the snapshot.
+
+    Raises `UnknownPresetError` for a preset that is not there, and `InvalidValueError` for a field or a value that is
+    not allowed.
+    """
+    if not isinstance(edit, Mapping):
+        return _require_snapshot(edit(snapshot))
+    ids = {preset.id for preset in snapshot.presets}
+    for preset_id in edit:
+        if preset_id not in ids:
+            raise UnknownPresetError(preset_id)
+    presets = (_edit_preset(preset, edit.get(preset.id, {})) for preset in snapshot.presets)
+    return attrs.evolve(snapshot, presets=presets)
+
+
+def _require_snapshot(value: object) -> GlobalSnapshot:
+    if not isinstance(value, GlobalSnapshot):
+        raise InvalidValueError("edit_snapshot", "edit", value, "a function that gives a GlobalSnapshot")
+    return value
+
+
+def _edit_preset(preset: Preset, changes: Mapping[str, Any]) -> Preset:
+    fields = [field.name for field in attrs.fields(Preset) if field.init]
+    for name in changes:
+        if name not in fields:
+            raise InvalidValueError("edit_snapshot", f"edit[{preset.id!r}]", name, f"a field of a preset: {fields}")
+    return attrs.evolve(preset, **changes)

@@ -1,0 +1,43 @@
+"""The local hours of a time zone: which hour of the week an instant is in.
+
+An hour of the week is a number from 0, Monday 00:00, to 167, Sunday 23:00, by the wall clock of the zone. Where the
+clock is put back an hour comes twice, and where it is put forward one is left out.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from prebuilds.decision.schedules.zones import load_zone
+from prebuilds.errors import InvalidValueError
+from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, to_instant
+
+HOURS_PER_WEEK = 168
+_QUARTER = TICKS_PER_HOUR // 4  # every offset that is in use today is a whole number of quarters
+
+
+def require_zone(place: str, timezone: str) -> tzinfo:
+    """A zone of the IANA database. Raises `InvalidValueError`, which names the place, for one that is not known."""
+    try:
+        if isinstance(timezone, str):
+            return load_zone(timezone)
+    except ValueError:
+        pass
+    raise InvalidValueError(place, "timezone", timezone, "the name of a time zone, such as UTC")
+
+
+class LocalHours:
+    """The hours of the week in one zone, by tick. Raises `InvalidValueError` for a zone that is not known."""
+
+    def __init__(self, place: str, timezone: str) -> None:
+        self._zone = require_zone(place, timezone)
+        self._known: dict[int, int] = {}
+
+    def find_hour(self, tick: int) -> int:
+        """The hour of the week at a tick."""
+        quarter = tick // _QUARTER
+        hour = self._known.get(quarter)
+        if hour is None:
+            local = to_instant(quarter * _QUARTER).astimezone(self._zone)
+            hour = self._known[quarter] = 24 * local.weekday() + local.hour
+        return hour
