@@ -42,7 +42,7 @@ EXCEPTIONS = {
     "runtime/metrics/exposition.py": {"prometheus_client"},
     "runtime/metrics/collector.py": {"prometheus_client"},
 }
-# Which rooms of a part a room may import. What stands above all rooms of its part, beside no room, may import every one.
+# Which rooms of its part a room may import. What stands beside the rooms, and in none, may import every one.
 ROOMS: dict[str, dict[str, set[str]]] = {
     "whatif": {
         "traces": set(),

@@ -1,7 +1,7 @@
 """Snapshots and plans to JSON and back: the functions that everybody calls.
 
-The work is done in `documents` and `wire` with cattrs, which comes with the extra `cli`. They are imported when a
-document is first read or written, so that importing the library loads neither them nor cattrs.
+The work is done in the room `documents` with cattrs, which comes with the extra `cli`. It is imported when a
+document is first read or written, so that importing the library loads neither it nor cattrs.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ def load_snapshot(source: Source) -> GlobalSnapshot:
 
 def load_document(source: Source) -> SnapshotDocument:
     """The snapshot in a JSON document with the `now` and the backoff interval it may come with; see `load_snapshot`."""
-    document: SnapshotDocument = _import_documents().load_document(source)
+    document: SnapshotDocument = _import_loading().load_document(source)
     return document
 
 
 def dump_snapshot(snapshot: GlobalSnapshot) -> dict[str, Any]:
     """The snapshot as a dict of JSON values; `load_snapshot` makes an equal snapshot of it."""
-    document: dict[str, Any] = _import_documents().dump_snapshot(snapshot)
+    document: dict[str, Any] = _import_loading().dump_snapshot(snapshot)
     return document
 
 
 def dump_plan(plan: Plan) -> dict[str, Any]:
     """The plan as a dict of JSON values, its decisions in the presets' order."""
-    document: dict[str, Any] = _import_documents().dump_plan(plan)
+    document: dict[str, Any] = _import_loading().dump_plan(plan)
     return document
 
 
-def _import_documents() -> ModuleType:
+def _import_loading() -> ModuleType:
     try:
-        from prebuilds.decision.documents import loading as documents
+        from prebuilds.decision.documents import loading
     except ModuleNotFoundError as error:
         if error.name != "cattrs":
             raise
         raise MissingExtraError("cattrs", "cli") from error
-    return documents
+    return loading

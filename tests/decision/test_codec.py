@@ -501,5 +501,5 @@ def test_without_cattrs_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     assert isinstance(raised.value, PrebuildsError)
     monkeypatch.delitem(sys.modules, "cattrs")
     monkeypatch.setitem(sys.modules, "prebuilds.decision.documents.json_text", None)
-    with pytest.raises(ModuleNotFoundError, match="jsontext"):
+    with pytest.raises(ModuleNotFoundError, match="json_text"):
         load_snapshot({})

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
-from prebuilds.decision.documents import converter as wire
+from prebuilds.decision.documents import converter
 from prebuilds.decision.documents.json_text import Source, read_json
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.plans.planning import Decision, Plan
@@ -30,7 +30,7 @@ def load_document(source: Source) -> SnapshotDocument:
 
 
 def dump_snapshot(snapshot: GlobalSnapshot) -> dict[str, Any]:
-    return wire.write(snapshot)
+    return converter.write(snapshot)
 
 
 def dump_plan(plan: Plan) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
 def _read(value: Any, kind: type[_T], snapshot: Any, prefix: str = "") -> _T:
     """The value as a model. What is given twice is told even where rows are wrong in other ways too."""
     try:
-        return wire.read(value, kind)
+        return converter.read(value, kind)
     except InvalidSnapshotError as error:
         duplicates = (prefix + problem for problem in _find_duplicates(snapshot))
         raise InvalidSnapshotError(chain(error.problems, duplicates)) from None
@@ -64,7 +64,7 @@ def _dump_decision(decision: Decision) -> dict[str, Any]:
     withheld = decision.withheld
     return {
         "preset_id": decision.preset_id,
-        "state": wire.write(decision.state),
+        "state": converter.write(decision.state),
         "actions": [_dump_action(action) for action in decision.actions],
         "withheld": [{"reason": entry.reason.value, "action": _dump_action(entry.action)} for entry in withheld],
         "next_change_at": _format_optional(decision.next_change_at),
