@@ -311,13 +311,31 @@ def test_a_preset_keeps_the_invalidation_that_comes_first(
 def test_an_invalidation_of_the_file_does_not_hide_one_that_was_noted(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What people invalidated goes, and they hear that the plan of the file has to wait; put again it is noted."""
+    """What people invalidated goes, and what the file plans is noted beside it."""
     preset = {"id": "web", "desired_instances": 1}
     fleet = write_fleet(tmp_path, preset)
     run = ("run", "--store", store, "--fleet", str(fleet), "--once")
     call(capsys, *run)
     call(capsys, "pause", "--store", store)
     call(capsys, "invalidate", "web", "--store", store)
+    write_fleet(tmp_path, {**preset, "last_invalidated_at": "2126-11-23T22:00:00Z"})
+    assert call(capsys, *run)[2] == ""
+    call(capsys, "resume", "--store", store)
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web: delete 1, create 1"
+    assert read_invalidation(tmp_path) == datetime(2126, 11, 23, 22, tzinfo=timezone.utc)
+
+
+def test_an_invalidation_of_the_file_waits_for_one_before_it(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While prebuilds are there that the one before expired, it keeps the room; people hear that the other waits."""
+    preset = {"id": "web", "desired_instances": 1}
+    fleet = write_fleet(tmp_path, preset)
+    run = ("run", "--store", store, "--fleet", str(fleet), "--once")
+    call(capsys, *run)
+    call(capsys, "pause", "--store", store)
+    write_fleet(tmp_path, {**preset, "last_invalidated_at": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}"})
+    call(capsys, *run)
     write_fleet(tmp_path, {**preset, "last_invalidated_at": "2126-11-23T22:00:00Z"})
     _, _, err = call(capsys, *run)
     assert re.fullmatch(
@@ -328,8 +346,12 @@ def test_an_invalidation_of_the_file_does_not_hide_one_that_was_noted(
     call(capsys, "resume", "--store", store)
     assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web: delete 1, create 1"
     assert call(capsys, *run)[2] == ""
+    assert read_invalidation(tmp_path) == datetime(2126, 11, 23, 22, tzinfo=timezone.utc)
+
+
+def read_invalidation(tmp_path: Path) -> datetime | None:
     with SQLiteStore(tmp_path / "pool.db") as opened, opened.transaction(read_only=True) as tx:
-        assert tx.list_presets()[0].last_invalidated_at == datetime(2126, 11, 23, 22, tzinfo=timezone.utc)
+        return tx.list_presets()[0].last_invalidated_at
 
 
 @pytest.fixture
@@ -435,7 +457,7 @@ def test_a_prebuild_is_retired(store: str, tmp_path: Path, fleet: Path, capsys: 
     assert call(capsys, *retire) == (0, f"{retired}: given up; it is deleted and replaced.\n", "")
     assert call(capsys, *retire) == (0, f"{retired}: was given up before.\n", "")
     status, out, _ = call(capsys, "run", "--store", store, "--once")
-    assert (status, out.splitlines()[0].partition(": ")[2]) == (0, "create 1, delete 1")
+    assert (status, out.splitlines()[0].partition(": ")[2]) == (0, "delete 1, create 1")
     assert retired not in list_prebuilds(tmp_path)
     claim = ("claim", "gpu", "--store", store, "--owner", "ann", "--name", "dev")
     claimed = call(capsys, *claim)[1].split()[-1].rstrip(")")

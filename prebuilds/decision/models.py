@@ -159,7 +159,8 @@ class Prebuild:
     """A running prebuilt workspace that nobody has claimed. `ready` tells whether a user could have it now.
 
     `template_version_id` and `parameters` are what it was made with. Where they differ from the preset's, the prebuild
-    is outdated and has expired (R2). An empty version, and None for the parameters, mean that nobody knows.
+    is outdated and has expired (R2). An empty version, and None for the parameters, mean that nobody knows. One that is
+    `retired` was given up, and has expired too.
     """
 
     id: str = attrs.field(validator=ID)
@@ -172,6 +173,7 @@ class Prebuild:
     )
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     ready: bool = attrs.field(default=False, validator=FLAG)
+    retired: bool = attrs.field(default=False, validator=FLAG)
 
 
 @attrs.frozen(kw_only=True)

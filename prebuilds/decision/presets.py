@@ -110,11 +110,11 @@ def _split(
 
 
 def is_outdated(preset: Preset, prebuild: Prebuild) -> bool:
-    """Whether a prebuild was made with another version, or with other parameters, than its preset has now (R2).
+    """Whether a prebuild was given up, or made with another version or other parameters than its preset has now (R2).
 
     What is not known of either does not differ.
     """
-    return is_made_otherwise(preset, prebuild.template_version_id, prebuild.parameters)
+    return prebuild.retired or is_made_otherwise(preset, prebuild.template_version_id, prebuild.parameters)
 
 
 def is_made_otherwise(preset: Preset, template_version_id: str, parameters: Parameters | None) -> bool:

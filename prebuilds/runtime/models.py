@@ -127,15 +127,15 @@ class Workspace:
         return self.owner_id == PREBUILDS_USER_ID
 
     @property
-    def is_running(self) -> bool:
-        """Whether it has been started, and neither given up nor asked for anything else since."""
+    def has_started(self) -> bool:
+        """Whether it has been started, and nothing else has been asked of it since."""
         build = self.last_build
-        return (
-            not self.deleted
-            and not self.retired
-            and build.transition is Transition.START
-            and build.status is BuildStatus.SUCCEEDED
-        )
+        return not self.deleted and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has started, and was not given up."""
+        return self.has_started and not self.retired
 
 
 class ClaimOrder(Enum):

@@ -70,6 +70,7 @@ FULL = {
             "parameters": {"region": "eu"},
             "created_at": "2026-11-23T08:30:00.000001Z",
             "ready": True,
+            "retired": True,
         }
     ],
     "in_progress": [{"preset_id": "p", "transition": "stop", "count": 2}],
@@ -101,6 +102,7 @@ SNAPSHOT = GlobalSnapshot(
             template_version_id="v1",
             parameters={"region": "eu"},
             created_at=NOW - HOUR + timedelta(microseconds=1),
+            retired=True,
         )
     ],
     in_progress=[InProgress(preset_id="p", transition=Transition.STOP, count=2)],

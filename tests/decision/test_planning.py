@@ -229,10 +229,11 @@ EXPLANATIONS = [
             "running": [
                 make_prebuild("a", template_version_id="v1", parameters={"region": "eu"}),
                 make_prebuild("b", template_version_id="v2", parameters={"region": "eu"}),
+                make_prebuild("c", template_version_id="v1", retired=True),
             ]
         },
-        "p: delete 2 (a, b): expired, made by version v1, the preset is at v2; "
-        "made with other parameters than the preset has now",
+        "p: delete 3 (a, b, c): expired, made by version v1, the preset is at v2; "
+        "made with other parameters than the preset has now; given up",
     ),
     (
         make_preset(desired_instances=0, template_version=TemplateVersion(id="v9"), ttl=timedelta(minutes=5)),

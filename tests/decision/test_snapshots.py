@@ -132,6 +132,13 @@ def test_what_was_made_otherwise_than_the_preset_is_now_has_expired(
     assert (snapshot.running, snapshot.expired) == (((), (row,)) if is_outdated else ((row,), ()))
 
 
+def test_what_was_given_up_has_expired() -> None:
+    """However young it is, and whatever it was made with."""
+    row = make_prebuild("w", retired=True)
+    snapshot = make_fleet(running=[row]).for_preset("p", NOW)
+    assert (snapshot.running, snapshot.expired) == ((), (row,))
+
+
 def test_expired_and_outdated_prebuilds_are_oldest_first() -> None:
     """Whichever of the two each of them is; orphans are looked at by nobody."""
     ages = {"d": 4, "c": 3, "b": 2, "a": 1}

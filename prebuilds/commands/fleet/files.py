@@ -88,7 +88,8 @@ def _keep_notes(tx: Transaction, preset: Preset, known: Preset | None, now: date
     if known is None:
         return preset
     instants = {at for at in (preset.last_invalidated_at, known.last_invalidated_at) if at}
-    oldest = min((workspace.created_at for workspace in tx.list_prebuilds(preset.id)), default=None)
+    good = [workspace for workspace in tx.list_prebuilds(preset.id) if not workspace.retired]
+    oldest = min((workspace.created_at for workspace in good), default=None)
     return attrs.evolve(
         preset,
         prebuild_status=known.prebuild_status,
@@ -97,7 +98,8 @@ def _keep_notes(tx: Transaction, preset: Preset, known: Preset | None, now: date
 
 
 def choose_invalidation(instants: Iterable[datetime], *, oldest: datetime | None, now: datetime) -> datetime | None:
-    """Which of these invalidations a preset keeps, as it has room for one; `oldest` is when its oldest prebuild began.
+    """Which of these invalidations a preset keeps, as it has room for one; `oldest` is when its oldest prebuild
+    began of those that were not given up.
 
     The latest that has come covers all before it. It is kept while there is a prebuild for it, since nobody may get
     that one any more. Else it is done with, and the next that is to come has the room.

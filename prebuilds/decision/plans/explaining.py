@@ -155,6 +155,8 @@ def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> s
 
 
 def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
+    if prebuild.retired:
+        return "given up"
     made_by, version = prebuild.template_version_id, preset.template_version
     if made_by and version.id and made_by != version.id:
         return f"made by version {made_by}, the preset is at {version.id}"

@@ -2,8 +2,8 @@
 
 - A store gives rows as they are. What runs, what is under way and what has failed is told by a workspace's last build
   alone, and told here, so that every store means the same by it.
-- A prebuild serves nobody when its last build failed, was canceled or stopped it, or when it was given up. It is left
-  over: no part of the snapshot, nothing is decided of it, and it is deleted.
+- A prebuild serves nobody when its last build failed, was canceled or stopped it. It is left over: no part of the
+  snapshot, nothing is decided of it, and it is deleted. One that was given up while it ran has expired (R2).
 - Every prebuild is in exactly one of these: running, starting, stopping, deleting, left over.
 - Backoffs and hard limits come from past builds (R13), through `prebuilds.decision.history`.
 """
@@ -80,7 +80,7 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: s
     return Fleet(
         snapshot=GlobalSnapshot(
             presets=presets,
-            running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.is_running],
+            running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
             in_progress=_count_in_progress(prebuilds),
             pending=_count_pending(prebuilds),
             backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
@@ -96,7 +96,7 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: s
 
 def is_leftover(workspace: Workspace) -> bool:
     """Whether a prebuild serves nobody: no build of it is under way, and it does not run."""
-    return workspace.last_build.status.is_final and not workspace.is_running
+    return workspace.last_build.status.is_final and not workspace.has_started
 
 
 def is_deleting(workspace: Workspace) -> bool:
@@ -146,6 +146,7 @@ def _make_prebuild(workspace: Workspace) -> Prebuild:
         parameters=workspace.parameters,
         created_at=workspace.created_at,
         ready=workspace.ready,
+        retired=workspace.retired,
     )
 
 

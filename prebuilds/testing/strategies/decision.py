@@ -139,6 +139,7 @@ def prebuilds(
         parameters=draw(st.none() | parameters()) if is_outdated else draw(sampled(None, made_for.parameters)),
         created_at=now - draw(ages()),
         ready=draw(st.booleans()),
+        retired=draw(rarely()),
     )
 
 

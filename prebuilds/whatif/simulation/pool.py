@@ -29,9 +29,9 @@ from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 NUMBER_BITS = 32  # whole numbers are compared in half the time that pairs are
 _NUMBER = 2**NUMBER_BITS - 1
 # A `Maker` of prebuilds, written out: there is one prebuild to make for almost every claim.
-_set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, _set_parameters, _set_created_at, _set_ready = (
-    getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)
-)
+_SETTERS = [getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)]
+_set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, *_set_rest = _SETTERS
+_set_parameters, _set_created_at, _set_ready, _set_retired = _set_rest
 
 
 class LivePool:
@@ -205,4 +205,5 @@ class LivePool:
         _set_parameters(prebuild, None)
         _set_created_at(prebuild, self.ledger.created_at[number])
         _set_ready(prebuild, True)  # noqa: FBT003
+        _set_retired(prebuild, False)  # noqa: FBT003
         return prebuild
