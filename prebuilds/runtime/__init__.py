@@ -4,6 +4,7 @@
 - `Claims` hands prebuilds to users, `Controls` is for people, `BuildReports` for the host's builder.
 """
 
+from prebuilds.renames import warn_of_renames
 from prebuilds.runtime.building import PREBUILDS_CHANGED, BuildReports, resolve_template_version
 from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
@@ -22,7 +23,7 @@ from prebuilds.runtime.loop.effects import (
 from prebuilds.runtime.loop.fleet import Fleet, read_fleet
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import Reconciler
-from prebuilds.runtime.loop.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.loop.shards import Shard
 from prebuilds.runtime.metrics.collector import MetricsCollector
 from prebuilds.runtime.models import (
@@ -54,6 +55,8 @@ from prebuilds.runtime.workspaces import (
     select_outcomes,
 )
 
+__getattr__ = warn_of_renames(__name__, {"Outcome": "EffectOutcome"})
+
 __all__ = [
     "PREBUILDS_CHANGED",
     "PREBUILDS_USER_ID",
@@ -74,6 +77,7 @@ __all__ = [
     "CreatePrebuild",
     "DeletePrebuild",
     "Effect",
+    "EffectOutcome",
     "Fleet",
     "HeldMessages",
     "Isolation",
@@ -84,7 +88,6 @@ __all__ = [
     "MissReason",
     "OutboxEntry",
     "OutboxRelay",
-    "Outcome",
     "OutcomeStatus",
     "PassStatus",
     "PresetResult",

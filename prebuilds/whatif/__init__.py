@@ -4,7 +4,8 @@ history = Trace.from_csv("claims.csv")
 print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 """
 
-from prebuilds.whatif.comparison import Comparison, Outcome, compare, what_would_change
+from prebuilds.renames import warn_of_renames
+from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, what_would_change
 from prebuilds.whatif.recommendation.recommending import judge, recommend
 from prebuilds.whatif.recommendation.report import HeldOut, HourForecast, Recommendation
 from prebuilds.whatif.simulation.event_log import HoldReason
@@ -31,6 +32,8 @@ from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.intervals import Interval
 
+__getattr__ = warn_of_renames(__name__, {"Outcome": "ScenarioOutcome"})
+
 __all__ = [
     "Comparison",
     "Curve",
@@ -50,11 +53,11 @@ __all__ = [
     "Miss",
     "Moment",
     "OnMiss",
-    "Outcome",
     "PoolSize",
     "Promotion",
     "Recommendation",
     "Scenario",
+    "ScenarioOutcome",
     "SimulationResult",
     "TargetStep",
     "Timeline",

@@ -39,7 +39,7 @@ _COMPARED: dict[str, Callable[[Measures], float]] = {
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class ScenarioOutcome:
     """What one scenario came to: its measures for each seed, in the seeds' order."""
 
     name: str
@@ -49,14 +49,14 @@ class Outcome:
         """The mean over the seeds of a measure: hit_rate, mean_wait_seconds, idle_hours or build_hours."""
         return estimate_mean(self._list_values(measure))
 
-    def estimate_change(self, measure: str, base: Outcome) -> Interval:
+    def estimate_change(self, measure: str, base: ScenarioOutcome) -> Interval:
         """The mean over the seeds of what is added to a base's measure."""
         pairs = zip(self._list_values(measure), base._list_values(measure), strict=True)
         return estimate_mean([value - before for value, before in pairs])
 
     def _list_values(self, measure: str) -> list[float]:
         if measure not in _COMPARED:
-            raise InvalidValueError("Outcome.estimate", "measure", measure, f"one of {', '.join(_COMPARED)}")
+            raise InvalidValueError("ScenarioOutcome.estimate", "measure", measure, f"one of {', '.join(_COMPARED)}")
         return [_COMPARED[measure](run) for run in self.runs]
 
 
@@ -65,15 +65,15 @@ class Comparison(Rows):
     """Scenarios side by side, each compared with the first. Iterating gives the outcomes."""
 
     seeds: tuple[int, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ScenarioOutcome, ...]
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[ScenarioOutcome]:
         return iter(self.outcomes)
 
     def __len__(self) -> int:
         return len(self.outcomes)
 
-    def for_scenario(self, name: str) -> Outcome:
+    def for_scenario(self, name: str) -> ScenarioOutcome:
         """The outcome of the scenario with this name. Raises `InvalidValueError` if there is none."""
         names = [outcome.name for outcome in self.outcomes]
         if name not in names:
@@ -134,7 +134,9 @@ def compare(
             for index, (name, scenario) in enumerate(scenarios.items()):
                 runs[name].append(simulate(scenario, claims, seed=seed).measures)
                 report(place * len(scenarios) + index + 1)
-    return Comparison(seeds=chosen, outcomes=tuple(Outcome(name=name, runs=tuple(own)) for name, own in runs.items()))
+    return Comparison(
+        seeds=chosen, outcomes=tuple(ScenarioOutcome(name=name, runs=tuple(own)) for name, own in runs.items())
+    )
 
 
 def what_would_change(
@@ -157,7 +159,7 @@ def _require_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def _make_row(outcome: Outcome, base: Outcome, measure: str) -> dict[str, Any]:
+def _make_row(outcome: ScenarioOutcome, base: ScenarioOutcome, measure: str) -> dict[str, Any]:
     own, change = outcome.estimate(measure), outcome.estimate_change(measure, base)
     return {
         "scenario": outcome.name,

@@ -13,7 +13,7 @@ import pytest
 
 from prebuilds import BuildStatus, Transition
 from prebuilds.adapters.memory import MemoryStore
-from prebuilds.runtime import Claims, Outcome, OutcomeStatus, Reconciler, ReconcilerOptions, ReconciliationResult
+from prebuilds.runtime import Claims, EffectOutcome, OutcomeStatus, Reconciler, ReconcilerOptions, ReconciliationResult
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
 from runtime.world import MINUTE, NOW, SECOND, make_preset
 
@@ -132,12 +132,12 @@ def test_of_many_deletes_that_hang_one_is_waited_for() -> None:
     assert trouble.list_bad() == []
 
 
-def read(result: ReconciliationResult, preset_id: str) -> tuple[Outcome, ...]:
+def read(result: ReconciliationResult, preset_id: str) -> tuple[EffectOutcome, ...]:
     (found,) = (preset for preset in result if preset.preset_id == preset_id)
     return found.outcomes
 
 
-def is_call(outcome: Outcome) -> bool:
+def is_call(outcome: EffectOutcome) -> bool:
     return hasattr(outcome.effect, "request")
 
 

@@ -29,7 +29,7 @@ from prebuilds.runtime import (
     Counter,
     CreatePrebuild,
     DeletePrebuild,
-    Outcome,
+    EffectOutcome,
     OutcomeStatus,
     PassStatus,
     PresetResult,
@@ -66,15 +66,15 @@ def delete(build_id: str, workspace_id: str) -> DeletePrebuild:
     return DeletePrebuild(preset_id="p", request=request)
 
 
-def done(*effects: object) -> tuple[Outcome, ...]:
-    return tuple(Outcome(effect=effect, status=OutcomeStatus.DONE) for effect in effects)
+def done(*effects: object) -> tuple[EffectOutcome, ...]:
+    return tuple(EffectOutcome(effect=effect, status=OutcomeStatus.DONE) for effect in effects)
 
 
-def skipped(reason: str, *effects: object) -> tuple[Outcome, ...]:
-    return tuple(Outcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason) for effect in effects)
+def skipped(reason: str, *effects: object) -> tuple[EffectOutcome, ...]:
+    return tuple(EffectOutcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason) for effect in effects)
 
 
-def list_outcomes(result: ReconciliationResult) -> tuple[Outcome, ...]:
+def list_outcomes(result: ReconciliationResult) -> tuple[EffectOutcome, ...]:
     return tuple(outcome for preset in result for outcome in preset.outcomes)
 
 
@@ -295,7 +295,7 @@ def test_a_wait_for_a_failed_delete_is_never_longer_than_the_look_back() -> None
 def test_hard_limited_presets_are_marked_once_and_reset_on_request() -> None:
     """The mark is for people; the limit follows from the builds. A reset takes both away."""
     world = World(make_preset(desired_instances=1))
-    outcomes: list[Outcome] = []
+    outcomes: list[EffectOutcome] = []
     for _ in range(3):
         world.reconcile()
         world.builder.finish(succeed=False)

@@ -30,7 +30,7 @@ from prebuilds.runtime.loop.effects import (
     SubmitBuild,
 )
 from prebuilds.runtime.loop.leasing import HeldLease
-from prebuilds.runtime.loop.results import Outcome, OutcomeStatus
+from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus
 from prebuilds.runtime.models import BuildRequest, Counter
 from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
 
@@ -81,12 +81,12 @@ class Executor:
             DeletePrebuild: self._delete_prebuild,
         }
 
-    def carry_out(self, effect: Effect) -> Outcome:
+    def carry_out(self, effect: Effect) -> EffectOutcome:
         """Do it, and tell what became of it; nothing that goes wrong is raised."""
         began = self._clock.monotonic()
         status, reason = self._try(effect)
         elapsed = timedelta(seconds=self._clock.monotonic() - began)
-        return Outcome(effect=effect, status=status, reason=reason, elapsed=elapsed)
+        return EffectOutcome(effect=effect, status=status, reason=reason, elapsed=elapsed)
 
     def _try(self, effect: Effect) -> tuple[OutcomeStatus, str]:
         if self._lease.is_lost:

@@ -24,7 +24,7 @@ from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, find_next_retry_at, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
-from prebuilds.runtime.loop.results import Outcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.loop.room import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from prebuilds.runtime.loop.shards import ShardReads
@@ -149,7 +149,7 @@ class Passes:
         _tell(result)
         return result
 
-    def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[Outcome]:
+    def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[EffectOutcome]:
         stops_creates = ""
         for effect in effects:
             is_create = isinstance(effect, CreatePrebuild)
@@ -166,8 +166,8 @@ class Passes:
                 yield outcome
 
 
-def _skip(effect: Effect, reason: str) -> Outcome:
-    return Outcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason)
+def _skip(effect: Effect, reason: str) -> EffectOutcome:
+    return EffectOutcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason)
 
 
 def _tell(result: PresetResult) -> None:

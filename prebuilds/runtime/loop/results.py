@@ -27,7 +27,7 @@ class OutcomeStatus(Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class EffectOutcome:
     """What became of one effect, why if it was not done, and how long it took."""
 
     effect: Effect = attrs.field()
@@ -41,10 +41,10 @@ class PresetResult:
     """What became of all effects for one preset, in the order in which they were tried."""
 
     preset_id: str = attrs.field(validator=ID)
-    outcomes: tuple[Outcome, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Outcome))
+    outcomes: tuple[EffectOutcome, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(EffectOutcome))
     elapsed: timedelta = attrs.field(default=timedelta(), eq=False, validator=instance_of(timedelta))
 
-    def select(self, status: OutcomeStatus) -> tuple[Outcome, ...]:
+    def select(self, status: OutcomeStatus) -> tuple[EffectOutcome, ...]:
         """The outcomes of this status."""
         return tuple(outcome for outcome in self.outcomes if outcome.status is status)
 
@@ -77,18 +77,18 @@ class ReconciliationResult:
     def __iter__(self) -> Iterator[PresetResult]:
         return iter(self.presets)
 
-    def select(self, status: OutcomeStatus) -> tuple[Outcome, ...]:
+    def select(self, status: OutcomeStatus) -> tuple[EffectOutcome, ...]:
         """The outcomes of this status, of all presets."""
         return tuple(outcome for preset in self.presets for outcome in preset.select(status))
 
     @property
-    def done(self) -> tuple[Outcome, ...]:
+    def done(self) -> tuple[EffectOutcome, ...]:
         return self.select(OutcomeStatus.DONE)
 
     @property
-    def skipped(self) -> tuple[Outcome, ...]:
+    def skipped(self) -> tuple[EffectOutcome, ...]:
         return self.select(OutcomeStatus.SKIPPED)
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
+    def failed(self) -> tuple[EffectOutcome, ...]:
         return self.select(OutcomeStatus.FAILED)

@@ -1,0 +1,23 @@
+"""Old names of a package: each still works, and warns with the name that it has now."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+
+
+def warn_of_renames(package: str, names: Mapping[str, str]) -> Callable[[str], object]:
+    """A `__getattr__` for this package, by which these old names give what has the new ones.
+
+    Each use raises a `DeprecationWarning` where the name was asked for. Any other name raises `AttributeError`.
+    """
+
+    def get(name: str) -> object:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        message = f"{package}.{name} is called {names[name]} now"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[package], names[name])
+
+    return get
