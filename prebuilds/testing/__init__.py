@@ -53,8 +53,8 @@ from prebuilds.testing.faults import (
     UnreliablePubSub,
     check_reconciler,
     replay_reconciler,
+    scenarios,
 )
-from prebuilds.testing.faults.worlds import scenarios
 
 __all__ = [
     "AnswerLostError",
