@@ -1,88 +1,106 @@
-"""Run the shipped kit and the laws against every mutant, and print what caught which: `python -m mutants [WORDS]`.
+"""Run tests, the kit and the laws against every mutant, and print what caught which: `python -m mutants [WORDS]`.
 
-Each mutant lives in a copy of the package of its own. What is likeliest to catch it comes first, and ends it.
+Each mutant lives in a copy of the package of its own. What is likeliest to catch it comes first, and ends it. In the
+end each suite that caught something is run over the package as it is: one that fails there too has caught nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from mutants.records import MUTANTS, Mutant
+from mutants.suites import Suite, list_suites
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 150  # seconds; a mutant may well hang
+TIMEOUT = 300  # seconds; a mutant may well hang
 WORKERS = 2
 SURVIVED = "SURVIVED"
-_LAWS = ("decision", "test_laws.py", "test_vectors.py")
-_RUNTIME_LAWS = ("runtime",)
 
 
-def list_commands(mutant: Mutant) -> Iterator[tuple[str, Sequence[str]]]:
-    """The suites for a mutant, with what each is called."""
-    store = "sqlite" if "/sqlite/" in mutant.file else "memory"
-    kit = ("kit", [sys.executable, "tests/mutants/kit.py", store])
-    laws, runtime = (("laws", _make_pytest(paths)) for paths in (_LAWS, _RUNTIME_LAWS))
-    yield from {"decision": (laws, kit, runtime), "runtime": (kit, runtime), "adapters": (kit, runtime)}[mutant.area]
+class Catch(NamedTuple):
+    """The suite that failed, and what it found, in a line."""
+
+    suite: Suite
+    found: str
 
 
-def _make_pytest(paths: Sequence[str]) -> Sequence[str]:
-    options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider"]
-    return [sys.executable, "-m", "pytest", *options, *(f"tests/{path}" for path in paths)]
+def try_mutant(mutant: Mutant) -> Catch | None:
+    """What caught it; None if it survived."""
+    with make_copy() as root:
+        mutant.apply(root / "prebuilds")
+        for suite in list_suites(mutant):
+            found = run(root, suite)
+            if found:
+                return Catch(suite, found)
+    return None
 
 
-def try_mutant(mutant: Mutant) -> str:
-    """What caught it."""
+def list_unsound(suites: Collection[Suite]) -> Iterator[str]:
+    """A line for each suite that fails over the package as it is."""
+    with make_copy() as root:
+        for suite in suites:
+            found = run(root, suite)
+            if found:
+                yield f"{suite.name} fails without a mutant: {found}: {' '.join(suite.command)}"
+
+
+@contextmanager
+def make_copy() -> Iterator[Path]:
+    """A checkout that can be changed: the tests read the package, the documentation and each other."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in ("prebuilds", "tests"):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", root)
-        mutant.apply(root / "prebuilds")
-        for name, command in list_commands(mutant):
-            found = _run(root, command)
-            if found:
-                return f"{name}: {found}"
-    return SURVIVED
+        for name in ("prebuilds", "tests", "docs"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
+        for name in ("pyproject.toml", "README.md", "noxfile.py"):
+            shutil.copy(ROOT / name, root)
+        yield root
 
 
-def _run(root: Path, command: Sequence[str]) -> str:
+def run(root: Path, suite: Suite) -> str:
     """What a suite found, in a line; nothing if it passed."""
-    environment = {"PYTHONPATH": str(root), "HYPOTHESIS_PROFILE": "mutants", "PATH": ""}
+    environment = {"PYTHONPATH": str(root), "HYPOTHESIS_PROFILE": "mutants", "PATH": os.environ.get("PATH", "")}
     try:
         done = subprocess.run(
-            command, cwd=root, env=environment, capture_output=True, check=False, text=True, timeout=TIMEOUT
+            suite.command, cwd=root, env=environment, capture_output=True, check=False, text=True, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:
         return f"not done within {TIMEOUT} s"
-    return "" if done.returncode == 0 else _summarize(done.stdout, done.stderr)
+    return "" if done.returncode == 0 else _summarize(done)
 
 
-def _summarize(out: str, err: str) -> str:
-    failed = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", out, re.MULTILINE)
-    lines = [line for line in (*out.splitlines(), *err.splitlines()) if line.strip()]
-    return failed[1] if failed else lines[-1] if lines else "failed without a word"
+def _summarize(done: subprocess.CompletedProcess[str]) -> str:
+    failed = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", done.stdout, re.MULTILINE)
+    lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
+    if failed:
+        return failed[1]
+    return lines[-1] if lines and done.returncode == 1 else f"ended with status {done.returncode}"
 
 
 def main(words: Sequence[str]) -> int:
-    """How many survived, as the exit status 1 if any did."""
+    """How many survived, as the exit status 1 if any did or a suite fails without a mutant."""
     chosen = [mutant for mutant in MUTANTS if all(word in mutant.name for word in words)]
-    began, survivors = time.monotonic(), 0
+    began, catches = time.monotonic(), []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for mutant, caught in zip(chosen, pool.map(try_mutant, chosen), strict=True):
-            survivors += caught == SURVIVED
+        for mutant, catch in zip(chosen, pool.map(try_mutant, chosen), strict=True):
+            catches += [catch] if catch else []
+            caught = f"{catch.suite.name}: {catch.found}" if catch else SURVIVED
             print(f"{mutant.area:8}  {mutant.name:58}  {caught}", flush=True)  # noqa: T201
-    caught_count = len(chosen) - survivors
-    print(f"{caught_count} of {len(chosen)} mutants caught, in {time.monotonic() - began:.0f} s")  # noqa: T201
-    return min(survivors, 1)
+    unsound = list(list_unsound({catch.suite for catch in catches}))
+    summary = f"{len(catches)} of {len(chosen)} mutants caught, in {time.monotonic() - began:.0f} s"
+    print(*unsound, summary, sep="\n")  # noqa: T201
+    return int(len(catches) < len(chosen) or bool(unsound))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""Bugs of the loop around the passes: waking, stopping, publishing, logs and metrics."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+LOOP = (
+    Mutant(
+        "nothing happens until the first tick",
+        "runtime/loop/reconciler.py",
+        "            with self._listening():\n",
+        "            self._take_events()\n"
+        "            self._due = self._options.clock.monotonic() + self._options.interval.total_seconds()\n"
+        "            self._sleep()\n            with self._listening():\n",
+    ),
+    Mutant(
+        "stop before run is ignored",
+        "runtime/loop/reconciler.py",
+        "            with self._listening():\n",
+        "            self._passes.is_stopping = False\n            with self._listening():\n",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "messages do not wake the loop",
+        "runtime/loop/reconciler.py",
+        "            self._events.add(message.body)\n        self._wake.set()\n",
+        "            self._events.add(message.body)\n",
+    ),
+    Mutant(
+        "the outbox is not relayed",
+        "runtime/loop/reconciler.py",
+        '            self._attempt("messages were not sent", self._relay.flush)\n',
+        "            pass\n",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "a forked child keeps its parent's lease",
+        "runtime/loop/reconciler.py",
+        "        self._passes.begin_anew()\n        self._reset()\n",
+        "        self._reset()\n",
+        tests=("runtime/test_leaders.py",),
+    ),
+    Mutant(
+        "stop comes after all events",
+        "runtime/loop/reconciler.py",
+        "            if not self._passes.is_stopping:\n                self._look_at(preset_id)\n",
+        "            self._look_at(preset_id)\n",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "a handler's wake-up takes a lock",
+        "runtime/loop/reconciler.py",
+        "self._wake = Wakeup()",
+        "self._wake = threading.Event()",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "a stop before the wake-up is cleared is slept over",
+        "runtime/loop/reconciler.py",
+        "        if self._passes.is_stopping:  # requested before `_work` cleared the wake-up\n            return\n",
+        "",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "a hook that raises ends the pass",
+        "runtime/loop/reconciler.py",
+        'self._attempt("the hook on_result failed", partial(self._on_result, result))',
+        "self._on_result(result)",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "a pass that failed waits for the interval",
+        "runtime/loop/reconciler.py",
+        "            self._wake_in(_RETRY)\n\n    def _follow_up",
+        "            pass\n\n    def _follow_up",
+        tests=("runtime/test_reconciler.py",),
+    ),
+    Mutant(
+        "messages are removed before they are sent",
+        "runtime/publishing/relays.py",
+        "            self._pubsub.publish(entry.message)\n            sent.append(entry.id)\n",
+        "            sent.append(entry.id)\n            self._pubsub.publish(entry.message)\n",
+    ),
+    Mutant(
+        "publishing within a transaction is let through",
+        "runtime/publishing/guard.py",
+        "        raise PublishInTransactionError(transactions[-1].place)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "messages of a rolled back part are sent",
+        "runtime/publishing/guard.py",
+        "            del self._messages[mark:]\n",
+        "",
+    ),
+    Mutant(
+        "messages are released before the commit",
+        "runtime/publishing/guard.py",
+        "        held = HeldMessages()\n        yield held\n    messages = held.list_messages()\n",
+        "        held = HeldMessages()\n        try:\n            yield held\n"
+        "        finally:\n            messages = held.list_messages()\n            release(messages)\n",
+    ),
+    Mutant(
+        "a forked child waits for its parent's relay",
+        "runtime/publishing/relays.py",
+        "        follow_forks(self, OutboxRelay._reset)\n",
+        "",
+        tests=("runtime/test_leaders.py",),
+    ),
+    Mutant(
+        "a full disk fills the log with tracebacks",
+        "runtime/logs.py",
+        "    unexplained = None if isinstance(error, PrebuildsError) else error\n",
+        "    unexplained = error\n",
+        tests=("adapters/test_full_disk.py",),
+    ),
+    Mutant(
+        "metrics are queried on scrape",
+        "runtime/metrics/collector.py",
+        "        return make_families(self._prefix, self._reading, self._durations)\n",
+        "        return make_families(self._prefix, self._read(), self._durations)\n",
+    ),
+    Mutant(
+        "series of equal labels are told twice over",
+        "runtime/metrics/readings.py",
+        "sums.get(labels, Gauges()).add(_measure(snapshot))",
+        "_measure(snapshot)",
+    ),
+    Mutant(
+        "only one preset of a series counts as having unusable schedules",
+        "runtime/metrics/readings.py",
+        "schedule_errors=self.schedule_errors + other.schedule_errors",
+        "schedule_errors=max(self.schedule_errors, other.schedule_errors)",
+        tests=("runtime/test_metrics.py",),
+    ),
+    Mutant(
+        "presets without a name are one series",
+        "runtime/metrics/readings.py",
+        "preset_name=preset.name or preset.id,",
+        "preset_name=preset.name,",
+        tests=("runtime/test_metrics.py",),
+    ),
+)

@@ -1,0 +1,215 @@
+"""Bugs of a pass: what it reads, what it does in which order, and what becomes of errors."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+PASSES = (
+    Mutant(
+        "all connections are taken by workers",
+        "runtime/loop/passes.py",
+        "max(store.max_connections // 2, 1)",
+        "store.max_connections",
+    ),
+    Mutant(
+        "a pass reads without one snapshot",
+        "runtime/loop/passes.py",
+        "self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True)",
+        "self._store.transaction(read_only=True)",
+    ),
+    Mutant(
+        "all reconcilers have one name to the lease",
+        "runtime/loop/passes.py",
+        "options.holder or make_holder()",
+        'options.holder or "prebuilds"',
+    ),
+    Mutant(
+        "a forked child has its parent's name to the lease",
+        "runtime/loop/passes.py",
+        "        self._holder = make_holder()\n        self._reset()\n",
+        "        self._reset()\n",
+        tests=("runtime/test_leaders.py",),
+    ),
+    Mutant(
+        "a paused plan is not withheld, nor its leftovers",
+        "runtime/loop/fleet.py",
+        "        is_paused=reads.is_paused(),\n",
+        "        is_paused=False,\n",
+    ),
+    Mutant(
+        "failed deletes are tried again at once, for ever",
+        "runtime/loop/fleet.py",
+        "return ended + min(workspace.failed_deletes * policy.backoff_interval, policy.backoff_lookback)",
+        "return ended",
+    ),
+    Mutant(
+        "a failure of a wrong clock is waited for",
+        "runtime/loop/fleet.py",
+        "    if ended > now:\n        return now\n",
+        "",
+    ),
+    Mutant(
+        "pending jobs are never canceled",
+        "runtime/loop/fleet.py",
+        "            pending=_count_pending(prebuilds),\n",
+        "",
+    ),
+    Mutant(
+        "what the host stopped is in no list",
+        "runtime/loop/fleet.py",
+        "return workspace.last_build.status.is_final and not workspace.has_started",
+        "return workspace.last_build.status in (BuildStatus.FAILED, BuildStatus.CANCELED)",
+        tests=("runtime/test_field_cases.py",),
+    ),
+    Mutant(
+        "a reset leaves the backoff",
+        "runtime/loop/fleet.py",
+        "backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),",
+        "backoffs=calculate_backoffs(builds, presets, now=now, policy=policy),",
+        tests=("runtime/test_fleet.py",),
+    ),
+    Mutant(
+        "a paused loop carries out its effects",
+        "runtime/loop/effects.py",
+        "    if fleet.is_paused:\n        return ()\n",
+        "",
+    ),
+    Mutant(
+        "failed deletes are never tried again",
+        "runtime/loop/effects.py",
+        "        *_delete_leftovers(fleet, decision, now, new_id),\n",
+        "",
+    ),
+    Mutant(
+        "what was not submitted is forgotten",
+        "runtime/loop/effects.py",
+        "        *_submit_builds(fleet, decision),\n",
+        "",
+    ),
+    Mutant(
+        "what is to be canceled is submitted",
+        "runtime/loop/effects.py",
+        "        if not (is_canceling and is_pending_start(workspace)):\n",
+        "        if not is_canceling or is_pending_start(workspace):\n",
+    ),
+    Mutant(
+        "memberships are not made before the first create",
+        "runtime/loop/effects.py",
+        "        yield AddMembership(preset_id=preset.id, organization_id=organization_id)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "the hard limit's mark stays",
+        "runtime/loop/effects.py",
+        "    elif not limited and status is PrebuildStatus.HARD_LIMITED:\n",
+        "    elif False:\n",
+    ),
+    Mutant(
+        "the hard limit's mark is set in every pass",
+        "runtime/loop/effects.py",
+        "    if limited and status is PrebuildStatus.HEALTHY:\n",
+        "    if limited and status in (PrebuildStatus.HEALTHY, PrebuildStatus.HARD_LIMITED):\n",
+        tests=("runtime/test_passes.py",),
+    ),
+    Mutant(
+        "a start is submitted again as the preset is by then",
+        "runtime/loop/effects.py",
+        "template_version_id=build.template_version_id if is_start else None,",
+        "template_version_id=preset.template_version.id if is_start else None,",
+        tests=("runtime/test_field_cases.py",),
+    ),
+    Mutant(
+        "a preset asks for room at every message",
+        "runtime/loop/room.py",
+        "return not is_over and wait.since <= now < self._find_end(wait)",
+        "return False",
+        tests=("runtime/test_field_cases.py",),
+    ),
+    Mutant(
+        "an error while creating leaves no failed build",
+        "runtime/loop/executor.py",
+        "            self._note_failure(effect)\n",
+        "",
+    ),
+    Mutant(
+        "writes go without the lease's token",
+        "runtime/loop/executor.py",
+        "return self._store.transaction(lease=self._lease.lease)",
+        "return self._store.transaction()",
+    ),
+    Mutant(
+        "the builder is called inside the transaction",
+        "runtime/loop/executor.py",
+        "tx.get_workspace(request.workspace_id)\n        if workspace:\n            self._submit(",
+        "tx.get_workspace(request.workspace_id)\n            self._builder.submit("
+        "request, workspace.last_build.template_version_id, timeout=self._calls.timeout)\n"
+        "        if workspace:\n            self._submit(",
+    ),
+    Mutant(
+        "a time-out of the builder counts as refused",
+        "runtime/loop/executor.py",
+        "        except (TimeoutError, PutOffError) as error:\n",
+        "        except (CallTimedOutError, PutOffError) as error:\n",
+        tests=("runtime/test_passes.py",),
+    ),
+    Mutant(
+        "what the builder refuses stays pending",
+        "runtime/loop/executor.py",
+        "                finish_build(tx, request.build_id, status, now=self._clock.now())\n",
+        "                pass\n",
+        tests=("runtime/test_passes.py",),
+    ),
+    Mutant(
+        "what was submitted is not noted",
+        "runtime/loop/executor.py",
+        "            tx.mark_submitted(request.build_id)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "one failed effect ends the pass",
+        "runtime/loop/executor.py",
+        '            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"\n',
+        "            raise\n",
+    ),
+    Mutant(
+        "a deposed reconciler goes on trying",
+        "runtime/loop/executor.py",
+        "                self._lease.is_lost = True\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "no room is a failure",
+        "runtime/loop/executor.py",
+        "return isinstance(error, NoRoomError) and request.transition is Transition.START",
+        "return False",
+        tests=("runtime/test_field_cases.py",),
+    ),
+    Mutant(
+        "a pass waits for each submit that hangs",
+        "runtime/loop/executor.py",
+        "                self._hanging.add(preset_id)\n",
+        "                pass\n",
+        tests=("runtime/test_hanging.py",),
+    ),
+    Mutant(
+        "rows are added though no call can be made",
+        "runtime/loop/executor.py",
+        "        self._calls.require_place(preset_id)\n",
+        "",
+        tests=("runtime/test_hanging.py",),
+    ),
+    Mutant(
+        "log records have the whole effect",
+        "runtime/loop/executor.py",
+        '"effect": kind}',
+        '"effect": effect}',
+        tests=("runtime/test_passes.py",),
+    ),
+    Mutant(
+        "the lease is renewed before an effect alone",
+        "runtime/loop/executor.py",
+        "        self._lease.renew_if_due()\n        try:\n            self._calls",
+        "        try:\n            self._calls",
+        tests=("runtime/test_leaders.py",),
+    ),
+)

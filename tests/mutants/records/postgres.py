@@ -1,0 +1,43 @@
+"""Bugs of the store on PostgreSQL, and of what all stores listen with."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+POSTGRES = (
+    Mutant(
+        "a pool's lock that was held while forking stops the child",
+        "adapters/postgres/connections/pool.py",
+        "            _abandoned.append(self._pool)\n        self._reset()\n",
+        "            _abandoned.append(self._pool)\n        self._pool = None\n",
+        tests=("adapters/test_forks.py",),
+    ),
+    Mutant(
+        "a child gives its parent's connection back",
+        "adapters/postgres/connections/pool.py",
+        "        if pool is not self._pool:\n            return",
+        "        if pool is None:\n            return",
+        tests=("adapters/test_forks.py",),
+    ),
+    Mutant(
+        "postgres: what was given up becomes ready again",
+        "adapters/postgres/tables/builds.py",
+        "    WHERE id = %(id)s AND NOT deleted AND NOT retired AND NOT ready\n",
+        "    WHERE id = %(id)s AND NOT deleted AND NOT ready\n",
+        tests=("testing/test_contracts.py",),
+    ),
+    Mutant(
+        "a pubsub is deaf after a fork",
+        "adapters/listening.py",
+        "            if self._subscriptions and not self._is_running():\n",
+        "            if False:\n",
+        tests=("adapters/test_forks.py",),
+    ),
+    Mutant(
+        "a pubsub's lock is held for ever in a child",
+        "adapters/listening.py",
+        "        self._lock = threading.Lock()\n        if not self._is_closed:\n",
+        "        if not self._is_closed:\n",
+        tests=("adapters/test_forks.py",),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Bugs of the store in a file of SQLite."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+SQLITE = (
+    Mutant(
+        "sqlite: a delete does not compare the owner",
+        "adapters/sqlite/tables/workspaces.py",
+        "if workspace is None or workspace.deleted or not workspace.is_prebuild:",
+        "if workspace is None or workspace.deleted:",
+    ),
+    Mutant(
+        "sqlite: a create is not pinned",
+        "adapters/sqlite/tables/workspaces.py",
+        "if preset is None or not preset.is_active or preset.template_version.id != request.template_version_id:",
+        "if preset is None:",
+    ),
+    Mutant(
+        "sqlite: claims are in no order",
+        "adapters/sqlite/tables/claims.py",
+        "ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
+        "ORDER BY workspaces.id LIMIT 1",
+    ),
+    Mutant(
+        "sqlite: the lease is without a token",
+        "adapters/sqlite/tables/settings.py",
+        'WHERE name = ? AND token = ?", lease.name, lease.token):',
+        'WHERE name = ?", lease.name):',
+    ),
+    Mutant(
+        "sqlite: a transaction that fails is committed",
+        "adapters/sqlite/store.py",
+        "                connection.roll_back()\n                raise\n",
+        "                connection.commit()\n                raise\n",
+    ),
+    Mutant(
+        "sqlite: the builds of all presets are in one history",
+        "adapters/sqlite/tables/fleet.py",
+        "        WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version\n",
+        "        WHERE latest.preset_id >= '' AND latest.template_version_id = counted.version\n",
+    ),
+    Mutant(
+        "a full disk is an error of sqlite3",
+        "adapters/sqlite/connections/connection.py",
+        "            if str(error) in (_FULL, _BROKEN, _READ_ONLY):\n",
+        "            if str(error) in (_BROKEN, _READ_ONLY):\n",
+        tests=("adapters/test_full_disk.py",),
+    ),
+    Mutant(
+        "a commit that the disk cut short is said to have written nothing",
+        "adapters/sqlite/connections/connection.py",
+        "            if str(error.__cause__) == _BROKEN:\n",
+        "            if False:\n",
+        tests=("adapters/test_full_disk.py",),
+    ),
+    Mutant(
+        "sqlite: builds of another version use up what is asked for",
+        "adapters/sqlite/tables/fleet.py",
+        "        WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version\n",
+        "        WHERE latest.preset_id = counted.id\n",
+    ),
+    Mutant(
+        "sqlite: each build of a pass is an attempt",
+        "adapters/sqlite/tables/fleet.py",
+        "        SELECT DISTINCT latest.created_at FROM builds AS latest\n",
+        "        SELECT latest.created_at FROM builds AS latest\n",
+    ),
+    Mutant(
+        "sqlite: what was made with other parameters is claimed",
+        "adapters/sqlite/tables/claims.py",
+        "    AND (workspaces.parameters IS NULL OR workspaces.parameters = ?)\n",
+        "    AND (workspaces.parameters IS NULL OR ? IS NOT NULL)\n",
+    ),
+    Mutant(
+        "sqlite: what another version made is claimed",
+        "adapters/sqlite/tables/claims.py",
+        "    AND (builds.template_version_id IN ('', ?) OR ? = '')\n",
+        "    AND (builds.template_version_id IN ('', ?) OR ? IS NOT NULL)\n",
+    ),
+    Mutant(
+        "sqlite: a prebuild forgets what it was asked for with",
+        "adapters/sqlite/tables/workspaces.py",
+        "            write_parameters(workspace.parameters or ()),\n",
+        "            None,\n",
+    ),
+    Mutant(
+        "sqlite: what is released keeps its user's name",
+        "adapters/sqlite/tables/workspaces.py",
+        "        statements.run(_UPDATE_WORKSPACE, changed.name, changed.owner_id, *state, changed.id)\n",
+        "        name = statements.fetch('SELECT name FROM workspaces WHERE id = ?', changed.id)[0][0]\n"
+        "        statements.run(_UPDATE_WORKSPACE, name, changed.owner_id, *state, changed.id)\n",
+    ),
+    Mutant(
+        "find_lease tells of a lease that was released",
+        "adapters/sqlite/tables/settings.py",
+        "FROM leases WHERE name = ? AND holder IS NOT NULL",
+        "FROM leases WHERE name = ?",
+    ),
+    Mutant(
+        "a store that is not to be made is made",
+        "adapters/sqlite/tables/migrations.py",
+        "if version == 0 and not create:",
+        "if False:",
+        tests=("adapters/test_sqlite_reading.py",),
+    ),
+    Mutant(
+        "a frozen connection is kept for the next transaction",
+        "adapters/sqlite/connections/pool.py",
+        "or connection.in_transaction or connection.is_frozen",
+        "or connection.in_transaction",
+        tests=("adapters/test_sqlite_reading.py",),
+    ),
+)

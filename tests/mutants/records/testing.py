@@ -1,0 +1,29 @@
+"""Bugs of the kit that users get, and of the rule for linters."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+TESTING = (
+    Mutant(
+        "the kit's actors have more connections than their store",
+        "testing/faults/worlds/scheduling.py",
+        "        return self._free is None or self._free > 0\n",
+        "        return True\n",
+        tests=("testing/faults/test_checking.py",),
+    ),
+    Mutant(
+        "a failure is made smaller for as long as that takes",
+        "testing/faults/search/searching.py",
+        "        if self._get_time() >= self._until:\n",
+        "        if False:\n",
+        tests=("testing/faults/test_checking.py",),
+    ),
+    Mutant(
+        "a relay that flushes inside a transaction is not found",
+        "lint/checking.py",
+        '_RELAYING = frozenset({"flush", "send"})',
+        "_RELAYING: frozenset[str] = frozenset()",
+        tests=("test_lint.py",),
+    ),
+)

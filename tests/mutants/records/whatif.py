@@ -1,0 +1,92 @@
+"""Bugs of forecasts, simulations and their charts."""
+
+from __future__ import annotations
+
+from mutants.records.mutant import Mutant
+
+WHATIF = (
+    Mutant(
+        "a trace of one claim has no day",
+        "whatif/recommendation/folds.py",
+        "max(demand.end, demand.begin + 1)",
+        "demand.end",
+        tests=("whatif/test_numbers.py",),
+    ),
+    Mutant(
+        "a tick may be any number",
+        "whatif/traces/trace.py",
+        "return is_ordered and (not ticks or FIRST_TICK <= ticks[0] <= ticks[-1] <= LAST_TICK)",
+        "return is_ordered",
+        tests=("whatif/test_numbers.py",),
+    ),
+    Mutant(
+        "a quantile is off by one by a float",
+        "whatif/traces/numbers.py",
+        "while (rank - 1) / count >= share:",
+        "while rank < 0:",
+        tests=("whatif/test_numbers.py",),
+    ),
+    Mutant(
+        "predict looks for each size from the first",
+        "whatif/sizing/closed_forms.py",
+        "while at < size and (step := next(steps, None)):",
+        "while at < size and tuple(sizes).index(size) >= 0 and (step := next(steps, None)):",
+        tests=("whatif/test_numbers.py",),
+    ),
+    Mutant(
+        "the hour that comes twice is taken for the first of both",
+        "whatif/traces/reading.py",
+        "if first == second:",
+        "if first <= second:",
+        tests=("whatif/test_traces.py",),
+    ),
+    Mutant(
+        "an offset without minutes is not read",
+        "whatif/traces/reading.py",
+        'return f"{text}:00"',
+        "return text",
+        tests=("whatif/test_traces.py",),
+    ),
+    Mutant(
+        "a notebook loads what draws a chart from a server",
+        "whatif/views/rows.py",
+        'if renderers.active != "default":',
+        "if renderers.active:",
+        tests=("whatif/test_sizing_views.py",),
+    ),
+    Mutant(
+        "the simulation has an invalidation that is yet to come expire everything now",
+        "whatif/simulation/preset.py",
+        "self.invalidated_at = -NEVER if known is None or to_ticks(known) > since else to_ticks(known)",
+        "self.invalidated_at = -NEVER if known is None else to_ticks(known)",
+        tests=("whatif/test_same_as_the_loop.py",),
+    ),
+    Mutant(
+        "the simulation sleeps through an invalidation",
+        "whatif/simulation/preset.py",
+        "return to_ticks(at) if at and running and snapshot.now < at and running[0].created_at < at else NEVER",
+        "return NEVER",
+        tests=("whatif/test_same_as_the_loop.py",),
+    ),
+    Mutant(
+        "each build of a simulated round is an attempt",
+        "whatif/simulation/build_history.py",
+        "return is_failing and bool(calculate_hard_limited(latest, now=now, policy=self._policy))",
+        "return is_failing and len(self._failed) >= self._policy.failure_hard_limit > 0",
+        tests=("whatif/test_simulation.py",),
+    ),
+    Mutant(
+        "a simulated user gets an outdated prebuild",
+        "whatif/simulation/preset.py",
+        "while self.outdated and place < len(self.numbers) and self.running[place] in self.outdated:",
+        "while False:",
+        tests=("whatif/test_simulation.py",),
+    ),
+    Mutant(
+        "a page loads its scripts from a server",
+        "commands/console/charts.py",
+        'chart.save(file, inline=file.endswith(".html"))',
+        "chart.save(file)",
+        tests=("whatif/test_sizing_views.py",),
+    ),
+)
