@@ -9,6 +9,8 @@ import pytest
 # The old names of each package, with the new ones.
 RENAMED = {
     "prebuilds.runtime": {"Outcome": "EffectOutcome"},
+    "prebuilds.testing": {"Scenario": "FaultScenario"},
+    "prebuilds.testing.faults": {"Scenario": "FaultScenario"},
     "prebuilds.whatif": {"Outcome": "ScenarioOutcome"},
 }
 

@@ -15,6 +15,7 @@ except ImportError as error:
 else:
     del _hypothesis
 
+from prebuilds.renames import warn_of_renames
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.contracts import (
     Check,
@@ -37,6 +38,7 @@ from prebuilds.testing.faults import (
     Fault,
     FaultMode,
     FaultReport,
+    FaultScenario,
     FaultyBuilder,
     FaultyPubSub,
     FaultyStore,
@@ -45,7 +47,6 @@ from prebuilds.testing.faults import (
     Injector,
     Invariant,
     JumpingClock,
-    Scenario,
     Scheduler,
     Script,
     ScriptedBuilder,
@@ -67,6 +68,7 @@ __all__ = [
     "Fault",
     "FaultMode",
     "FaultReport",
+    "FaultScenario",
     "FaultyBuilder",
     "FaultyPubSub",
     "FaultyStore",
@@ -77,7 +79,6 @@ __all__ = [
     "JumpingClock",
     "ManualClock",
     "PubSubCheck",
-    "Scenario",
     "Scheduler",
     "Script",
     "ScriptedBuilder",
@@ -94,3 +95,5 @@ __all__ = [
     "replay_reconciler",
     "scenarios",
 ]
+
+__getattr__ = warn_of_renames(__name__, {"Scenario": "FaultScenario"})

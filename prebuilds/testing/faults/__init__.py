@@ -1,5 +1,6 @@
 """Faults at every boundary between a reconciler and the world, and a check that nothing comes of them."""
 
+from prebuilds.renames import warn_of_renames
 from prebuilds.testing.faults.checking import check_reconciler, replay_reconciler
 from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
@@ -18,7 +19,7 @@ from prebuilds.testing.faults.search.exploring import Explored
 from prebuilds.testing.faults.search.reports import FaultReport
 from prebuilds.testing.faults.search.searching import scenarios
 from prebuilds.testing.faults.worlds.invariants import Invariant
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.scheduling import Scheduler
 from prebuilds.testing.faults.worlds.situations import Feature
 
@@ -31,6 +32,7 @@ __all__ = [
     "Fault",
     "FaultMode",
     "FaultReport",
+    "FaultScenario",
     "FaultyBuilder",
     "FaultyPubSub",
     "FaultyStore",
@@ -39,7 +41,6 @@ __all__ = [
     "Injector",
     "Invariant",
     "JumpingClock",
-    "Scenario",
     "Scheduler",
     "Script",
     "ScriptedBuilder",
@@ -49,3 +50,5 @@ __all__ = [
     "replay_reconciler",
     "scenarios",
 ]
+
+__getattr__ = warn_of_renames(__name__, {"Scenario": "FaultScenario"})

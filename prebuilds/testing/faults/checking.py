@@ -14,7 +14,7 @@ from prebuilds.testing.faults.search.lasting import LAWS, list_laws, run_law
 from prebuilds.testing.faults.search.reports import FaultReport, Tally
 from prebuilds.testing.faults.search.running import MakeStore, run_scenario
 from prebuilds.testing.faults.search.searching import search
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import Feature
 
 _MINUTE = timedelta(minutes=1)
@@ -62,4 +62,4 @@ def replay_reconciler(make_store: MakeStore, text: str) -> None:
     if text in LAWS:
         run_law(make_store, LAWS[text])
     else:
-        run_scenario(make_store, Scenario.parse(text))
+        run_scenario(make_store, FaultScenario.parse(text))

@@ -18,6 +18,7 @@ from prebuilds.testing import (
     Delivery,
     Fault,
     FaultMode,
+    FaultScenario,
     FaultyBuilder,
     FaultyPubSub,
     FaultyStore,
@@ -25,7 +26,6 @@ from prebuilds.testing import (
     Injector,
     JumpingClock,
     ManualClock,
-    Scenario,
     Scheduler,
     Script,
     ScriptedBuilder,
@@ -323,18 +323,18 @@ def test_an_actor_that_fails_stops_no_other_and_is_told() -> None:
 
 
 @given(scenarios())
-def test_a_scenario_is_its_text(scenario: Scenario) -> None:
+def test_a_scenario_is_its_text(scenario: FaultScenario) -> None:
     """Read back, it is the same."""
-    assert Scenario.parse(str(scenario)) == scenario
+    assert FaultScenario.parse(str(scenario)) == scenario
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "Scenario.situations: .* must be one or more of steady, grow"),
+        ("", "FaultScenario.situations: .* must be one or more of steady, grow"),
         ("grow,grow", "none twice"),
-        ("grow rounds=4", "Scenario.rounds: 4 is not allowed; it must be a whole number from 1 to 3"),
-        ("grow rounds=many", "Scenario.rounds: 'many' is not allowed"),
+        ("grow rounds=4", "FaultScenario.rounds: 4 is not allowed; it must be a whole number from 1 to 3"),
+        ("grow rounds=many", "FaultScenario.rounds: 'many' is not allowed"),
         ("grow speed=1", "NAME=VALUE, the name one of reconcilers"),
         ("grow events=sleep", "any of pause, resume"),
         ("grow faults=r0:after", "PROCESS@POINT:MODE, the mode one of before, after"),
@@ -343,4 +343,4 @@ def test_a_scenario_is_its_text(scenario: Scenario) -> None:
 def test_a_text_that_is_no_scenario_is_refused(text: str, message: str) -> None:
     """With what is allowed."""
     with pytest.raises(InvalidValueError, match=message):
-        Scenario.parse(text)
+        FaultScenario.parse(text)

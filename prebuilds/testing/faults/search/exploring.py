@@ -12,7 +12,7 @@ import attrs
 
 from prebuilds.testing.faults.doubles.modes import Fault, FaultMode
 from prebuilds.testing.faults.search.running import MakeStore, Run, run_scenario
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
 
 OnRun = Callable[[Run], None]
@@ -21,9 +21,9 @@ MOST_SKEW = 900
 """How many seconds the host's clock is off at most."""
 _ENDING = ("make_unready", "lose", "release", "retire", "forget")
 _ACTED = (
-    Scenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
-    Scenario(situations=["limited"], rounds=2, seed=1, events=["reset"]),
-    Scenario(situations=["unsubmitted"], seed=1, events=["change"]),
+    FaultScenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
+    FaultScenario(situations=["limited"], rounds=2, seed=1, events=["reset"]),
+    FaultScenario(situations=["unsubmitted"], seed=1, events=["change"]),
 )
 
 
@@ -48,7 +48,7 @@ class Explored:
         )
 
 
-def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
+def list_worlds(without: Collection[Feature]) -> Sequence[FaultScenario]:
     """The small worlds for a host, from small to large.
 
     Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, some in which
@@ -56,32 +56,34 @@ def list_worlds(without: Collection[Feature]) -> Sequence[Scenario]:
     and all situations at once.
     """
     names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
-    paused = [] if Feature.PAUSE in without else [Scenario(situations=names, is_paused=True)]
-    jumps = [Scenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
-    starving = [Scenario(situations=[*HOPELESS, "grow"])]
+    paused = [] if Feature.PAUSE in without else [FaultScenario(situations=names, is_paused=True)]
+    jumps = [FaultScenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
+    starving = [FaultScenario(situations=[*HOPELESS, "grow"])]
     acted = [world for world in _ACTED if world.situations[0] in names]
     return [
-        *(Scenario(situations=[name]) for name in names),
+        *(FaultScenario(situations=[name]) for name in names),
         *jumps,
         *acted,
         *paused,
         *starving,
-        Scenario(situations=names),
+        FaultScenario(situations=names),
     ]
 
 
-def list_acts_alone(without: Collection[Feature]) -> Sequence[Scenario]:
+def list_acts_alone(without: Collection[Feature]) -> Sequence[FaultScenario]:
     """Each act alone, among claims, by a host's clock that is right, and by one that is far ahead or behind."""
     situation, claimants = ("steady", 0) if Feature.CLAIMS in without else ("claimed", 2)
     return [
-        Scenario(situations=[situation], claimants=claimants, rounds=2, seed=seed, events=[act], host_skew=skew)
+        FaultScenario(situations=[situation], claimants=claimants, rounds=2, seed=seed, events=[act], host_skew=skew)
         for act in list_acts(without)
         for skew in (0, MOST_SKEW, -MOST_SKEW)
         for seed in (1, 2)
     ]
 
 
-def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *, most_runs: int | None) -> Explored:
+def explore(
+    make_store: MakeStore, worlds: Sequence[FaultScenario], on_run: OnRun, *, most_runs: int | None
+) -> Explored:
     """Run each world with every fault that its rounds have room for, or `most_runs` of these, evenly chosen.
 
     Raises `BrokenInvariantError` at the first failure.
@@ -97,7 +99,7 @@ def explore(make_store: MakeStore, worlds: Sequence[Scenario], on_run: OnRun, *,
     return Explored(worlds=len(worlds), points=points, total=len(faulty), done=len(chosen))
 
 
-def choose_evenly(scenarios: Sequence[Scenario], most: int | None) -> Sequence[Scenario]:
+def choose_evenly(scenarios: Sequence[FaultScenario], most: int | None) -> Sequence[FaultScenario]:
     """All of these, or so many of them."""
     step = len(scenarios) / most if most and most < len(scenarios) else 1.0
     return [scenarios[int(number * step)] for number in range(int(len(scenarios) / step))]

@@ -16,7 +16,7 @@ from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.search.running import MakeStore, close, explained, quiet
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import Feature, Scene
 from prebuilds.testing.faults.worlds.world import World
 
@@ -48,7 +48,7 @@ def run_law(make_store: MakeStore, law: Law) -> None:
     store = make_store()
     try:
         with explained(f'replay_reconciler(make_store, "{law.name}")'), quiet():
-            scenario = Scenario(situations=[law.preset], host_skew=law.host_skew)
+            scenario = FaultScenario(situations=[law.preset], host_skew=law.host_skew)
             law.check(World(store, scenario, policy=law.policy, script=law.script))
     finally:
         close(store)

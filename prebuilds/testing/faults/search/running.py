@@ -12,7 +12,7 @@ from prebuilds.errors import BrokenInvariantError
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.faults.doubles.modes import Boundary, Fault
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.world import World
 
 MakeStore = Callable[[], Store]
@@ -26,7 +26,7 @@ class Run:
     `rounds` is how many passes it took to put everything in order once faults had stopped.
     """
 
-    scenario: Scenario
+    scenario: FaultScenario
     points: Mapping[str, Sequence[tuple[int, Boundary]]]
     struck: tuple[Fault, ...]
     called: frozenset[str]
@@ -34,7 +34,7 @@ class Run:
     rounds: int
 
 
-def run_scenario(make_store: MakeStore, scenario: Scenario, *, rounds: int = ROUNDS) -> Run:
+def run_scenario(make_store: MakeStore, scenario: FaultScenario, *, rounds: int = ROUNDS) -> Run:
     """One run of a scenario. Raises `BrokenInvariantError`."""
     store = make_store()
     try:

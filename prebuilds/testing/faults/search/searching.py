@@ -17,21 +17,21 @@ from prebuilds.testing.faults.doubles.messages import Delivery
 from prebuilds.testing.faults.doubles.modes import Fault, FaultMode
 from prebuilds.testing.faults.search.exploring import MOST_SKEW, OnRun
 from prebuilds.testing.faults.search.running import MakeStore, run_scenario
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import CURABLE, FAILING, SITUATIONS, Feature, list_acts
 
 _MOST_POINTS = 20  # of one process, so that most faults come about
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> Scenario:
+def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> FaultScenario:
     """Scenarios for a host that leaves these features out. They shrink towards one preset, one pass and no fault."""
     names = [name for name in (*CURABLE, *FAILING) if SITUATIONS[name].needs not in without]
     acts = list_acts(without)
     reconcilers = 1 if Feature.REPLICAS in without else draw(st.integers(1, 3))
     claimants = 0 if Feature.CLAIMS in without else draw(st.integers(0, 3))
     processes = [*(f"r{number}" for number in range(reconcilers)), *(f"c{number}" for number in range(claimants))]
-    return Scenario(
+    return FaultScenario(
         situations=draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)),
         reconcilers=reconcilers,
         claimants=claimants,
@@ -85,7 +85,7 @@ def search(
         print_blob=False,
     )
     @given(scenarios(without=without))
-    def run(scenario: Scenario) -> None:
+    def run(scenario: FaultScenario) -> None:
         shrinking.refuse_if_over()
         try:
             on_run(run_scenario(make_store, scenario))

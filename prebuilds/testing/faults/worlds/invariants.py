@@ -16,7 +16,7 @@ from prebuilds.decision.models import BuildStatus, Parameters, Preset, Transitio
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.ports import Isolation, Store
 from prebuilds.testing.faults.worlds.expecting import Expectation
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import Feature
 
 
@@ -114,7 +114,7 @@ class Rows:
 class Watch:
     """Looks at a store after every commit, and at every submit. What it finds wrong first is in `violation`."""
 
-    def __init__(self, store: Store, scenario: Scenario, get_now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, scenario: FaultScenario, get_now: Callable[[], datetime]) -> None:
         self._store = store
         self._scenario = scenario
         self._get_now = get_now

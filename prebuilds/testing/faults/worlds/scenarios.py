@@ -28,7 +28,7 @@ _SECONDS = check("a whole number of seconds", lambda value: type(value) is int a
 
 
 @attrs.frozen(kw_only=True)
-class Scenario:
+class FaultScenario:
     """A small world, who acts in it, and what goes wrong.
 
     `reconcilers` and `claimants` act at once, each for `rounds` passes or claims, in the turns of `seed`. The clock of
@@ -55,25 +55,29 @@ class Scenario:
 
     def __str__(self) -> str:
         words = [",".join(self.situations)]
-        for field in attrs.fields(Scenario)[1:]:
+        for field in attrs.fields(FaultScenario)[1:]:
             value = getattr(self, field.name)
             if value != field.default:
                 words.append(f"{field.name}={_write(value)}")
         return " ".join(words)
 
     @classmethod
-    def parse(cls, text: str) -> Scenario:
+    def parse(cls, text: str) -> FaultScenario:
         """The scenario of this text. Raises `InvalidValueError`."""
         situations, *words = text.split() or [""]
         values: dict[str, object] = {}
         for word in words:
             name, _, value = word.partition("=")
             if name not in _READERS:
-                raise InvalidValueError("Scenario", "text", word, f"NAME=VALUE, the name one of {', '.join(_READERS)}")
+                raise InvalidValueError(
+                    "FaultScenario", "text", word, f"NAME=VALUE, the name one of {', '.join(_READERS)}"
+                )
             try:
                 values[name] = _READERS[name](value)
             except ValueError as error:
-                raise InvalidValueError("Scenario", name, value, f"as in the text of a scenario ({error})") from error
+                raise InvalidValueError(
+                    "FaultScenario", name, value, f"as in the text of a scenario ({error})"
+                ) from error
         return cls(situations=situations.split(","), **values)  # type: ignore[arg-type]
 
 

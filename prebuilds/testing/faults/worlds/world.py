@@ -26,7 +26,7 @@ from prebuilds.testing.faults.worlds.acts import ACTS, Stage
 from prebuilds.testing.faults.worlds.expecting import Expectation
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated, Watch
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ClaimantProcess, PersonProcess, ReconcilerProcess
-from prebuilds.testing.faults.worlds.scenarios import Scenario
+from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.scheduling import Scheduler
 from prebuilds.testing.faults.worlds.situations import BROKEN, FAILING, SITUATIONS, START, Scene, Situation
 
@@ -42,7 +42,12 @@ class World:
     """One run of a scenario, over a store that is new and empty."""
 
     def __init__(
-        self, store: Store, scenario: Scenario, *, policy: Policy = _DEFAULT_POLICY, script: GetScript | None = None
+        self,
+        store: Store,
+        scenario: FaultScenario,
+        *,
+        policy: Policy = _DEFAULT_POLICY,
+        script: GetScript | None = None,
     ) -> None:
         self.scenario = scenario
         self.policy = policy
