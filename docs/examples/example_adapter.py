@@ -1,7 +1,7 @@
 """A complete store over tables of its own: dicts of rows, one transaction at a time, messages in a queue.
 
 Every row is a frozen model, so that a copy of the dicts is a snapshot. Rows of a database are converted where these are
-read and written. What may become of a workspace is decided by `prebuilds.runtime.workspaces`.
+read and written. The rules for changes of a workspace are in `prebuilds.runtime.workspace_rules`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from prebuilds.decision.models import Transition
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.building import BuildReports
+from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.ports import Clock, Store
 from prebuilds.runtime.publishing.relays import Relay

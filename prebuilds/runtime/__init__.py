@@ -5,7 +5,7 @@
 """
 
 from prebuilds.renames import warn_of_renames
-from prebuilds.runtime.building import PREBUILDS_CHANGED, BuildReports, resolve_template_version
+from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
 from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
@@ -43,7 +43,7 @@ from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store
 from prebuilds.runtime.publishing.guard import HeldMessages, hold_messages, open_transaction, refuse_in_transaction
 from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay
 from prebuilds.runtime.threads import run_in_threads
-from prebuilds.runtime.workspaces import (
+from prebuilds.runtime.workspace_rules import (
     end_build,
     forget_workspace,
     is_claimable,
@@ -51,6 +51,7 @@ from prebuilds.runtime.workspaces import (
     make_ready,
     make_unready,
     release_workspace,
+    resolve_template_version,
     retire_prebuild,
     select_outcomes,
 )

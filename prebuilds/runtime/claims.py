@@ -17,7 +17,7 @@ from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPresetError
-from prebuilds.runtime.building import tell_changed
+from prebuilds.runtime.build_reports import tell_changed
 from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly

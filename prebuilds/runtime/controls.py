@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import UnknownPresetError, UnknownWorkspaceError, WrongOwnerError
-from prebuilds.runtime.building import PREBUILDS_CHANGED, give_up, tell_changed
+from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction

@@ -8,7 +8,7 @@ from datetime import datetime
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, Preset
 from prebuilds.runtime.models import CounterValue, Lease, OutboxEntry, Take, Workspace
-from prebuilds.runtime.workspaces import select_outcomes
+from prebuilds.runtime.workspace_rules import select_outcomes
 
 
 class FleetReads(Role):

@@ -10,13 +10,13 @@ import attrs
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.building import make_build
 from prebuilds.runtime.loop.fleet import is_pending_start
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
-from prebuilds.runtime.workspaces import (
+from prebuilds.runtime.workspace_rules import (
     end_build,
     forget_workspace,
     is_claimable,
+    make_build,
     make_outcome,
     make_ready,
     make_unready,

@@ -16,7 +16,7 @@ from typing import Any
 
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
-from prebuilds.runtime.building import finish_build
+from prebuilds.runtime.build_reports import finish_build
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.calls import LimitedCalls, PutOffError
 from prebuilds.runtime.loop.effects import (

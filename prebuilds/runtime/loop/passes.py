@@ -25,7 +25,7 @@ from prebuilds.runtime.loop.fleet import Fleet, find_next_retry_at, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
-from prebuilds.runtime.loop.room import RoomWaits
+from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from prebuilds.runtime.loop.shards import ShardReads
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder

@@ -18,7 +18,7 @@ from functools import partial
 from math import ceil
 
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
-from prebuilds.runtime.building import PREBUILDS_CHANGED
+from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.options import ReconcilerOptions

@@ -120,7 +120,7 @@ PASSES = (
     ),
     Mutant(
         "a preset asks for room at every message",
-        "runtime/loop/room.py",
+        "runtime/loop/room_waits.py",
         "return not is_over and wait.since <= now < self._find_end(wait)",
         "return False",
         tests=("runtime/test_field_cases.py",),

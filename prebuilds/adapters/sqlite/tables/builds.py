@@ -10,7 +10,7 @@ from prebuilds.adapters.sqlite.tables.workspaces import find_workspace, update_b
 from prebuilds.decision.models import BuildStatus
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
-from prebuilds.runtime.workspaces import end_build, make_ready, make_unready
+from prebuilds.runtime.workspace_rules import end_build, make_ready, make_unready
 
 
 class BuildRows:

@@ -18,9 +18,14 @@ from prebuilds.adapters.sqlite.tables.rows import (
     write_parameters,
 )
 from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.runtime.building import make_build
 from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
-from prebuilds.runtime.workspaces import end_build, forget_workspace, release_workspace, retire_prebuild
+from prebuilds.runtime.workspace_rules import (
+    end_build,
+    forget_workspace,
+    make_build,
+    release_workspace,
+    retire_prebuild,
+)
 
 _INSERT_WORKSPACE = """
     INSERT INTO workspaces (

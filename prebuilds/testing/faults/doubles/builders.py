@@ -14,7 +14,7 @@ from enum import Enum
 
 from prebuilds.decision.models import Transition
 from prebuilds.errors import NoRoomError
-from prebuilds.runtime.building import BuildReports
+from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Clock, Store
 

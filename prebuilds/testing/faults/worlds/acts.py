@@ -16,7 +16,7 @@ import attrs
 
 from prebuilds.decision.models import Parameters, Preset, TemplateVersion
 from prebuilds.errors import WrongOwnerError
-from prebuilds.runtime.building import BuildReports
+from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import Store, Transaction

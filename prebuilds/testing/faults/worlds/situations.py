@@ -13,7 +13,7 @@ from enum import Enum
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVersion, Transition
-from prebuilds.runtime.building import PREBUILDS_CHANGED
+from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.models import BuildRequest, Message, Take
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script

@@ -1,9 +1,11 @@
-"""What may become of a workspace: the guards of every write to one, as pure functions over rows.
+"""The rules for every write to a workspace or its builds, as pure functions over rows.
 
-- Each takes a workspace as it is and returns it as it is then, or None where nothing is to be done.
-- A store reads a row, asks, and writes the answer; or says the same in one statement. The contract checks hold both to
-  it.
-- Clocks differ: no build ends before it began, whatever the clock says that reports it.
+- Each change takes a workspace and returns the changed one, or None if the change is not allowed.
+- A store may read a row, apply the function, and write the result, or do the same in one SQL statement. The contract
+  checks hold either way to the same rules.
+- A start names its template version. A delete names none, so that the version that made a prebuild also removes it,
+  even after another version was promoted.
+- Clocks differ. A build never ends before it began, even if the reporting clock says so.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ import attrs
 from prebuilds.decision.history import is_of_version
 from prebuilds.decision.models import Build, BuildStatus, Preset, Transition
 from prebuilds.decision.presets import is_made_otherwise
-from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace, WorkspaceBuild
+from prebuilds.errors import UnresolvedVersionError
+from prebuilds.runtime.models import PREBUILDS_USER_ID, BuildRequest, Workspace, WorkspaceBuild
 
 
 def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Workspace | None:
-    """The workspace once its last build has this final status; None if that has ended already.
+    """The workspace after its last build ended with this status; None if the build had already ended.
 
-    A delete that SUCCEEDED marks it deleted; one that FAILED adds to its `failed_deletes`.
+    A delete that SUCCEEDED marks the workspace deleted; one that FAILED adds to its `failed_deletes`.
     """
     build = workspace.last_build
     if build.status.is_final:
@@ -37,24 +40,24 @@ def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Wo
 
 
 def make_ready(workspace: Workspace) -> Workspace | None:
-    """The workspace once a user could work in it; None unless it runs and was not ready."""
+    """The workspace, ready for a user; None unless it runs and was not ready."""
     return attrs.evolve(workspace, ready=True) if workspace.is_running and not workspace.ready else None
 
 
 def make_unready(workspace: Workspace) -> Workspace | None:
-    """The prebuild once no user could work in it any more; None unless it is a prebuild that was ready."""
+    """The prebuild, no longer ready; None unless it is a prebuild that was ready."""
     is_known = workspace.is_prebuild and not workspace.deleted and workspace.ready
     return attrs.evolve(workspace, ready=False) if is_known else None
 
 
 def retire_prebuild(workspace: Workspace) -> Workspace | None:
-    """The prebuild once it is given up; None unless it is a prebuild that is neither deleted nor given up."""
+    """The prebuild, given up; None unless it is a prebuild that is neither deleted nor already given up."""
     is_known = workspace.is_prebuild and not workspace.deleted and not workspace.retired
     return attrs.evolve(workspace, retired=True, ready=False) if is_known else None
 
 
 def release_workspace(workspace: Workspace, *, name: str) -> Workspace | None:
-    """The workspace once its user is done with it: the prebuilds user's again, under this name, and given up.
+    """The workspace, taken back from its user: owned by the prebuilds user, under this name, and given up.
 
     None unless a user has it.
     """
@@ -64,15 +67,15 @@ def release_workspace(workspace: Workspace, *, name: str) -> Workspace | None:
 
 
 def forget_workspace(workspace: Workspace) -> Workspace | None:
-    """The workspace once its user is done with it and the host has deleted it; None unless a user has it."""
+    """The workspace, deleted by the host after its user was done with it; None unless a user has it."""
     return None if workspace.is_prebuild or workspace.deleted else attrs.evolve(workspace, deleted=True)
 
 
 def is_claimable(workspace: Workspace, preset: Preset, created_since: datetime | None) -> bool:
     """Whether a user may get the workspace now.
 
-    It is a prebuild of the preset as the preset is now, running and ready, not given up, and created at
-    `created_since` or later if that is given.
+    It must be a prebuild that is running, ready and not given up. It must match its preset's version and parameters,
+    the preset must be active, and if `created_since` is given, it must have been created then or later.
     """
     is_there = workspace.is_prebuild and workspace.is_running and workspace.ready and workspace.preset_id == preset.id
     is_fresh = created_since is None or workspace.created_at >= created_since
@@ -80,12 +83,36 @@ def is_claimable(workspace: Workspace, preset: Preset, created_since: datetime |
 
 
 def is_outdated(workspace: Workspace, preset: Preset) -> bool:
-    """Whether it was made with another version, or with other parameters, than its preset has now (R2)."""
+    """Whether its version or its parameters differ from those of its preset now (R2)."""
     return is_made_otherwise(preset, workspace.last_build.template_version_id, workspace.parameters)
 
 
+def resolve_template_version(request: BuildRequest, last_build: WorkspaceBuild | None) -> str:
+    """The template version that a build runs with: that of the request, or else of the workspace's last build.
+
+    Raises `UnresolvedVersionError` if there is neither.
+    """
+    if request.template_version_id is not None:
+        return request.template_version_id
+    if last_build is None:
+        raise UnresolvedVersionError(request.workspace_id)
+    return last_build.template_version_id
+
+
+def make_build(request: BuildRequest, last_build: WorkspaceBuild | None, *, now: datetime) -> WorkspaceBuild:
+    """The build that a request adds to a workspace after its last build. Raises `UnresolvedVersionError`."""
+    return WorkspaceBuild(
+        id=request.build_id,
+        number=last_build.number + 1 if last_build else 1,
+        transition=request.transition,
+        status=BuildStatus.PENDING,
+        template_version_id=resolve_template_version(request, last_build),
+        created_at=now,
+    )
+
+
 def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:
-    """A build that has ended, as history needs it."""
+    """The finished build in the form that history needs."""
     return Build(
         id=build.id,
         preset_id=preset_id,
@@ -100,7 +127,7 @@ def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:
 def select_outcomes(
     builds: Iterable[Build], preset: Preset, *, reset_at: datetime | None, ended_since: datetime, latest: int
 ) -> Sequence[Build]:
-    """Of all outcomes of a preset, those that `list_builds` gives."""
+    """Select, from all finished builds of a preset, those that `list_builds` returns."""
     counted = [
         build for build in builds if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
     ]

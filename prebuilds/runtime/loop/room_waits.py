@@ -1,10 +1,10 @@
-"""Room: which presets wait for the host's builder to have some again.
+"""Presets that wait until the host's builder has room again.
 
-- A preset whose start was refused for want of room creates nothing more for a while. It deletes meanwhile, as that is
-  what makes room.
-- Where deletes of it are under way, it waits until those have ended; else for the backoff interval. It never waits
-  longer than the look-back, so that a delete that hangs blocks nothing for good.
-- This is kept in memory alone: another reconciler asks the builder once, and learns the same.
+- When the builder refuses a start for lack of room, the preset creates nothing for a while. It still deletes, as
+  deletes make room.
+- If deletes of the preset are under way, it waits until they have ended. Otherwise it waits for the backoff interval.
+  It never waits longer than the look-back, so that a delete that hangs cannot block it for good.
+- The waits are kept in memory only. Another reconciler asks the builder once and gets the same answer.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from prebuilds.decision.models import Policy
 
 @attrs.frozen(kw_only=True)
 class _Wait:
-    """Since when a preset waits, and for which of its workspaces to be deleted; None until they have been looked at."""
+    """When a wait began, and the deletes that it waits for; None until the next pass has listed them."""
 
     since: datetime
     for_deletes: frozenset[str] | None = None
 
 
 class RoomWaits:
-    """The presets that wait for room."""
+    """The presets that wait for room, and for how long."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._waits: dict[str, _Wait] = {}
 
     def begin(self, preset_id: str, now: datetime) -> None:
-        """The builder had no room for a start of this preset."""
+        """Note that the builder had no room for a start of this preset."""
         self._waits[preset_id] = _Wait(since=now)
 
     def has_room(self, preset_id: str, deleting: Collection[str], now: datetime) -> bool:
-        """Whether the preset may create; `deleting` are its workspaces whose deletes are under way."""
+        """Whether the preset may create. `deleting` are its workspaces whose deletes are under way."""
         wait = self._waits.get(preset_id)
         if wait is None:
             return True
@@ -49,7 +49,7 @@ class RoomWaits:
         return True
 
     def find_end(self, preset_id: str) -> datetime | None:
-        """When a wait ends at the latest; None for a preset that does not wait."""
+        """The latest end of the preset's wait; None if it does not wait."""
         wait = self._waits.get(preset_id)
         return self._find_end(wait) if wait else None
 

@@ -1,0 +1,114 @@
+"""Build reports: the host's builder says here how each build went.
+
+A report is one transaction. It writes the build's new status, the counters for metrics, and the message to the loop.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.runtime.models import Counter, Message, Workspace
+from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.publishing.relays import Relay, flush_quietly
+
+PREBUILDS_CHANGED = "prebuilds.changed"
+"""The topic of changes that may alter a decision. The body is the id of the preset, or empty for all presets."""
+
+
+class BuildReports:
+    """The host's builder calls these methods to report on its builds. Each call is one transaction of the store.
+
+    With a `relay` the loop hears of a report at once. Without one it hears when the store's outbox is next flushed.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._relay = relay
+
+    def begin(self, build_id: str) -> bool:
+        """Whether to do the build now. False if it was canceled or has already begun."""
+        with self._store.transaction() as tx:
+            return tx.begin_build(build_id, now=self._clock.now())
+
+    def succeed(self, build_id: str) -> bool:
+        """Report that the build succeeded. Does nothing and returns False if it had already ended."""
+        return self._finish(build_id, BuildStatus.SUCCEEDED)
+
+    def fail(self, build_id: str) -> bool:
+        """Report that the build failed. Does nothing and returns False if it had already ended."""
+        return self._finish(build_id, BuildStatus.FAILED)
+
+    def cancel(self, build_id: str) -> bool:
+        """Report that the build was lost, for example in a restart of the host. False if it had already ended.
+
+        This does not count as a failure. A prebuild whose start was lost is deleted and replaced at once.
+        """
+        return self._finish(build_id, BuildStatus.CANCELED)
+
+    def lose(self, workspace_id: str) -> bool:
+        """Report that the prebuild is gone or useless. No user gets it, and it is deleted and replaced.
+
+        Does nothing and returns False if the workspace is unknown, already given up, or claimed by a user.
+        """
+        with self._store.transaction() as tx:
+            is_given_up = give_up(tx, workspace_id, now=self._clock.now())
+        flush_quietly(self._relay)
+        return is_given_up
+
+    def make_ready(self, workspace_id: str) -> bool:
+        """Report that the workspace is ready. Does nothing and returns False unless it runs and was not ready."""
+        with self._store.transaction() as tx:
+            workspace = tx.mark_ready(workspace_id)
+            tell_changed(tx, workspace)
+        flush_quietly(self._relay)
+        return workspace is not None
+
+    def make_unready(self, workspace_id: str) -> bool:
+        """Report that the prebuild is not ready. Does nothing and returns False unless it was ready.
+
+        It keeps its place in the pool, and users get other prebuilds, until `make_ready` or `lose`.
+        """
+        with self._store.transaction() as tx:
+            workspace = tx.mark_unready(workspace_id)
+            tell_changed(tx, workspace)
+        flush_quietly(self._relay)
+        return workspace is not None
+
+    def replace_resource(self, preset_id: str) -> None:
+        """Count for metrics that a claim of this preset had to replace a resource of the prebuild."""
+        with self._store.transaction() as tx:
+            tx.count(preset_id, Counter.RESOURCE_REPLACED)
+
+    def _finish(self, build_id: str, status: BuildStatus) -> bool:
+        with self._store.transaction() as tx:
+            is_finished = finish_build(tx, build_id, status, now=self._clock.now())
+        flush_quietly(self._relay)
+        return is_finished
+
+
+def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: datetime) -> bool:
+    """End a build within a transaction: write its status, count a failure, and send the loop a message."""
+    workspace = tx.finish_build(build_id, status, now=now)
+    if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:
+        tx.count(workspace.preset_id, Counter.FAILED)
+    tell_changed(tx, workspace)
+    return workspace is not None
+
+
+def give_up(tx: Transaction, workspace_id: str, *, now: datetime) -> bool:
+    """Give up a prebuild within a transaction. Cancel its start if that is under way, so that it fills no place."""
+    workspace = tx.retire_prebuild(workspace_id)
+    if workspace is None:
+        return False
+    if workspace.last_build.transition is Transition.START and not workspace.last_build.status.is_final:
+        tx.finish_build(workspace.last_build.id, BuildStatus.CANCELED, now=now)
+    tell_changed(tx, workspace)
+    return True
+
+
+def tell_changed(tx: Transaction, workspace: Workspace | None) -> None:
+    """After the commit, tell the loop that the prebuilds of the workspace's preset have changed."""
+    if workspace:
+        tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=workspace.preset_id))
