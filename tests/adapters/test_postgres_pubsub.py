@@ -163,7 +163,7 @@ def test_a_listener_outlives_that_all_connections_are_lost(
 
 def test_attempts_to_listen_are_ever_further_apart(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait doubles from a tenth of a second up to a minute, and begins anew once it has worked."""
-    from prebuilds.adapters.postgres import hints
+    from prebuilds.adapters.postgres.connections import wakeups
 
     now, attempts = [0.0], list[float]()
 
@@ -172,18 +172,18 @@ def test_attempts_to_listen_are_ever_further_apart(database: Database, monkeypat
         raise psycopg.OperationalError("no")
 
     psycopg = pytest.importorskip("psycopg")
-    monkeypatch.setattr(hints, "monotonic", lambda: now[0])
-    listener = hints.Hints(database.make_store().parameters, "channel")
+    monkeypatch.setattr(wakeups, "monotonic", lambda: now[0])
+    listener = wakeups.WakeupChannel(database.make_store().parameters, "channel")
     with monkeypatch.context() as patch:
         patch.setattr(psycopg, "connect", refuse)
         while len(attempts) < 13:
-            listener.prepare()
+            listener.connect()
             now[0] += 0.05
     gaps = [round(after - before, 1) for before, after in pairwise(attempts)]
     assert gaps[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.11)
     assert gaps[-2:] == pytest.approx([60, 60], abs=0.11)
     now[0] += 60
-    listener.prepare()
+    listener.connect()
     assert count_listeners(database) == 1
     listener.close()
 

@@ -18,9 +18,8 @@ from prebuilds.runtime.models import PREBUILDS_USER_ID
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
 
-from prebuilds.adapters.postgres.connections import notices  # noqa: E402
 from prebuilds.adapters.postgres.connections.connecting import make_parameters  # noqa: E402
-from prebuilds.adapters.postgres.tables import claims, fleet, migrations, outbox, schema  # noqa: E402
+from prebuilds.adapters.postgres.tables import claims, fleet, migrations, notices, outbox, schema  # noqa: E402
 from prebuilds.adapters.rows import PRESET_COLUMNS  # noqa: E402
 
 TIMEOUTS = postgres.Timeouts()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from adapters.examples import NOW, add_preset, add_ready, make_delete, make_start, make_take
 from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
+from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 from prebuilds.adapters.sqlite.connections import connection as connections
 from prebuilds.adapters.sqlite.connections.connection import Connection, calculate_pause
@@ -507,12 +508,12 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
     with closing(sqlite3.connect(":memory:")) as raw:
         for statement in VERSIONS[0]:
             raw.execute(statement)
-        places = ", ".join("?" for _ in rows.PRESET_COLUMNS.split(","))
+        places = ", ".join("?" for _ in PRESET_COLUMNS)
         raw.execute(
-            f"INSERT INTO presets ({rows.PRESET_COLUMNS}) VALUES ({places})",
+            f"INSERT INTO presets ({rows.LISTED_PRESET_COLUMNS}) VALUES ({places})",
             rows.write_preset(given_preset),
         )
-        (row,) = raw.execute(f"SELECT {rows.PRESET_COLUMNS} FROM presets")
+        (row,) = raw.execute(f"SELECT {rows.LISTED_PRESET_COLUMNS} FROM presets")
     kept = rows.read_preset(row)
     assert kept == given_preset
     assert kept.is_active is given_preset.is_active

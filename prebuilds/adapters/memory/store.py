@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from prebuilds.adapters.memory.tables import Tables
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.errors import InvalidValueError, LeaseLostError, PoolExhaustedError, StoreBusyError
+from prebuilds.adapters.stores import LimitedStore
+from prebuilds.errors import LeaseLostError, PoolExhaustedError, StoreBusyError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.runtime.publishing.guard import open_transaction
@@ -17,7 +18,7 @@ from prebuilds.runtime.publishing.guard import open_transaction
 _TIMEOUT = timedelta(seconds=5)
 
 
-class MemoryStore:
+class MemoryStore(LimitedStore):
     """A `Store` in memory.
 
     `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection,
@@ -25,17 +26,11 @@ class MemoryStore:
     """
 
     def __init__(self, *, max_connections: int = 8, timeout: timedelta = _TIMEOUT) -> None:
-        if type(max_connections) is not int or max_connections < 1:
-            raise InvalidValueError("MemoryStore", "max_connections", max_connections, "a whole number of 1 or more")
-        self._max_connections = max_connections
+        super().__init__(max_connections)
         self._seconds = timeout.total_seconds()
         self._connections = threading.BoundedSemaphore(max_connections)
         self._writing = threading.Lock()
         self._committed = Tables()
-
-    @property
-    def max_connections(self) -> int:
-        return self._max_connections
 
     @contextmanager
     def connection(self) -> Iterator[None]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from types import TracebackType
-
-from typing_extensions import Self
 
 from prebuilds.adapters.postgres.connections.connecting import make_parameters
 from prebuilds.adapters.postgres.connections.pool import Pool
@@ -16,6 +13,7 @@ from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.tables.migrations import migrate
 from prebuilds.adapters.postgres.tables.settings import hold_lease
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
+from prebuilds.adapters.stores import PooledStore
 from prebuilds.decision.fields import is_id
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
@@ -26,7 +24,7 @@ _DEFAULT_TIMEOUTS = Timeouts()
 _MAX_NAME = 63  # bytes of a name in PostgreSQL, which cuts longer ones off
 
 
-class PostgresStore:
+class PostgresStore(PooledStore[Pool]):
     """A `Store` in a schema of its own of the database at `dsn`, which is made if it is not there.
 
     Unless `create` is false: then `StoreNotFoundError` is raised.
@@ -47,19 +45,13 @@ class PostgresStore:
         timeouts: Timeouts = _DEFAULT_TIMEOUTS,
         create: bool = True,
     ) -> None:
-        if type(max_connections) is not int or max_connections < 1:
-            raise InvalidValueError("PostgresStore", "max_connections", max_connections, "a whole number of 1 or more")
+        super().__init__(max_connections)
         if not is_id(schema) or len(schema.encode()) > _MAX_NAME:
             raise InvalidValueError("PostgresStore", "schema", schema, f"a name of 1 to {_MAX_NAME} bytes in UTF-8")
         self.parameters = make_parameters(dsn, timeouts)
         self.schema = schema
-        self._max_connections = max_connections
         migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
-
-    @property
-    def max_connections(self) -> int:
-        return self._max_connections
 
     @contextmanager
     def transaction(
@@ -95,15 +87,3 @@ class PostgresStore:
                 statements.commit()
             finally:
                 statements.end()
-
-    def close(self) -> None:
-        """Close all connections, those in use when their transactions end. None begins after that."""
-        self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

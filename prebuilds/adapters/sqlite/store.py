@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from types import TracebackType
-
-from typing_extensions import Self
 
 from prebuilds.adapters.sqlite.connections.pool import Pool
 from prebuilds.adapters.sqlite.connections.statements import Statements
 from prebuilds.adapters.sqlite.tables.migrations import connect
 from prebuilds.adapters.sqlite.tables.settings import check_lease
 from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
+from prebuilds.adapters.stores import PooledStore
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
@@ -28,7 +26,7 @@ from prebuilds.runtime.publishing.guard import open_transaction
 _TIMEOUT = timedelta(seconds=10)
 
 
-class SQLiteStore:
+class SQLiteStore(PooledStore[Pool]):
     """A `Store` in the file at `path`, which is made if it is not there, unless `create` is false.
 
     `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection
@@ -56,12 +54,10 @@ class SQLiteStore:
         create: bool = True,
         read_only: bool = False,
     ) -> None:
-        if type(max_connections) is not int or max_connections < 1:
-            raise InvalidValueError("SQLiteStore", "max_connections", max_connections, "a whole number of 1 or more")
+        super().__init__(max_connections)
         if not isinstance(timeout, timedelta) or timeout < timedelta():
             raise InvalidValueError("SQLiteStore", "timeout", timeout, "a timedelta of 0 or more")
         self._path = _require_file(path)
-        self._max_connections = max_connections
         self._seconds = timeout.total_seconds()
         self._is_read_only = read_only
         self._pool = Pool(
@@ -79,10 +75,6 @@ class SQLiteStore:
         )
         with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
             pass  # what is wrong with the file is told now, not at the first transaction
-
-    @property
-    def max_connections(self) -> int:
-        return self._max_connections
 
     @contextmanager
     def transaction(
@@ -116,18 +108,6 @@ class SQLiteStore:
                 raise
             finally:
                 statements.end()
-
-    def close(self) -> None:
-        """Close all connections, those in use when their transactions end. None begins after that."""
-        self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _require_file(path: str | os.PathLike[str]) -> str:

@@ -117,3 +117,10 @@ class Statements:
         failure = translate(error, seconds=monotonic() - self._began, is_closed=self._connection.closed)
         self._error = self._error or failure
         return failure
+
+
+class Role:
+    """A part of a transaction: one of the roles of the ports, over the transaction's statements."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.postgres.tables.workspaces import NOTE_ENDED, make_first
 from prebuilds.decision.models import BuildStatus
@@ -38,11 +38,8 @@ _MARK_UNREADY = f"""
 """
 
 
-class BuildRows:
+class BuildRows(Role):
     """The role `BuildWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def mark_submitted(self, build_id: str) -> None:
         self._statements.write(_MARK_SUBMITTED, id=build_id)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from psycopg import errors
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_workspace
 from prebuilds.errors import ClaimConflictError, NameTakenError
@@ -63,11 +63,8 @@ TAKE = {
 }
 
 
-class ClaimRows:
+class ClaimRows(Role):
     """The role `ClaimWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
         row = self._statements.fetch_one(FIND, request_id=request_id)

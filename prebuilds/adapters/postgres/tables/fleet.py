@@ -1,11 +1,12 @@
-"""Reading what a plan is made of; each of these is found by an index, however long the history is."""
+"""Reading what a plan is made of. An index serves each query, so that a long history costs nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role
+from prebuilds.adapters.queries import list_counted_versions
 from prebuilds.adapters.rows import PRESET_COLUMNS, make_outcome, make_preset, make_workspace
 from prebuilds.decision.models import Build, Preset
 from prebuilds.runtime.models import Workspace
@@ -30,23 +31,8 @@ _FLEET = f"""
 
 def _list_outcomes(fleet: str) -> str:
     return f"""
-    WITH RECURSIVE fleet AS ({fleet}),
-    -- The versions whose builds count. Of a preset of no known version they are found one by one in the index.
-    versions (id, version, reset_at, is_any) AS (
-        SELECT id, '', reset_at, version = '' FROM fleet
-        UNION ALL
-        SELECT id, (
-            SELECT min(template_version_id) FROM builds
-            WHERE builds.preset_id = versions.id AND {_OUTCOME} AND builds.template_version_id > versions.version
-        ), reset_at, is_any
-        FROM versions WHERE is_any AND version IS NOT NULL
-    ),
-    counted AS (
-        SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
-        UNION ALL
-        SELECT id, version, reset_at FROM fleet WHERE version <> ''
-    )
-    -- Of each version what began at the latest attempts, but for what ended since the instant, which the rest has.
+    WITH RECURSIVE {list_counted_versions(fleet, _OUTCOME)}
+    -- First the latest attempts of each version that ended before the instant, then all builds that ended since.
     SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
     FROM counted CROSS JOIN LATERAL (
         SELECT * FROM builds
@@ -58,7 +44,7 @@ def _list_outcomes(fleet: str) -> str:
             ORDER BY latest.created_at DESC LIMIT 1 OFFSET greatest(%(latest)s - 1, 0)
         ), '-infinity')
         AND builds.finished_at < %(since)s
-        OFFSET 0 -- so that each is looked up, whatever the planner believes to be their number
+        OFFSET 0 -- so that each is looked up, however many the planner expects
     ) AS outcomes
     WHERE %(latest)s > 0
     UNION ALL
@@ -75,11 +61,8 @@ def _list_outcomes(fleet: str) -> str:
 ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} AND id = %(preset_id)s")
 
 
-class FleetRows:
+class FleetRows(Role):
     """The role `FleetReads`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         if preset_id is None:

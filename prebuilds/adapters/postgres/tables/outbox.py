@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.runtime.models import Message, OutboxEntry
 
 LIST = "SELECT id, topic, body FROM outbox ORDER BY id LIMIT %(limit)s"
 
 
-class OutboxRows:
+class OutboxRows(Role):
     """The role `OutboxWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def publish_on_commit(self, message: Message) -> None:
         sql = "INSERT INTO outbox (topic, body) VALUES (%(topic)s, %(body)s)"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role, Statements
 from prebuilds.adapters.rows import PRESET_COLUMNS, flatten_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import LeaseLostError
@@ -37,11 +37,8 @@ _TAKE_LEASE = """
 _JSON = ("schedules", "parameters")
 
 
-class SettingsRows:
+class SettingsRows(Role):
     """The role `SettingsWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def set_paused(self, *, paused: bool) -> None:
         self._statements.write(_SET, name="paused", value=paused)
@@ -64,11 +61,8 @@ class SettingsRows:
         self._statements.write(_PUT_PRESET, **values | {name: Jsonb(values[name]) for name in _JSON})
 
 
-class CounterRows:
+class CounterRows(Role):
     """The role `CounterWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def count(self, preset_id: str, counter: Counter) -> None:
         self._statements.write(_COUNT, preset_id=preset_id, counter=counter.value)
@@ -78,11 +72,8 @@ class CounterRows:
         return tuple(CounterValue(preset_id=name, counter=Counter(what), value=value) for name, what, value in rows)
 
 
-class LeaseRows:
+class LeaseRows(Role):
     """The role `LeaseWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         rows = self._statements.write(_TAKE_LEASE, name=name, holder=holder, now=now, expires_at=expires_at)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from prebuilds.adapters.postgres.connections.statements import Statements
+from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import Row, make_workspace
 from prebuilds.decision.models import Transition
@@ -86,11 +86,8 @@ _FORGET = f"""
 """
 
 
-class WorkspaceRows:
+class WorkspaceRows(Role):
     """The role `WorkspaceWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         row = self._statements.fetch_one(

@@ -19,7 +19,7 @@ from time import monotonic
 from weakref import WeakSet
 
 from prebuilds.adapters.sqlite.connections.connection import Connection
-from prebuilds.adapters.sqlite.connections.turns import Turns
+from prebuilds.adapters.sqlite.connections.fair_semaphore import FairSemaphore
 from prebuilds.errors import ForkedStoreError, PoolExhaustedError, StoreBusyError, StoreClosedError
 from prebuilds.runtime.forks import follow_forks
 
@@ -65,13 +65,13 @@ class Pool:
     def prepare_fork(self) -> None:
         """Wait until no transaction is open, let none begin, and close what is idle."""
         deadline = monotonic() + _FORK_SECONDS
-        self._held = sum(self._users.take(deadline - monotonic()) for _ in range(self._max_connections))
+        self._held = sum(self._users.acquire(deadline - monotonic()) for _ in range(self._max_connections))
         self._close_idle()
 
     def go_on(self) -> None:
         """After a fork, in the parent: let transactions begin again."""
         for _ in range(self._held):
-            self._users.give_back()
+            self._users.release()
         self._held = 0
 
     def begin_anew(self) -> None:
@@ -84,7 +84,7 @@ class Pool:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._writers, self._users = Turns(1), Turns(self._max_connections)
+        self._writers, self._users = FairSemaphore(1), FairSemaphore(self._max_connections)
         self._held = 0
         self._idle: list[Connection] = []
         self._all: list[Connection] = []
@@ -94,23 +94,23 @@ class Pool:
     def _writing(self, deadline: float) -> Iterator[None]:
         """The turn to write, among the threads of this process."""
         writers = self._writers
-        if not writers.take(deadline - monotonic()):
+        if not writers.acquire(deadline - monotonic()):
             raise StoreBusyError(self._seconds) if self._users.is_free else self._make_error()
         try:
             yield
         finally:
-            writers.give_back()
+            writers.release()
 
     @contextmanager
     def _using(self, deadline: float) -> Iterator[None]:
         """The right to one of the connections."""
         users = self._users
-        if not users.take(deadline - monotonic()):
+        if not users.acquire(deadline - monotonic()):
             raise self._make_error()
         try:
             yield
         finally:
-            users.give_back()
+            users.release()
 
     def _make_error(self) -> PoolExhaustedError:
         return PoolExhaustedError(self._max_connections, self._seconds)

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from prebuilds.adapters.rows import Row
 from prebuilds.adapters.sqlite.connections.connection import Connection
 from prebuilds.errors import TransactionEndedError
-
-Row = tuple[Any, ...]
 
 
 class Statements:
@@ -37,6 +38,19 @@ class Statements:
         """Whether a statement gives any row."""
         return self.fetch_one(sql, *parameters) is not None
 
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part of the transaction that can be rolled back alone."""
+        self.run("SAVEPOINT nested")  # the name means the innermost that is open
+        try:
+            yield
+        except BaseException:
+            if self.is_open:
+                self.run("ROLLBACK TO nested")
+                self.run("RELEASE nested")
+            raise
+        self.run("RELEASE nested")
+
     @property
     def is_open(self) -> bool:
         """Whether the transaction is there still: some errors of the disk end it within SQLite."""
@@ -50,3 +64,10 @@ class Statements:
         if self._connection is None or not self.is_open:
             raise TransactionEndedError
         return self._connection
+
+
+class Role:
+    """A part of a transaction: one of the roles of the ports, over the transaction's statements."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.adapters.sqlite.tables.rows import SELECT_WORKSPACES, check_instant, read_workspace
 from prebuilds.adapters.sqlite.tables.workspaces import find_workspace, update_build, update_workspace
 from prebuilds.decision.models import BuildStatus
@@ -13,11 +13,8 @@ from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.workspace_rules import end_build, make_ready, make_unready
 
 
-class BuildRows:
+class BuildRows(Role):
     """The role `BuildWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def mark_submitted(self, build_id: str) -> None:
         self._statements.run("UPDATE builds SET submitted = 1 WHERE id = ?", build_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.adapters.sqlite.tables.fleet import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
     SELECT_WORKSPACES,
@@ -31,11 +31,8 @@ FIRST_BY = {
 }
 
 
-class ClaimRows:
+class ClaimRows(Role):
     """The role `ClaimWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
         row = self._statements.fetch_one(

@@ -1,13 +1,14 @@
-"""Reading what a plan is made of; each of these is found by an index, however long the history is."""
+"""Reading what a plan is made of. An index serves each query, so that a long history costs nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.queries import list_counted_versions
+from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
-    PRESET_COLUMNS,
+    LISTED_PRESET_COLUMNS,
     SELECT_WORKSPACES,
     read_instant,
     read_outcome,
@@ -18,7 +19,7 @@ from prebuilds.adapters.sqlite.tables.rows import (
 from prebuilds.decision.models import Build, Preset
 from prebuilds.runtime.models import Workspace
 
-_PRESETS = f"SELECT {PRESET_COLUMNS} FROM presets"
+_PRESETS = f"SELECT {LISTED_PRESET_COLUMNS} FROM presets"
 _PREBUILDS = f"{SELECT_WORKSPACES} WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0"
 _RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
@@ -28,23 +29,8 @@ _FLEET = f"SELECT id, template_version_id AS version, coalesce(reset_at, {-(2**6
 
 def _list_outcomes(fleet: str) -> str:
     return f"""
-    WITH RECURSIVE fleet AS ({fleet}),
-    -- The versions whose builds count. Of a preset of no known version they are found one by one in the index.
-    versions (id, version, reset_at, is_any) AS (
-        SELECT id, '', reset_at, version = '' FROM fleet
-        UNION ALL
-        SELECT id, (
-            SELECT min(template_version_id) FROM builds
-            WHERE builds.preset_id = versions.id AND {_OUTCOME} AND builds.template_version_id > versions.version
-        ), reset_at, is_any
-        FROM versions WHERE is_any AND version IS NOT NULL
-    ),
-    counted AS (
-        SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
-        UNION ALL
-        SELECT id, version, reset_at FROM fleet WHERE version <> ''
-    )
-    -- Of each version what began at the latest attempts, but for what ended since the instant, which the rest has.
+    WITH RECURSIVE {list_counted_versions(fleet, _OUTCOME)}
+    -- First the latest attempts of each version that ended before the instant, then all builds that ended since.
     SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
     FROM counted CROSS JOIN builds INDEXED BY attempts
     ON builds.preset_id = counted.id AND builds.template_version_id = counted.version
@@ -67,11 +53,8 @@ def _list_outcomes(fleet: str) -> str:
 ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = ?")
 
 
-class FleetRows:
+class FleetRows(Role):
     """The role `FleetReads`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         if preset_id is None:

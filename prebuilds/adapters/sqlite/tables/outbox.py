@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.runtime.models import Message, OutboxEntry
 
 
-class OutboxRows:
+class OutboxRows(Role):
     """The role `OutboxWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def publish_on_commit(self, message: Message) -> None:
         self._statements.run("INSERT INTO outbox (topic, body) VALUES (?, ?)", message.topic, message.body)

@@ -11,8 +11,16 @@ import json
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
-from prebuilds.adapters.rows import flatten_preset, flatten_take, make_outcome, make_preset, make_take, make_workspace
-from prebuilds.adapters.sqlite.connections.statements import Row
+from prebuilds.adapters.rows import (
+    PRESET_COLUMNS,
+    Row,
+    flatten_preset,
+    flatten_take,
+    make_outcome,
+    make_preset,
+    make_take,
+    make_workspace,
+)
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
 from prebuilds.decision.models import Build, Parameters, Preset
 from prebuilds.errors import InvalidValueError
@@ -22,11 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 2**14  # models of each kind
 
-PRESET_COLUMNS = """
-    id, name, desired_instances, ttl, timezone, schedules, last_invalidated_at, prebuild_status, parameters,
-    template_version_id, template_version_name, template_version_active,
-    template_id, template_name, organization_id, organization_name, template_deleted, template_deprecated
-"""
+LISTED_PRESET_COLUMNS = ", ".join(PRESET_COLUMNS)
 SELECT_WORKSPACES = """
     SELECT
         workspaces.id, workspaces.name, workspaces.owner_id, workspaces.preset_id, workspaces.template_id,

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
-from prebuilds.adapters.sqlite.tables.rows import PRESET_COLUMNS, read_instant, write_instant, write_preset
+from prebuilds.adapters.rows import PRESET_COLUMNS
+from prebuilds.adapters.sqlite.connections.statements import Role, Statements
+from prebuilds.adapters.sqlite.tables.rows import read_instant, write_instant, write_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Counter, CounterValue, Lease
 
-_NAMES = [name.strip() for name in PRESET_COLUMNS.split(",")]
 # Not INSERT OR REPLACE, which would forget the reset.
 _PUT_PRESET = f"""
-    INSERT INTO presets ({PRESET_COLUMNS}) VALUES ({", ".join("?" for _ in _NAMES)})
-    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES)}
+    INSERT INTO presets ({", ".join(PRESET_COLUMNS)}) VALUES ({", ".join("?" for _ in PRESET_COLUMNS)})
+    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
 """
 
 
-class SettingsRows:
+class SettingsRows(Role):
     """The role `SettingsWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def set_paused(self, *, paused: bool) -> None:
         sql = "INSERT INTO settings VALUES ('paused', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -46,11 +43,8 @@ class SettingsRows:
         self._statements.run(_PUT_PRESET, *write_preset(preset))
 
 
-class CounterRows:
+class CounterRows(Role):
     """The role `CounterWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def count(self, preset_id: str, counter: Counter) -> None:
         sql = "INSERT INTO counters VALUES (?, ?, 1) ON CONFLICT (preset_id, counter) DO UPDATE SET value = value + 1"
@@ -61,11 +55,8 @@ class CounterRows:
         return tuple(CounterValue(preset_id=name, counter=Counter(what), value=value) for name, what, value in rows)
 
 
-class LeaseRows:
+class LeaseRows(Role):
     """The role `LeaseWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         row = self._statements.fetch_one("SELECT holder, token, expires_at FROM leases WHERE name = ?", name)

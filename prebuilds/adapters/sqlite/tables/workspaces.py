@@ -7,7 +7,7 @@ from datetime import datetime
 
 import attrs
 
-from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.fleet import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
     SELECT_WORKSPACES,
@@ -54,11 +54,8 @@ _PENDING = f"""
 """
 
 
-class WorkspaceRows:
+class WorkspaceRows(Role):
     """The role `WorkspaceWrites`."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         return find_workspace(self._statements, workspace_id)

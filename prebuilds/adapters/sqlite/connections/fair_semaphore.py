@@ -1,8 +1,7 @@
-"""Permits that are handed out in turn.
+"""A semaphore that serves threads in the order in which they ask, for a bounded time each.
 
-- Whoever asks first is served first. A permit that is given back goes to the one who waits longest, and nobody who
-  comes later can snatch it away.
-- Every wait is bounded.
+`threading.Semaphore` may give a free permit to a thread that has just come. Here a returned permit goes straight to the
+thread that has waited longest.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import threading
 from collections import deque
 
 
-class Turns:
-    """A number of permits. `threading.Semaphore` has them too, but lets whoever comes at the right moment go first."""
+class FairSemaphore:
+    """A number of permits, first come, first served."""
 
     def __init__(self, permits: int) -> None:
         self._lock = threading.Lock()
@@ -21,11 +20,11 @@ class Turns:
 
     @property
     def is_free(self) -> bool:
-        """Whether a permit would be had at once."""
+        """Whether a permit can be had at once."""
         return self._free > 0
 
-    def take(self, seconds: float) -> bool:
-        """Wait for a permit so long at most; False if there was none."""
+    def acquire(self, seconds: float) -> bool:
+        """Wait for a permit, for `seconds` at most. Returns whether it got one."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -35,14 +34,14 @@ class Turns:
             self._tickets.append(ticket)
         try:
             is_served = ticket.acquire(timeout=min(max(seconds, 0), threading.TIMEOUT_MAX))
-        except BaseException:  # a signal's handler may raise whatever it likes
+        except BaseException:  # a signal handler may raise anything
             if not self._withdraw(ticket):
-                self.give_back()
+                self.release()
             raise
         return is_served or not self._withdraw(ticket)
 
-    def give_back(self) -> None:
-        """Hand a permit to the one who waits longest, or keep it for the next to come."""
+    def release(self) -> None:
+        """Hand the permit to the thread that has waited longest, or keep it for the next."""
         with self._lock:
             if self._tickets:
                 self._tickets.popleft().release()
@@ -50,7 +49,7 @@ class Turns:
                 self._free += 1
 
     def _withdraw(self, ticket: threading.Lock) -> bool:
-        """Wait no longer; False if the permit came at the last moment."""
+        """Stop waiting. Returns False if the permit came at the last moment."""
         with self._lock:
             is_waiting = ticket in self._tickets
             if is_waiting:

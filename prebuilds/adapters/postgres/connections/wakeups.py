@@ -1,9 +1,9 @@
-"""Hints that there may be notices to read: from this process, and by LISTEN from others.
+"""Wakeups for the reader of notices: from this process, and from others by NOTIFY.
 
-- A hint may be lost, and one may come for nothing; it only ends a wait early.
-- LISTEN needs a connection of its own for as long as it listens, outside of the pool. If that is lost, another is made,
-  after a wait that doubles with each failure, up to a minute.
-- A process that is forked off closes its ends of its parent's sockets, and never touches the parent's connection.
+- A wakeup may be lost, or come for nothing. It only ends a wait early.
+- LISTEN needs a connection of its own, outside of the pool. If that is lost, another is made, after a wait that doubles
+  with each failure, up to a minute.
+- A forked process closes its copies of its parent's sockets, and never touches the parent's connection.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.1, 60.0  # seconds between two attempts to connect
 _abandoned: list[Connection] = []  # of a parent process; they must not even be closed
 
 
-class Hints:
-    """Waits for hints on a channel; only one thread waits. Without `parameters` it does not listen to others."""
+class WakeupChannel:
+    """Waits for wakeups, on one thread only. Without `parameters` it does not listen to other processes."""
 
     def __init__(self, parameters: dict[str, Any] | None, channel: str) -> None:
         self._parameters = parameters
@@ -43,13 +43,13 @@ class Hints:
         self._reader.settimeout(0)
         self._writer.settimeout(0)
 
-    def give(self) -> None:
-        """A hint from this process."""
-        with suppress(OSError):  # full, so that there is a hint already; or closed, so that nobody waits
+    def wake(self) -> None:
+        """Wake the reader from this process."""
+        with suppress(OSError):  # full, so a wakeup is there already; or closed, so nobody waits
             self._writer.send(b"\0")
 
-    def prepare(self) -> None:
-        """Begin to listen, if it does not yet and may try again. What comes from here on will end a wait."""
+    def connect(self) -> None:
+        """Begin to listen, unless it does or has to wait before it tries again. A later NOTIFY ends the next wait."""
         if self._parameters is not None and self._connection is None and monotonic() >= self._retry_at:
             try:
                 connection: Connection = psycopg.connect(**self._parameters)
@@ -60,7 +60,7 @@ class Hints:
                 self._connection, self._pause = connection, _FIRST_PAUSE
 
     def wait(self, seconds: float) -> None:
-        """Until there is a hint, or a listener is to be connected again, or for so long."""
+        """Wait for a wakeup, for the time to connect again, or for `seconds` at most."""
         if self._parameters is not None and self._connection is None:
             seconds = min(seconds, max(self._retry_at - monotonic(), 0))
         with selectors.DefaultSelector() as selector:
@@ -74,14 +74,14 @@ class Hints:
             self._drain(self._connection)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._connection is not None:
             self._connection.close()
         self._reader.close()
         self._writer.close()
 
     def begin_anew(self) -> None:
-        """After a fork, in the child: hear hints of its own, and take none from its parent."""
+        """After a fork, in the child: make sockets of its own, and leave the parent's wakeups to the parent."""
         if self._connection is not None:
             _abandoned.append(self._connection)
         self._reader.close()
@@ -89,7 +89,7 @@ class Hints:
         self._reset()
 
     def _drain(self, connection: Connection) -> None:
-        """Take what has come, all of which is one hint."""
+        """Take everything that has come: together it is one wakeup."""
         try:
             for _ in connection.notifies(timeout=0):
                 pass

@@ -1,7 +1,7 @@
-"""Notices: messages in a table, numbered in the order in which they are committed.
+"""Notices: messages in a table, numbered in the order of their commits.
 
-Numbers are given out behind a lock that is held until the commit. So whoever remembers the last number that it has
-seen misses none: no lesser one can appear later.
+A publish holds a lock from before it takes its numbers until it commits. So no smaller number can appear later, and a
+reader that remembers the last number it has seen misses none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIST = "SELECT id, topic, body FROM notices WHERE id > %(after)s ORDER BY id LIM
 
 
 def insert_notices(statements: Statements, messages: Sequence[Message], *, retention: timedelta) -> None:
-    """Add messages in their order, tell listeners once, and delete what is older than `retention`."""
+    """Add messages in their order, wake listeners once, and delete notices older than `retention`."""
     statements.write(_LOCK)
     statements.write(
         _INSERT,
@@ -49,6 +49,6 @@ def list_notices(statements: Statements, after: int) -> Sequence[Notice]:
 
 
 def find_last(statements: Statements) -> int:
-    """The largest number among the notices that are there. Whatever comes later has a larger one."""
+    """The largest number in the table. Every later notice has a larger one."""
     row = statements.fetch_one("SELECT coalesce(max(id), 0) FROM notices")
     return int(row[0]) if row else 0

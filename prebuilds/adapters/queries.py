@@ -1,0 +1,27 @@
+"""SQL that SQLite and PostgreSQL read alike."""
+
+from __future__ import annotations
+
+
+def list_counted_versions(fleet: str, outcome: str) -> str:
+    """The tables of a WITH RECURSIVE: `fleet`, and `counted`, the template versions whose builds count for each preset.
+
+    `fleet` selects (id, version, reset_at), and `outcome` is the condition that a build is a start that has ended.
+    """
+    return f"""
+    fleet AS ({fleet}),
+    -- A preset without a known version counts the builds of all versions: the index gives them one by one.
+    versions (id, version, reset_at, is_any) AS (
+        SELECT id, '', reset_at, version = '' FROM fleet
+        UNION ALL
+        SELECT id, (
+            SELECT min(template_version_id) FROM builds
+            WHERE builds.preset_id = versions.id AND {outcome} AND builds.template_version_id > versions.version
+        ), reset_at, is_any
+        FROM versions WHERE is_any AND version IS NOT NULL
+    ),
+    counted AS (
+        SELECT id, version, reset_at FROM versions WHERE version IS NOT NULL
+        UNION ALL
+        SELECT id, version, reset_at FROM fleet WHERE version <> ''
+    )"""  # noqa: S608 - both are constants
