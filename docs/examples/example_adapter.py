@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import attrs
 
 from prebuilds import BuildStatus, Transition, errors, runtime
-from prebuilds.runtime import building, workspaces
+from prebuilds.runtime import workspace_rules
 
 TABLES = (
     *("presets", "workspaces", "builds", "history", "claims"),
@@ -118,7 +118,7 @@ class ExampleTransaction:
                 template_id=preset.template_version.template.id,
                 parameters=request.parameters,
                 created_at=now,
-                last_build=building.make_build(request, None, now=now),
+                last_build=workspace_rules.make_build(request, None, now=now),
             )
         )
         return True
@@ -129,13 +129,13 @@ class ExampleTransaction:
             return False
         if request.build_id in self.rows("builds"):
             return False
-        self._put(attrs.evolve(row, last_build=building.make_build(request, row.last_build, now=now)))
+        self._put(attrs.evolve(row, last_build=workspace_rules.make_build(request, row.last_build, now=now)))
         return True
 
     def insert_failed_build(self, request, *, now):
         if request.build_id not in self.rows("builds"):
             self.write("builds", request.build_id, None)
-            build = building.make_build(request, None, now=now)
+            build = workspace_rules.make_build(request, None, now=now)
             self._remember(request.preset_id, attrs.evolve(build, status=BuildStatus.FAILED, finished_at=now))
 
     def cancel_pending(self, preset_id, *, now):
@@ -145,18 +145,18 @@ class ExampleTransaction:
         found = [row for row in self.list_prebuilds(preset_id) if row.last_build.number == 1]
         canceled = [row for row in found if row.last_build.status is BuildStatus.PENDING]
         for row in canceled:
-            ended = workspaces.end_build(row, BuildStatus.CANCELED, now=now)
+            ended = workspace_rules.end_build(row, BuildStatus.CANCELED, now=now)
             self._put(attrs.evolve(ended, deleted=True))
         return [row.id for row in canceled]
 
     def retire_prebuild(self, workspace_id):
-        return self._change(workspace_id, workspaces.retire_prebuild)
+        return self._change(workspace_id, workspace_rules.retire_prebuild)
 
     def release_workspace(self, workspace_id, *, name):
-        return self._change(workspace_id, workspaces.release_workspace, name=name)
+        return self._change(workspace_id, workspace_rules.release_workspace, name=name)
 
     def forget_workspace(self, workspace_id):
-        return self._change(workspace_id, workspaces.forget_workspace)
+        return self._change(workspace_id, workspace_rules.forget_workspace)
 
     # How far builds have come
 
@@ -174,16 +174,16 @@ class ExampleTransaction:
 
     def finish_build(self, build_id, status, *, now):
         row = self._find(build_id)
-        ended = workspaces.end_build(row, status, now=now) if row else None
+        ended = workspace_rules.end_build(row, status, now=now) if row else None
         if ended and ended.last_build.transition is Transition.START:
             self._remember(ended.preset_id, ended.last_build)
         return self._put(ended) if ended else None
 
     def mark_ready(self, workspace_id):
-        return self._change(workspace_id, workspaces.make_ready)
+        return self._change(workspace_id, workspace_rules.make_ready)
 
     def mark_unready(self, workspace_id):
-        return self._change(workspace_id, workspaces.make_unready)
+        return self._change(workspace_id, workspace_rules.make_unready)
 
     # Giving a prebuild to a user
 
@@ -196,7 +196,7 @@ class ExampleTransaction:
             raise errors.ClaimConflictError(take.request_id)
         preset = self.rows("presets").get(take.preset_id)
         found = self.list_prebuilds(take.preset_id) if preset else []
-        found = [row for row in found if workspaces.is_claimable(row, preset, take.created_since)]
+        found = [row for row in found if workspace_rules.is_claimable(row, preset, take.created_since)]
         if not found:
             return None
         owned = [row for row in self.rows("workspaces").values() if row.owner_id == take.owner_id and not row.deleted]
@@ -282,7 +282,7 @@ class ExampleTransaction:
         return self._put(changed) if changed else None
 
     def _remember(self, preset_id, build):
-        self.write("history", build.id, workspaces.make_outcome(preset_id, build))
+        self.write("history", build.id, workspace_rules.make_outcome(preset_id, build))
 
     def _change_preset(self, preset_id, **changes):
         if preset_id in self.rows("presets"):

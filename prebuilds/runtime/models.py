@@ -151,8 +151,8 @@ class ClaimOrder(Enum):
 class Take:
     """Which prebuild to take, and for whom.
 
-    It is one of the preset as that is now (R2), running and ready, created at `created_since` or later if that is
-    given; by `order` the first of them.
+    The prebuild matches its preset as it is now (R2), runs, is ready, and was created at `created_since` or later if
+    that is given. Of several, `order` says which one.
     """
 
     preset_id: str = attrs.field(validator=ID)

@@ -1,12 +1,12 @@
-"""What the runtime asks of its host, as small protocols, one for each role.
+"""What the runtime needs from its host, as small protocols, one for each role.
 
-- A host implements them over tables of its own. `prebuilds.adapters` has three complete implementations, and
+- A host implements them over its own tables. `prebuilds.adapters` has three complete implementations, and
   `prebuilds.testing` checks any other.
-- Whatever is read or written belongs to a transaction. A `Store` begins them; a `Transaction` has every role.
-- Every wait is bounded. `TimeoutError` from any method means that nothing was written and that it may be tried again;
+- Every read and every write belongs to a transaction. A `Store` begins them; a `Transaction` has every role.
+- Every wait is bounded. `TimeoutError` from any method means that nothing was written and that a retry is safe;
   all other errors end the transaction with nothing written.
-- A method that is asked to do what has been done already does nothing and says so by what it returns.
-- All methods are called from several threads, each with a transaction of its own.
+- A method that is asked to do what is already done does nothing, and its return value says so.
+- Several threads call these methods at the same time, each with its own transaction.
 """
 
 from __future__ import annotations
@@ -23,47 +23,47 @@ from prebuilds.runtime.models import BuildRequest, Counter, CounterValue, Lease,
 
 
 class Isolation(Enum):
-    """What a transaction may see of others that are under way. A store may give more than it is asked for."""
+    """What a transaction sees of others that run at the same time. A store may isolate more than it is asked to."""
 
     READ_COMMITTED = "read_committed"
-    """Each statement sees what has been committed before it."""
+    """Each statement sees what was committed before it."""
     REPEATABLE_READ = "repeatable_read"
-    """All statements see one moment."""
+    """All statements see the same moment."""
 
 
 class FleetReads(Protocol):
-    """What a plan is made of. With a `preset_id` only the rows of that preset are read, and none if it is unknown."""
+    """What a plan is made from. With a `preset_id`, only rows of that preset are read; none if it is unknown."""
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
-        """Every preset that may want or still have prebuilds, inactive ones included, in an order that stays the same.
+        """Every preset that may need or still have prebuilds, including inactive ones, in a stable order.
 
-        As a rule a preset belongs to one template version for good, and promoting another version makes the presets of
-        the old one inactive, at once and together. One that changes its version or its parameters under its id has no
-        use for the prebuilds that it has: they are outdated (R2).
+        Normally a preset belongs to one template version for good. Promoting another version makes all presets of the
+        old one inactive at once. If a preset keeps its id but changes its version or its parameters, its existing
+        prebuilds are outdated (R2).
         """
         ...
 
     def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        """Every workspace of the prebuilds user that is not deleted, wherever its last build stands. In any order."""
+        """Every workspace of the prebuilds user that is not deleted, in any state of its last build. In any order."""
         ...
 
     def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        """The builds that backoffs and hard limits follow from (R13), in any order; more do no harm.
+        """The builds that decide backoffs and hard limits (R13), in any order; extra builds do no harm.
 
-        They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with
-        the version that the preset has now where both are known. Of these, a preset's are all that ended at
-        `ended_since` or later, and in any case all of its `latest` attempts that began last: builds with one
-        `created_at` were begun in one pass, and are one attempt. The builds of workspaces that have been claimed or
-        deleted since belong to it. `make_outcome` makes a `Build` of a build that has ended.
+        They are start builds of prebuilds that succeeded or failed, began after the preset's last reset, and ran with
+        the version that the preset has now, where both are known. For each preset, return those that ended at
+        `ended_since` or later, and all builds of its `latest` most recent attempts. Builds with the same `created_at`
+        began in one pass and are one attempt. Include builds of workspaces that have been claimed or deleted since.
+        `make_outcome` turns a finished build into a `Build`.
         """
         ...
 
     def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
-        """When each preset was last reset, as (preset id, instant); presets that never were are left out."""
+        """When each preset was last reset, as (preset id, instant); presets never reset are left out."""
         ...
 
     def list_memberships(self) -> Sequence[str]:
-        """The ids of the organisations that the prebuilds user is a member of."""
+        """The ids of the organisations that the prebuilds user belongs to."""
         ...
 
     def is_paused(self) -> bool:
@@ -72,135 +72,134 @@ class FleetReads(Protocol):
 
 
 class WorkspaceWrites(Protocol):
-    """Creating and deleting prebuilds. Each of these adds a build that is PENDING and has not been submitted."""
+    """Creating and deleting prebuilds. A build is added as PENDING and not submitted."""
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
-        """The workspace, whoever owns it, deleted or not; None if there never was one with this id."""
+        """The workspace, claimed or not, deleted or not; None if there never was one with this id."""
         ...
 
     def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
         """Add a workspace of the prebuilds user and its first build, as the start `request` asks.
 
-        Compare and set: False, and nothing is added, unless the preset is there, active, and of the version that the
-        request names. Whoever would change that waits until this transaction has ended, or makes it fail. False too if
-        a workspace or a build of these ids is there already. The workspace keeps the parameters of the request, so that
-        the same can be asked for again.
+        Compare and set: adds nothing and returns False unless the preset exists, is active, and has the version that
+        the request names. A transaction that would change this waits until this one has ended, or makes it fail. Also
+        returns False if a workspace or a build with one of these ids exists. The workspace keeps the parameters of the
+        request, so that the same build can be requested again.
         """
         ...
 
     def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
         """Add a delete build to a prebuild.
 
-        Compare and set: False, and nothing is added, unless the workspace is there, still the prebuilds user's, not
-        deleted, and without a build that is PENDING or RUNNING. Whoever would claim it waits until this transaction
-        has ended, or gets another. The build runs with the version that `resolve_template_version` gives.
+        Compare and set: adds nothing and returns False unless the workspace exists, still belongs to the prebuilds
+        user, is not deleted, and has no build that is PENDING or RUNNING. A claim of it waits until this transaction
+        has ended, or takes another. The build runs with the version that `resolve_template_version` returns.
         """
         ...
 
     def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
-        """Note that a prebuild could not even be added: a start build of the preset that failed at `now`, with no
-        workspace. Nothing if a build of this id is there already.
+        """Record that a prebuild could not be added: a start build of the preset that failed at `now`, without a
+        workspace. Does nothing if a build with this id exists.
         """
         ...
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         """Cancel the first builds of the preset's prebuilds that have not begun, and mark their workspaces deleted.
 
-        Touches only builds that are the first of a prebuild, PENDING, and of a preset that is inactive now. Returns the
+        Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. Returns the
         ids of the workspaces.
         """
         ...
 
     def retire_prebuild(self, workspace_id: str) -> Workspace | None:
-        """Give a prebuild up: from now on no user gets it, and it waits to be deleted.
+        """Give up a prebuild: from now on no user gets it, and it waits to be deleted.
 
-        Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given
-        up already. Nobody takes a prebuild that is being given up: one waits for the other.
+        Returns the changed workspace. Does nothing and returns None unless it is a prebuild that is neither deleted nor
+        already given up. A prebuild that is being given up cannot be taken: one transaction waits for the other.
         """
         ...
 
     def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
-        """Take a workspace back from the user who claimed it: the prebuilds user has it, under this name, and it is
+        """Take a workspace back from the user who claimed it: it belongs to the prebuilds user, under this name, and is
         given up. Its old name is free again.
 
-        Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted.
+        Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted.
         """
         ...
 
     def forget_workspace(self, workspace_id: str) -> Workspace | None:
-        """Mark a claimed workspace deleted, without a build, as the host has deleted it. Its name is free again.
+        """Mark a claimed workspace deleted without a build, as the host has deleted it. Its name is free again.
 
-        Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted.
+        Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted.
         """
         ...
 
 
 class BuildWrites(Protocol):
-    """How far builds have come. A build moves from PENDING by RUNNING to a final status, and never back."""
+    """The progress of builds. A build moves from PENDING through RUNNING to a final status, and never back."""
 
     def mark_submitted(self, build_id: str) -> None:
         """Note that the host's builder has taken the build."""
         ...
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:
-        """Move a build from PENDING to RUNNING; False if it is not PENDING, as one that was canceled is not."""
+        """Move a build from PENDING to RUNNING. Returns False if it is not PENDING, for example canceled."""
         ...
 
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
         """Move a build that is PENDING or RUNNING to this final status.
 
-        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` is the
-        time of a clock that may be behind the one that began the build: it then ends when it began, as `end_build` has
-        it. Returns the workspace as it is then; None, and nothing is done, if the build is not there or has ended
-        already.
+        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` may
+        come from a clock behind the one that began the build: the build then ends when it began, as in `end_build`.
+        Returns the changed workspace. Does nothing and returns None if the build does not exist or has already ended.
         """
         ...
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
-        """Note that a user could work in a running workspace. Returns it as it is then; None, and nothing is done, if
-        the workspace is not running or is ready already.
+        """Note that a running workspace is ready for a user. Returns the changed workspace. Does nothing and returns
+        None if it is not running or already ready.
         """
         ...
 
     def mark_unready(self, workspace_id: str) -> Workspace | None:
-        """Note that no user could work in a prebuild any more. Returns it as it is then; None, and nothing is done,
-        unless it is a prebuild, not deleted, and was ready.
+        """Note that a prebuild is no longer ready for a user. Returns the changed workspace. Does nothing and returns
+        None unless it is a prebuild, not deleted, and was ready.
         """
         ...
 
 
 class ClaimWrites(Protocol):
-    """Giving a prebuild to a user."""
+    """Giving prebuilds to users."""
 
     def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
-        """The claim that was made with this request id, and the workspace it got; None if none was."""
+        """The claim with this request id, and the workspace that it got; None if there is none."""
         ...
 
     def take_prebuild(self, take: Take) -> Workspace | None:
-        """Give the first prebuild that `take` describes its new owner and name; None if there is none.
+        """Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits.
 
-        `is_claimable` tells which those are: one that was given up, and one that was made with another version or other
-        parameters than its preset has now, is none of them. Two transactions never take the same one, and one that is
-        locked by another is passed over or waited for. The preset must be active, and stay so until this transaction
-        has ended. The claim is noted under its request id, if it has one. Raises `NameTakenError` if the owner has a
-        workspace of this name that is not deleted, and `ClaimConflictError` if the request id is noted already.
+        `is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters differ
+        from what its preset has now. Two transactions never take the same prebuild; one that another transaction has
+        locked is passed over or waited for. The preset must be active, and stay active until this transaction has
+        ended. The claim is recorded under its request id, if it has one. Raises `NameTakenError` if the owner has a
+        workspace of this name that is not deleted, and `ClaimConflictError` if the request id is already recorded.
         """
         ...
 
 
 class SettingsWrites(Protocol):
-    """What people set, and what the reconciler notes for them. Presets that are not there are left alone."""
+    """What people set, and what the reconciler tells them. Presets that do not exist are ignored."""
 
     def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reconciliation."""
         ...
 
     def set_prebuild_status(self, preset_id: str, status: PrebuildStatus) -> None:
-        """Note how a preset's prebuilds fare."""
+        """Set the status that people see of a preset's prebuilds."""
         ...
 
     def set_reset(self, preset_id: str, *, at: datetime) -> None:
-        """Note that a preset's failures up to here count no more towards its hard limit."""
+        """Note that a preset's failures up to this instant no longer count towards its hard limit."""
         ...
 
     def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
@@ -208,16 +207,16 @@ class SettingsWrites(Protocol):
         ...
 
     def add_membership(self, organization_id: str) -> None:
-        """Make the prebuilds user a member of an organisation, if it is none yet."""
+        """Make the prebuilds user a member of an organisation, if it is not one yet."""
         ...
 
     def put_preset(self, preset: Preset) -> None:
-        """Add a preset, or replace the one with its id. Hosts that keep presets by other means need it for tests."""
+        """Add a preset, or replace the one with its id. A host that has presets elsewhere needs it only for tests."""
         ...
 
 
 class CounterWrites(Protocol):
-    """What metrics count, in the same transaction as what is counted."""
+    """Counters for metrics, written in the same transaction as what they count."""
 
     def count(self, preset_id: str, counter: Counter) -> None:
         """Add one."""
@@ -234,7 +233,7 @@ class LeaseWrites(Protocol):
     def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         """The lease for this holder until `expires_at`; None while another holds one that expires after `now`.
 
-        A holder that has it already keeps its token. Whoever else takes it gets a token larger than all before.
+        A holder that already has it keeps its token. Any other gets a token larger than all before.
         """
         ...
 
@@ -243,7 +242,7 @@ class LeaseWrites(Protocol):
         ...
 
     def release_lease(self, lease: Lease) -> None:
-        """Let others take the lease now; nothing if it has been taken since. Its token stays used."""
+        """Let others take the lease now. Does nothing if it was taken since. Its token is never given out again."""
         ...
 
 
@@ -251,18 +250,18 @@ class OutboxWrites(Protocol):
     """Messages that are sent if, and only if, the transaction is committed."""
 
     def publish_on_commit(self, message: Message) -> None:
-        """Send the message once the outermost transaction has been committed, after those handed over before it.
+        """Send the message after the outermost transaction is committed, and after messages handed over before it.
 
-        Dropped if the transaction, or the `nested` one it was handed to, is rolled back.
+        It is dropped if the transaction, or the `nested` part that it was handed to, is rolled back.
         """
         ...
 
     def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
-        """The first messages that wait in the outbox. Empty where committed messages are kept elsewhere."""
+        """The first messages that wait in the outbox. Empty if the store keeps committed messages elsewhere."""
         ...
 
     def delete_messages(self, ids: Sequence[int]) -> None:
-        """Remove messages that have been sent. Ids that are not there are left alone."""
+        """Remove messages that have been sent. Unknown ids are ignored."""
         ...
 
 
@@ -277,10 +276,10 @@ class Transaction(
     OutboxWrites,
     Protocol,
 ):
-    """Everything that can be read and written together. It lives as long as the `with` block that it came from."""
+    """Everything that can be read and written together. It lasts as long as its `with` block."""
 
     def nested(self) -> AbstractContextManager[None]:
-        """A part that can be rolled back alone: by an error that leaves it. Committed with the whole."""
+        """A part of the transaction: an error that leaves it rolls back this part alone. Committed with the whole."""
         ...
 
 
@@ -301,70 +300,70 @@ class Store(Protocol):
     ) -> AbstractContextManager[Transaction]:
         """A transaction: committed when its block ends, rolled back when an error leaves it.
 
-        In one that is `read_only`, whatever would write raises `ReadOnlyTransactionError`.
+        If it is `read_only`, every write raises `ReadOnlyTransactionError`.
 
-        With a `lease`, raises `LeaseLostError` unless its token is still the last one given out, and keeps it so until
-        the transaction has ended: whoever would take the lease waits. Raises `PoolExhaustedError` if no connection
-        becomes free in time and `NestedTransactionError` inside another transaction of this store.
+        With a `lease`, raises `LeaseLostError` unless its token is still the last one given out. Another holder that
+        wants the lease waits until the transaction has ended. Raises `PoolExhaustedError` if no connection becomes free
+        in time and `NestedTransactionError` inside another transaction of this store.
 
-        A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.
+        Raises `CommitUnknownError` if the connection is lost during the commit: it may or may not have succeeded.
         """
         ...
 
 
 class PubSub(Protocol):
-    """Carries messages to whoever listens, within a process or between several."""
+    """Carries messages to listeners, within a process or between several."""
 
     def publish(self, message: Message) -> None:
-        """Send a message. Raises `PublishInTransactionError` inside a transaction of whatever store."""
+        """Send a message. Raises `PublishInTransactionError` inside a transaction of any store."""
         ...
 
     def subscribe(self, topic: str, listener: Callable[[Message], None]) -> Callable[[], None]:
-        """Call the listener with every message that is published on the topic from now on. Returns what ends it.
+        """Call the listener with every message published on the topic from now on. Returns a function that ends it.
 
-        Messages of one publisher come in their order, on any thread, at least once. What a listener raises is logged
-        and stops nobody.
+        Messages of one publisher arrive in order, on any thread, at least once. An error of a listener is logged and
+        stops nothing.
         """
         ...
 
 
 @runtime_checkable
 class BatchPubSub(PubSub, Protocol):
-    """A `PubSub` that can send several messages at the price of one. Whoever has many looks for it."""
+    """A `PubSub` that can send several messages at the cost of one. A sender of many messages uses it."""
 
     def publish_all(self, messages: Sequence[Message]) -> None:
-        """Send messages in their order: all of them, or none if it raises. Raises what `publish` does."""
+        """Send messages in order: all of them, or none if it raises. Raises what `publish` does."""
         ...
 
 
 class WorkspaceBuilder(Protocol):
-    """Makes and removes workspaces. The host has one; it reports what becomes of a build through `BuildReports`."""
+    """Makes and removes workspaces. The host provides it; it reports on its builds through `BuildReports`."""
 
     def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
-        """Take a build over, to be done in the background; called outside of any transaction.
+        """Accept a build, to do it in the background. Called outside any transaction.
 
-        A build of an id that was taken before is not done twice. What is raised means that it was not taken: the build
-        has failed. `NoRoomError` means that a start was not taken as there is no room for it now: it is canceled, which
-        is no failure, and the preset waits for room. `TimeoutError` alone means that nobody knows: it is submitted
-        again later.
+        A build whose id was accepted before is not done twice. An error means that the build was not accepted, and it
+        counts as failed. Two errors differ. `NoRoomError` means that there is no room for a start now: the start is
+        canceled, which is not a failure, and the preset waits for room. `TimeoutError` means that nobody knows: the
+        build is submitted again later.
 
-        A call that lasts longer than `timeout` is given up on. The build is not submitted again before that call has
-        ended, and what it ends with, however late, counts as its answer.
+        The loop gives up on a call that lasts longer than `timeout`. It does not submit the build again before that
+        call has ended, and the late result still counts.
         """
         ...
 
 
 class Clock(Protocol):
-    """The time, and waiting."""
+    """Tells the time, and waits."""
 
     def now(self) -> datetime:
-        """The instant, aware."""
+        """The current instant, with a time zone."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from some moment on, which never go back."""
+        """Seconds since some fixed moment. They never go back."""
         ...
 
     def wait(self, event: threading.Event, timeout: timedelta) -> bool:
-        """Wait until the event is set, for `timeout` at most. Returns whether it is."""
+        """Wait until the event is set, for at most `timeout`. Returns whether it is set."""
         ...

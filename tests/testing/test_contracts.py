@@ -39,29 +39,28 @@ TIMEOUT = timedelta(milliseconds=200)
 
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
-    "A connection that is lost while it is being committed leaves the end open: `CommitUnknownError` is raised.",
-    "A `PubSub` that can send several messages at the price of one.",
-    "As a rule a preset belongs to one template version for good, and promoting another version makes the presets of "
-    "the old one inactive, at once and together.",
+    "A `PubSub` that can send several messages at the cost of one.",
+    "A host that has presets elsewhere needs it only for tests.",
+    "A sender of many messages uses it.",
     "Begins transactions.",
-    "Carries messages to whoever listens, within a process or between several.",
+    "Carries messages to listeners, within a process or between several.",
+    "Counters for metrics, written in the same transaction as what they count.",
     "Creating and deleting prebuilds.",
-    "Giving a prebuild to a user.",
-    "Hosts that keep presets by other means need it for tests.",
-    "How far builds have come.",
+    "Giving prebuilds to users.",
+    "If a preset keeps its id but changes its version or its parameters, its existing prebuilds are outdated (R2).",
     "In any order.",
-    "It lives as long as the `with` block that it came from.",
-    "Note that a preset's failures up to here count no more towards its hard limit.",
-    "One that changes its version or its parameters under its id has no use for the prebuilds that it has: they are "
-    "outdated (R2).",
-    "The builds that backoffs and hard limits follow from (R13), in any order; more do no harm.",
-    "The ids of the organisations that the prebuilds user is a member of.",
-    "What a plan is made of.",
-    "What metrics count, in the same transaction as what is counted.",
-    "What people set, and what the reconciler notes for them.",
+    "It lasts as long as its `with` block.",
+    "Normally a preset belongs to one template version for good.",
+    "Note that a preset's failures up to this instant no longer count towards its hard limit.",
+    "Promoting another version makes all presets of the old one inactive at once.",
+    "Raises `CommitUnknownError` if the connection is lost during the commit: it may or may not have succeeded.",
+    "The builds that decide backoffs and hard limits (R13), in any order; extra builds do no harm.",
+    "The ids of the organisations that the prebuilds user belongs to.",
+    "The progress of builds.",
+    "What a plan is made from.",
+    "What people set, and what the reconciler tells them.",
     "Whether reconciliation is paused.",
-    "Whoever has many looks for it.",
-    "`make_outcome` makes a `Build` of a build that has ended.",
+    "`make_outcome` turns a finished build into a `Build`.",
 }
 
 
@@ -145,7 +144,7 @@ def test_the_report_lists_every_rule() -> None:
         check_pubsub(MemoryPubSub),
     ]
     assert tuple(check for report in reports for check in report.checks) == CHECKS
-    assert "a_subscription_ends: Returns what ends it." in str(reports[2]).splitlines()
+    assert "a_subscription_ends: Returns a function that ends it." in str(reports[2]).splitlines()
 
 
 def test_what_is_made_is_closed() -> None:

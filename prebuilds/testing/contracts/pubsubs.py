@@ -24,7 +24,7 @@ from prebuilds.testing.strategies import messages
 
 CHECKS: list[PubSubCheck] = []
 _TOPIC = "checked"
-_HEARD = "Call the listener with every message that is published on the topic from now on."
+_HEARD = "Call the listener with every message published on the topic from now on."
 
 
 def _make(body: str, topic: str = _TOPIC) -> Message:
@@ -97,7 +97,7 @@ def what_was_published_before_is_not_heard(pubsub: PubSub) -> None:
     expect(second.listen_until(_make("end")), [], "the messages heard that came before the listener")
 
 
-@pubsub_check(CHECKS, "Returns what ends it.")
+@pubsub_check(CHECKS, "Returns a function that ends it.")
 def a_subscription_ends(pubsub: PubSub) -> None:
     ended, other = Ear(pubsub), Ear(pubsub)
     ended.end()
@@ -111,7 +111,7 @@ def a_subscription_ends(pubsub: PubSub) -> None:
     expect(ended.list_heard(), [], "the messages that were heard after the subscription had ended")
 
 
-@pubsub_check(CHECKS, "Messages of one publisher come in their order, on any thread, at least once.")
+@pubsub_check(CHECKS, "Messages of one publisher arrive in order, on any thread, at least once.")
 def each_publisher_is_heard_in_order(pubsub: PubSub) -> None:
     ear = Ear(pubsub)
     race([_publishing(pubsub, f"{number}-") for number in range(8)])
@@ -130,7 +130,7 @@ def _publishing(pubsub: PubSub, prefix: str) -> Callable[[], None]:
     return publish
 
 
-@pubsub_check(CHECKS, "What a listener raises is logged and stops nobody.")
+@pubsub_check(CHECKS, "An error of a listener is logged and stops nothing.")
 def a_listener_that_fails_stops_nobody(pubsub: PubSub) -> None:
     def fail(message: Message) -> None:
         raise LookupError(f"told on purpose, of {message.body}")
@@ -164,7 +164,7 @@ def _logged() -> Iterator[Event]:
         logging.getLogger().removeHandler(handler)
 
 
-@pubsub_check(CHECKS, "Raises `PublishInTransactionError` inside a transaction of whatever store.")
+@pubsub_check(CHECKS, "Raises `PublishInTransactionError` inside a transaction of any store.")
 def publishing_within_any_transaction_is_refused(pubsub: PubSub) -> None:
     ear = Ear(pubsub)
     with open_transaction(object()):
@@ -175,7 +175,7 @@ def publishing_within_any_transaction_is_refused(pubsub: PubSub) -> None:
     expect(ear.listen_until(_make("end")), [], "the messages heard that were refused")
 
 
-@pubsub_check(CHECKS, "Send messages in their order: all of them")
+@pubsub_check(CHECKS, "Send messages in order: all of them")
 def a_batch_is_heard_in_its_order(pubsub: PubSub) -> None:
     if not isinstance(pubsub, BatchPubSub):
         return

@@ -26,10 +26,10 @@ from prebuilds.testing.contracts.bench.scenes import (
 )
 
 CHECKS: list[StoreCheck] = []
-_FIRST = "Give the first prebuild that `take` describes its new owner and name; None if there is none."
+_FIRST = "Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits."
 _DESCRIBED = (
-    "It is one of the preset as that is now (R2), running and ready, created at `created_since` or later if that is "
-    "given"
+    "The prebuild matches its preset as it is now (R2), runs, is ready, and was created at `created_since` or "
+    "later if that is given."
 )
 
 
@@ -123,8 +123,8 @@ def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "ClaimWrites.take_prebuild",
-    "`is_claimable` tells which those are: one that was given up, and one that was made with another version or other "
-    "parameters than its preset has now, is none of them.",
+    "`is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters "
+    "differ from what its preset has now.",
 )
 def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
     large = attrs.evolve(WEB, parameters={"size": "large"})
@@ -144,7 +144,7 @@ def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
     expect([row and row.id for row in taken], ["w", None], "the ids taken when the preset was as before")
 
 
-@store_check(CHECKS, "ClaimWrites.take_prebuild", "`is_claimable` tells which those are")
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "`is_claimable` tells which prebuilds fit")
 def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
     unknown = make_preset(version_id="")
     for number, (before, after) in enumerate(((unknown, WEB), (WEB, unknown))):
@@ -190,7 +190,7 @@ def a_name_is_given_once(lab: Lab) -> None:
     )
 
 
-@store_check(CHECKS, "ClaimWrites.take_prebuild", "The claim is noted under its request id, if it has one.")
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "The claim is recorded under its request id, if it has one.")
 def a_claim_is_noted(lab: Lab) -> None:
     _put_ready(lab.store, "one", "two", "three")
     take = make_take(request_id="r", created_since=at(0), order=ClaimOrder.NEWEST_FIRST)
@@ -205,7 +205,7 @@ def a_claim_is_noted(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "ClaimWrites.find_claim",
-    "The claim that was made with this request id, and the workspace it got; None if none was.",
+    "The claim with this request id, and the workspace that it got; None if there is none.",
 )
 def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
     _put_ready(lab.store)
@@ -222,7 +222,7 @@ def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
     expect(taken and taken.id, "w", "the id taken at last, with the same request id,")
 
 
-@store_check(CHECKS, "ClaimWrites.take_prebuild", "`ClaimConflictError` if the request id is noted already.")
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "`ClaimConflictError` if the request id is already recorded.")
 def a_request_id_claims_once(lab: Lab) -> None:
     _put_ready(lab.store, "one", "two")
     take = make_take(request_id="r")

@@ -25,7 +25,10 @@ from prebuilds.testing.contracts.claims.claims import take_in
 CHECKS: list[StoreCheck] = []
 _THREADS = 12
 _EACH = 4  # claims of each thread
-_ONCE = "Two transactions never take the same one, and one that is locked by another is passed over or waited for."
+_ONCE = (
+    "Two transactions never take the same prebuild; one that another transaction has locked is passed over or waited "
+    "for."
+)
 
 
 def _put_ready(store: Store, number: int) -> Sequence[str]:
@@ -53,7 +56,7 @@ def many_claims_take_each_prebuild_once(lab: Lab) -> None:
             expect(tx.get_workspace(workspace.id), workspace, f"{workspace.id}, which was given as another,")
 
 
-@store_check(CHECKS, "ClaimWrites.take_prebuild", "if the request id is noted already.")
+@store_check(CHECKS, "ClaimWrites.take_prebuild", "if the request id is already recorded.")
 def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
     _put_ready(lab.store, _THREADS)
     outcomes = race([_trying(lab.store, make_take(request_id="r"))] * _THREADS)
@@ -140,7 +143,7 @@ def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "ClaimWrites.take_prebuild",
-    "The preset must be active, and stay so until this transaction has ended.",
+    "The preset must be active, and stay active until this transaction has ended.",
 )
 def no_promotion_overtakes_a_claim(lab: Lab) -> None:
     def promote() -> None:

@@ -56,7 +56,7 @@ def a_build_is_marked_submitted(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.begin_build",
-    "Move a build from PENDING to RUNNING; False if it is not PENDING, as one that was canceled is not.",
+    "Move a build from PENDING to RUNNING. Returns False if it is not PENDING, for example canceled.",
 )
 def only_a_pending_build_begins(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -97,7 +97,7 @@ def a_build_ends(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.finish_build",
-    "None, and nothing is done, if the build is not there or has ended already.",
+    "Does nothing and returns None if the build does not exist or has already ended.",
 )
 def a_build_ends_once(lab: Lab) -> None:
     _begin_with(lab, "w", Stage.DELETE_BEGUN)
@@ -114,8 +114,8 @@ def a_build_ends_once(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.finish_build",
-    "`now` is the time of a clock that may be behind the one that began the build: it then ends when it began, as "
-    "`end_build` has it.",
+    "`now` may come from a clock behind the one that began the build: the build then ends when it began, as "
+    "in `end_build`.",
 )
 def no_build_ends_before_it_began(lab: Lab) -> None:
     _begin_with(lab, "w", Stage.PENDING)
@@ -128,7 +128,7 @@ def no_build_ends_before_it_began(lab: Lab) -> None:
     expect(ends, [("w-1", at(0))], "the build and its end, in list_builds(),")
 
 
-@store_check(CHECKS, "BuildWrites", "A build moves from PENDING by RUNNING to a final status, and never back.")
+@store_check(CHECKS, "BuildWrites", "A build moves from PENDING through RUNNING to a final status, and never back.")
 def of_many_reports_one_counts(lab: Lab) -> None:
     def report() -> bool:
         with lab.store.transaction() as tx:
@@ -162,8 +162,8 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.mark_ready",
-    "Note that a user could work in a running workspace. Returns it as it is then; None, and nothing is done, if the "
-    "workspace is not running or is ready already.",
+    "Note that a running workspace is ready for a user. Returns the changed workspace. Does nothing and "
+    "returns None if it is not running or already ready.",
 )
 def only_a_running_workspace_becomes_ready(lab: Lab) -> None:
     with lab.store.transaction() as tx:

@@ -28,7 +28,7 @@ def a_transaction_within_another_is_refused(lab: Lab) -> None:
         expect(tx.is_paused(), True, "what the outer transaction wrote after the refusal was")
 
 
-@store_check(CHECKS, "PubSub.publish", "Raises `PublishInTransactionError` inside a transaction of whatever store.")
+@store_check(CHECKS, "PubSub.publish", "Raises `PublishInTransactionError` inside a transaction of any store.")
 def publishing_within_a_transaction_is_refused(lab: Lab) -> None:
     for read_only in (False, True):
         with lab.store.transaction(read_only=read_only):
@@ -69,7 +69,7 @@ def one_more_than_there_are_connections_is_refused(lab: Lab) -> None:
     worker.stop()
 
 
-@store_check(CHECKS, "ports", "All methods are called from several threads, each with a transaction of its own.")
+@store_check(CHECKS, "ports", "Several threads call these methods at the same time, each with its own transaction.")
 def threads_lose_no_writes(lab: Lab) -> None:
     def count_once() -> None:
         with lab.store.transaction() as tx:

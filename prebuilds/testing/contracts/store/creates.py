@@ -28,8 +28,8 @@ from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answe
 
 CHECKS: list[StoreCheck] = []
 _PINNED = (
-    "Compare and set: False, and nothing is added, unless the preset is there, active, and of the version that the "
-    "request names."
+    "Compare and set: adds nothing and returns False unless the preset exists, is active, and has the version "
+    "that the request names."
 )
 
 
@@ -53,7 +53,7 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_prebuild",
-    "The workspace keeps the parameters of the request, so that the same can be asked for again.",
+    "The workspace keeps the parameters of the request, so that the same build can be requested again.",
 )
 def a_prebuild_keeps_what_it_was_asked_for_with(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -66,7 +66,7 @@ def a_prebuild_keeps_what_it_was_asked_for_with(lab: Lab) -> None:
             expect(workspace and workspace.parameters, request.parameters, "the parameters of the workspace")
 
 
-@store_check(CHECKS, "WorkspaceWrites", "Each of these adds a build that is PENDING and has not been submitted.")
+@store_check(CHECKS, "WorkspaceWrites", "A build is added as PENDING and not submitted.")
 def a_new_build_is_pending(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -111,7 +111,7 @@ def no_prebuild_of_another_version(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_failed_build",
-    "Note that a prebuild could not even be added: a start build of the preset that failed at `now`",
+    "Record that a prebuild could not be added: a start build of the preset that failed at `now`",
 )
 def a_create_that_failed_is_noted(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -134,7 +134,7 @@ def a_create_that_failed_is_noted(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_prebuild",
-    "False too if a workspace or a build of these ids is there already.",
+    "Also returns False if a workspace or a build with one of these ids exists.",
 )
 def no_prebuild_is_added_twice(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -152,7 +152,7 @@ def no_prebuild_is_added_twice(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_prebuild",
-    "Whoever would change that waits until this transaction has ended, or makes it fail.",
+    "A transaction that would change this waits until this one has ended, or makes it fail.",
 )
 def no_promotion_overtakes_a_create(lab: Lab) -> None:
     _put(lab.store, WEB)
@@ -175,7 +175,7 @@ def _put(store: Store, preset: Preset) -> None:
         tx.put_preset(preset)
 
 
-@store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, whoever owns it, deleted or not")
+@store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, claimed or not, deleted or not")
 def any_workspace_can_be_had(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -190,7 +190,7 @@ def any_workspace_can_be_had(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "FleetReads.list_prebuilds",
-    "Every workspace of the prebuilds user that is not deleted, wherever its last build stands.",
+    "Every workspace of the prebuilds user that is not deleted, in any state of its last build.",
 )
 def prebuilds_are_listed_at_every_stage(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -203,9 +203,7 @@ def prebuilds_are_listed_at_every_stage(lab: Lab) -> None:
             expect(workspace, tx.get_workspace(workspace.id), f"{workspace.id} in list_prebuilds()")
 
 
-@store_check(
-    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
-)
+@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
 def prebuilds_of_one_preset_can_be_listed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -216,7 +214,7 @@ def prebuilds_of_one_preset_can_be_listed(lab: Lab) -> None:
         expect(list_ids(tx, "unknown"), [], "the ids in list_prebuilds('unknown')")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_failed_build", "Nothing if a build of this id is there already.")
+@store_check(CHECKS, "WorkspaceWrites.insert_failed_build", "Does nothing if a build with this id exists.")
 def a_create_that_failed_is_noted_once(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)

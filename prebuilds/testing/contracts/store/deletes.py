@@ -28,12 +28,12 @@ from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answe
 
 CHECKS: list[StoreCheck] = []
 _GUARDED = (
-    "Compare and set: False, and nothing is added, unless the workspace is there, still the prebuilds user's, not "
-    "deleted, and without a build that is PENDING or RUNNING."
+    "Compare and set: adds nothing and returns False unless the workspace exists, still belongs to the "
+    "prebuilds user, is not deleted, and has no build that is PENDING or RUNNING."
 )
 _REACH = (
-    "Touches only builds that are the first of a prebuild, PENDING, and of a preset that is inactive now. Returns the "
-    "ids of the workspaces."
+    "Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. "
+    "Returns the ids of the workspaces."
 )
 
 
@@ -82,7 +82,7 @@ def _expect_delete(store: Store, request: BuildRequest, what: str, *, added: boo
         expect(after, before, f"the workspace after insert_delete() {what}")
 
 
-@store_check(CHECKS, "ports", "A method that is asked to do what has been done already does nothing")
+@store_check(CHECKS, "ports", "A method that is asked to do what is already done does nothing")
 def a_delete_is_added_once(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -93,7 +93,7 @@ def a_delete_is_added_once(lab: Lab) -> None:
 
 
 @store_check(
-    CHECKS, "WorkspaceWrites.insert_delete", "The build runs with the version that `resolve_template_version` gives."
+    CHECKS, "WorkspaceWrites.insert_delete", "The build runs with the version that `resolve_template_version` returns."
 )
 def a_delete_runs_with_the_version_of_the_last_build(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -119,7 +119,7 @@ def _get_version(store: Store) -> str | None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_delete",
-    "Whoever would claim it waits until this transaction has ended, or gets another.",
+    "A claim of it waits until this transaction has ended, or takes another.",
 )
 def no_claim_overtakes_a_delete(lab: Lab) -> None:
     def take() -> Workspace | None:

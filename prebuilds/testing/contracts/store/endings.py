@@ -14,7 +14,7 @@ from prebuilds.testing.contracts.bench.scenes import IS_PREBUILD, WEB, Stage, ad
 from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
 
 CHECKS: list[StoreCheck] = []
-_UNLESS_CLAIMED = "Returns it as it is then; None, and nothing is done, unless it is claimed and not deleted."
+_UNLESS_CLAIMED = "Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted."
 _FREE = "name is free again."
 
 Change = Callable[[Workspace], Workspace]
@@ -42,8 +42,8 @@ def _expect_change(
 @store_check(
     CHECKS,
     "WorkspaceWrites.retire_prebuild",
-    "Returns it as it is then; None, and nothing is done, unless it is a prebuild that is neither deleted nor given up "
-    "already.",
+    "Returns the changed workspace. Does nothing and returns None unless it is a prebuild that is neither "
+    "deleted nor already given up.",
 )
 def only_a_prebuild_is_given_up(lab: Lab) -> None:
     _expect_change(
@@ -58,7 +58,7 @@ def only_a_prebuild_is_given_up(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.retire_prebuild",
-    "Give a prebuild up: from now on no user gets it, and it waits to be deleted.",
+    "Give up a prebuild: from now on no user gets it, and it waits to be deleted.",
 )
 def no_user_gets_what_was_given_up(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -75,7 +75,7 @@ def no_user_gets_what_was_given_up(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.retire_prebuild",
-    "Nobody takes a prebuild that is being given up: one waits for the other.",
+    "A prebuild that is being given up cannot be taken: one transaction waits for the other.",
 )
 def no_claim_overtakes_giving_up(lab: Lab) -> None:
     def take() -> Workspace | None:
@@ -119,8 +119,8 @@ def only_a_claimed_workspace_is_released(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.release_workspace",
-    "Take a workspace back from the user who claimed it: the prebuilds user has it, under this name, and it is given "
-    "up.",
+    "Take a workspace back from the user who claimed it: it belongs to the prebuilds user, under this name, "
+    "and is given up.",
 )
 def no_user_gets_what_was_released(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -134,7 +134,7 @@ def no_user_gets_what_was_released(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.forget_workspace",
-    "Mark a claimed workspace deleted, without a build, as the host has deleted it.",
+    "Mark a claimed workspace deleted without a build, as the host has deleted it.",
 )
 def only_a_claimed_workspace_is_forgotten(lab: Lab) -> None:
     _expect_change(
@@ -165,8 +165,8 @@ def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.mark_unready",
-    "Note that no user could work in a prebuild any more. Returns it as it is then; None, and nothing is done, unless "
-    "it is a prebuild, not deleted, and was ready.",
+    "Note that a prebuild is no longer ready for a user. Returns the changed workspace. Does nothing and "
+    "returns None unless it is a prebuild, not deleted, and was ready.",
 )
 def only_a_ready_prebuild_becomes_unready(lab: Lab) -> None:
     _expect_change(

@@ -20,12 +20,12 @@ from prebuilds.testing.contracts.bench.scenes import (
 
 CHECKS: list[StoreCheck] = []
 _COUNTED = (
-    "They are start builds of prebuilds that succeeded or failed, begun after the preset's last reset, and run with "
-    "the version that the preset has now where both are known."
+    "They are start builds of prebuilds that succeeded or failed, began after the preset's last reset, and "
+    "ran with the version that the preset has now, where both are known."
 )
 _REMEMBERED = (
-    "Of these, a preset's are all that ended at `ended_since` or later, and in any case all of its `latest` attempts "
-    "that began last: builds with one `created_at` were begun in one pass, and are one attempt."
+    "For each preset, return those that ended at `ended_since` or later, and all builds of its `latest` most "
+    "recent attempts. Builds with the same `created_at` began in one pass and are one attempt."
 )
 
 
@@ -121,7 +121,7 @@ def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
 @store_check(
     CHECKS,
     "FleetReads.list_builds",
-    "The builds of workspaces that have been claimed or deleted since belong to it.",
+    "Include builds of workspaces that have been claimed or deleted since.",
 )
 def builds_outlive_their_workspaces(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -138,9 +138,7 @@ def builds_outlive_their_workspaces(lab: Lab) -> None:
         )
 
 
-@store_check(
-    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
-)
+@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
 def builds_of_one_preset_can_be_listed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)

@@ -53,7 +53,7 @@ def a_lease_is_held_until_it_expires(lab: Lab) -> None:
     expect(_take(lab.store, "one", 61), None, "the first, deposed, took the lease back, and got")
 
 
-@store_check(CHECKS, "LeaseWrites.take_lease", "A holder that has it already keeps its token.")
+@store_check(CHECKS, "LeaseWrites.take_lease", "A holder that already has it keeps its token.")
 def a_holder_keeps_its_token(lab: Lab) -> None:
     first = _require(lab.store, "one", 0)
     second = _require(lab.store, "one", 30)
@@ -61,7 +61,7 @@ def a_holder_keeps_its_token(lab: Lab) -> None:
     expect(_take(lab.store, "two", 70), None, "another took the lease that had been prolonged, and got")
 
 
-@store_check(CHECKS, "LeaseWrites.take_lease", "Whoever else takes it gets a token larger than all before.")
+@store_check(CHECKS, "LeaseWrites.take_lease", "Any other gets a token larger than all before.")
 def tokens_grow(lab: Lab) -> None:
     tokens = [_require(lab.store, holder, 100 * number).token for number, holder in enumerate(("a", "b", "a", "c"))]
     expect(tokens, sorted(set(tokens)), "the tokens of holders in turn")
@@ -83,7 +83,7 @@ def a_released_lease_is_free(lab: Lab) -> None:
     _require(lab.store, "two", 1)
 
 
-@store_check(CHECKS, "LeaseWrites.release_lease", "Its token stays used.")
+@store_check(CHECKS, "LeaseWrites.release_lease", "Its token is never given out again.")
 def the_token_of_a_released_lease_stays_used(lab: Lab) -> None:
     tokens = []
     for holder in ("one", "two", "two"):
@@ -93,7 +93,7 @@ def the_token_of_a_released_lease_stays_used(lab: Lab) -> None:
     expect(tokens, sorted(set(tokens)), "the tokens of leases that were each released")
 
 
-@store_check(CHECKS, "LeaseWrites.release_lease", "nothing if it has been taken since.")
+@store_check(CHECKS, "LeaseWrites.release_lease", "Does nothing if it was taken since.")
 def releasing_a_lost_lease_frees_nothing(lab: Lab) -> None:
     lost = _require(lab.store, "one", 0)
     _require(lab.store, "two", 60)
@@ -161,7 +161,7 @@ def a_token_that_was_never_given_out_is_refused(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "Store.transaction",
-    "and keeps it so until the transaction has ended: whoever would take the lease waits.",
+    "Another holder that wants the lease waits until the transaction has ended.",
 )
 def nobody_takes_a_lease_that_is_being_written_under(lab: Lab) -> None:
     lease = _require(lab.store, "one", 0)

@@ -22,8 +22,8 @@ from prebuilds.testing.contracts.bench.threads import PATIENCE, begin_elsewhere,
 
 CHECKS: list[StoreCheck] = []
 TOPIC = "checked"
-_ORDER = "Send the message once the outermost transaction has been committed, after those handed over before it."
-_DROPPED = "Dropped if the transaction, or the `nested` one it was handed to, is rolled back."
+_ORDER = "Send the message after the outermost transaction is committed, and after messages handed over before it."
+_DROPPED = "It is dropped if the transaction, or the `nested` part that it was handed to, is rolled back."
 
 
 def make(body: str) -> Message:
@@ -187,7 +187,7 @@ def the_outbox_gives_the_first(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "OutboxWrites.delete_messages",
-    "Remove messages that have been sent. Ids that are not there are left alone.",
+    "Remove messages that have been sent. Unknown ids are ignored.",
 )
 def what_was_sent_leaves_the_outbox(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -203,7 +203,7 @@ def what_was_sent_leaves_the_outbox(lab: Lab) -> None:
         expect(tx.list_messages(9), entries[2:], "list_messages(9), two of three having been sent,")
 
 
-@store_check(CHECKS, "OutboxWrites.list_messages", "Empty where committed messages are kept elsewhere.")
+@store_check(CHECKS, "OutboxWrites.list_messages", "Empty if the store keeps committed messages elsewhere.")
 def a_listener_may_use_the_store(lab: Lab) -> None:
     """Messages come out when the transaction has ended, so that whoever gets one may begin another."""
     if lab.pubsub is None:

@@ -45,7 +45,7 @@ def every_message_is_sent_as_it_is(lab: Lab) -> None:
     for_each(messages(), check)
 
 
-@store_check(CLAIM_CHECKS, "ClaimWrites.find_claim", "The claim that was made with this request id")
+@store_check(CLAIM_CHECKS, "ClaimWrites.find_claim", "The claim with this request id")
 def every_field_of_a_claim_is_kept(lab: Lab) -> None:
     def check(number: int, take: Take) -> None:
         request_id = f"{number}: {take.request_id}"

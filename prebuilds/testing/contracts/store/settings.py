@@ -12,7 +12,7 @@ from prebuilds.testing.contracts.bench.describing import expect
 from prebuilds.testing.contracts.bench.scenes import DATA, INACTIVE, WEB, at, make_preset
 
 CHECKS: list[StoreCheck] = []
-_LEFT_ALONE = "Presets that are not there are left alone."
+_LEFT_ALONE = "Presets that do not exist are ignored."
 
 
 def _put(store: Store, *presets: Preset) -> None:
@@ -21,7 +21,7 @@ def _put(store: Store, *presets: Preset) -> None:
             tx.put_preset(preset)
 
 
-@store_check(CHECKS, "FleetReads.list_presets", "Every preset that may want or still have prebuilds")
+@store_check(CHECKS, "FleetReads.list_presets", "Every preset that may need or still have prebuilds")
 def presets_are_listed_whole(lab: Lab) -> None:
     _put(lab.store, WEB, DATA)
     with lab.store.transaction(read_only=True) as tx:
@@ -32,7 +32,7 @@ def _get_id(preset: Preset) -> str:
     return preset.id
 
 
-@store_check(CHECKS, "FleetReads.list_presets", "inactive ones included")
+@store_check(CHECKS, "FleetReads.list_presets", "including inactive ones")
 def inactive_presets_are_listed(lab: Lab) -> None:
     presets = [attrs.evolve(preset, id=f"p{number}") for number, preset in enumerate(INACTIVE)]
     for preset in presets:
@@ -41,9 +41,7 @@ def inactive_presets_are_listed(lab: Lab) -> None:
             expect(tx.list_presets(preset.id), [preset], "list_presets() of an inactive preset")
 
 
-@store_check(
-    CHECKS, "FleetReads", "With a `preset_id` only the rows of that preset are read, and none if it is unknown."
-)
+@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
 def one_preset_can_be_listed(lab: Lab) -> None:
     _put(lab.store, WEB, DATA)
     with lab.store.transaction(read_only=True) as tx:
@@ -51,7 +49,7 @@ def one_preset_can_be_listed(lab: Lab) -> None:
         expect(tx.list_presets("unknown"), [], "list_presets('unknown')")
 
 
-@store_check(CHECKS, "FleetReads.list_presets", "in an order that stays the same.")
+@store_check(CHECKS, "FleetReads.list_presets", "in a stable order.")
 def presets_keep_their_order(lab: Lab) -> None:
     names = ("m", "z", "a", "k")
     _put(lab.store, *map(make_preset, names))
@@ -73,7 +71,7 @@ def a_preset_is_replaced(lab: Lab) -> None:
         expect(sorted(tx.list_presets(), key=_get_id), [DATA, changed], "the presets, one of them replaced,")
 
 
-@store_check(CHECKS, "SettingsWrites.set_prebuild_status", "Note how a preset's prebuilds fare.")
+@store_check(CHECKS, "SettingsWrites.set_prebuild_status", "Set the status that people see of a preset's prebuilds.")
 def a_prebuild_status_is_noted(lab: Lab) -> None:
     _put(lab.store, WEB, DATA)
     for status in reversed(PrebuildStatus):
@@ -138,7 +136,7 @@ def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "SettingsWrites.add_membership",
-    "Make the prebuilds user a member of an organisation, if it is none yet.",
+    "Make the prebuilds user a member of an organisation, if it is not one yet.",
 )
 def memberships_are_added_once(lab: Lab) -> None:
     for organization_id in ("o1", "o2", "o1"):

@@ -64,7 +64,7 @@ def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
         expect(tx.is_paused(), False, "set_paused came before a NameTakenError, and is_paused() then")
 
 
-@store_check(CHECKS, "Transaction.nested", "A part that can be rolled back alone: by an error that leaves it.")
+@store_check(CHECKS, "Transaction.nested", "an error that leaves it rolls back this part alone.")
 def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.add_membership("before")
@@ -95,7 +95,7 @@ def a_nested_part_is_committed_with_the_whole(lab: Lab) -> None:
         expect(sorted(tx.list_memberships()), ["inner", "outer"], "memberships of nested parts that stood were")
 
 
-@store_check(CHECKS, "Isolation.READ_COMMITTED", "Each statement sees what has been committed before it.")
+@store_check(CHECKS, "Isolation.READ_COMMITTED", "Each statement sees what was committed before it.")
 def what_is_not_committed_is_not_seen(lab: Lab) -> None:
     nothing = _read_in_new(lab.store)
     with hold_open(lab.store) as held:
@@ -107,7 +107,7 @@ def what_is_not_committed_is_not_seen(lab: Lab) -> None:
             expect(get_answer(reading), nothing, "after the writer was rolled back another transaction read")
 
 
-@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see one moment.")
+@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see the same moment.")
 def repeatable_reads_see_one_moment(lab: Lab) -> None:
     for read_only in (True, False):
         _check_one_moment(lab.store, f"w-{read_only}", read_only=read_only)
@@ -128,7 +128,7 @@ def _check_one_moment(store: Store, workspace_id: str, *, read_only: bool) -> No
             get_answer(writing)
 
 
-@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see one moment.")
+@store_check(CHECKS, "Isolation.REPEATABLE_READ", "All statements see the same moment.")
 def the_moment_is_the_same_for_every_table(lab: Lab) -> None:
     def write() -> None:
         with lab.store.transaction() as tx:
@@ -146,7 +146,7 @@ def the_moment_is_the_same_for_every_table(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "Store.transaction",
-    "In one that is `read_only`, whatever would write raises `ReadOnlyTransactionError`.",
+    "If it is `read_only`, every write raises `ReadOnlyTransactionError`.",
 )
 def a_reader_cannot_write(lab: Lab) -> None:
     writes: tuple[Callable[[Transaction], object], ...] = (
