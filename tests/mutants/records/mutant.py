@@ -9,7 +9,8 @@ from typing import NamedTuple
 class Mutant(NamedTuple):
     """A bug: its name, the file below the package, and the text that becomes another.
 
-    `tests` has the files below `tests` that are known to catch it. Where there are none, the kit or the laws do.
+    `tests` has the files below `tests` that are known to catch it, or single tests of files that take long. Where there
+    are none, the kit or the laws do.
     """
 
     name: str

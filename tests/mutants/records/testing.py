@@ -10,14 +10,14 @@ TESTING = (
         "testing/faults/worlds/scheduling.py",
         "        return self._free is None or self._free > 0\n",
         "        return True\n",
-        tests=("testing/faults/test_checking.py",),
+        tests=("testing/faults/test_checking.py::test_a_store_with_one_connection_is_given_one_transaction_at_a_time",),
     ),
     Mutant(
         "a failure is made smaller for as long as that takes",
         "testing/faults/search/searching.py",
         "        if self._get_time() >= self._until:\n",
         "        if False:\n",
-        tests=("testing/faults/test_checking.py",),
+        tests=("testing/faults/test_checking.py::test_making_a_failure_smaller_ends_in_time",),
     ),
     Mutant(
         "a relay that flushes inside a transaction is not found",

@@ -119,7 +119,6 @@ WORKSPACES = (
         "runtime/models.py",
         "return self.has_started and not self.retired",
         "return self.has_started",
-        tests=("runtime/test_field_cases.py",),
     ),
     Mutant(
         "a message may hold what PostgreSQL cannot",
