@@ -1,7 +1,7 @@
-"""Pubsubs: who hears which message, in which order, and what a listener that fails may break.
+"""Pubsubs: who hears which message, in which order, and what a failing listener may break.
 
-- Messages may come late, on any thread, and twice: checks wait for them, and count each once.
-- What must not be heard is known not to be when a later message has been.
+- Messages may come late, on any thread, and twice. So checks wait for them, and count each once.
+- A message counts as not heard once a later one has been heard without it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Ear:
         self.end = pubsub.subscribe(topic, self._arrived.put)
 
     def listen_until(self, last: Message) -> Sequence[Message]:
-        """All that is heard before this message."""
+        """Everything heard before this message."""
         heard: list[Message] = []
         while (message := self._get(last, heard)) != last:
             if message not in heard:
@@ -47,7 +47,7 @@ class Ear:
         return heard
 
     def list_heard(self) -> Sequence[Message]:
-        """All that has been heard so far, and not been asked for."""
+        """Everything heard so far that no call has returned yet."""
         return [self._arrived.get() for _ in range(self._arrived.qsize())]
 
     def _get(self, awaited: Message, heard: Sequence[Message]) -> Message:
@@ -147,7 +147,7 @@ def a_listener_that_fails_stops_nobody(pubsub: PubSub) -> None:
 
 @contextmanager
 def _logged() -> Iterator[Event]:
-    """Set when an error that has what a listener raised has been logged."""
+    """Set once an error with the exception of a listener has been logged."""
     seen = Event()
 
     class Handler(logging.Handler):

@@ -4,7 +4,8 @@ from prebuilds.renames import warn_of_renames
 from prebuilds.testing.faults.checking import check_reconciler, replay_reconciler
 from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
-from prebuilds.testing.faults.doubles.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
+from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
+from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.doubles.messages import Delivery, UnreliablePubSub
 from prebuilds.testing.faults.doubles.modes import (
     AnswerLostError,

@@ -1,7 +1,7 @@
-"""A store that notes what it is asked and what it answers, so that an error can tell what was done.
+"""A store that records its calls and their answers, so that an error can list what was done.
 
 - It changes nothing: arguments, answers and errors pass through as they are.
-- Calls are put in words only when somebody asks for them.
+- Calls are put into words only when they are needed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
-from prebuilds.runtime.models import Lease
-from prebuilds.runtime.ports import Isolation, Store, Transaction
+import attrs
+
+from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.contracts.bench.describing import Mismatch, describe
+from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
-_KEPT = 40  # calls; whoever made more needs the last ones
+_KEPT = 40  # calls; of a longer run the last ones matter
 
 
-class Call(NamedTuple):
-    """One call: the number of its transaction, what was called, and the answer or the error."""
+class RecordedCall(NamedTuple):
+    """One call: the number of its transaction, the method, and the answer or the error."""
 
     transaction: int
     name: str
@@ -40,88 +42,75 @@ class Record:
     """The last calls, in the order in which they ended."""
 
     def __init__(self) -> None:
-        self._calls: deque[Call] = deque(maxlen=_KEPT)
+        self._calls: deque[RecordedCall] = deque(maxlen=_KEPT)
         self._transactions = 0
 
     def begin(self) -> int:
-        """The number of one more transaction."""
+        """Give the next transaction its number."""
         self._transactions += 1
         return self._transactions
 
-    def add(self, call: Call) -> None:
-        """Note one more."""
+    def add(self, call: RecordedCall) -> None:
+        """Add one."""
         self._calls.append(call)
 
     def list_lines(self) -> tuple[str, ...]:
-        """The calls in words, each led by the number of its transaction."""
+        """The calls in words, each after the number of its transaction."""
         return tuple(map(str, tuple(self._calls)))
 
 
-class RecordedStore:
-    """A `Store` in front of another."""
+class RecordedStore(WrappedStore):
+    """A `Store` that records its transactions."""
 
     def __init__(self, store: Store, record: Record) -> None:
-        self._store = store
+        super().__init__(store)
         self._record = record
 
-    @property
-    def max_connections(self) -> int:
-        return self._store.max_connections
-
     @contextmanager
-    def transaction(
-        self,
-        *,
-        isolation: Isolation = Isolation.READ_COMMITTED,
-        read_only: bool = False,
-        lease: Lease | None = None,
-    ) -> Iterator[Transaction]:
-        asked = {"isolation": isolation, "read_only": read_only, "lease": lease}
-        defaults = (Isolation.READ_COMMITTED, False, None)
-        options = tuple(pair for pair, default in zip(asked.items(), defaults, strict=True) if pair[1] != default)
-        call = Call(self._record.begin(), "transaction", options=options)
-        store = self._store
-        with (
-            _recorded(self._record, call),
-            store.transaction(isolation=isolation, read_only=read_only, lease=lease) as tx,
-        ):
+    def _open(self, options: TransactionOptions) -> Iterator[Transaction]:
+        call = RecordedCall(self._record.begin(), "transaction", options=_list_options(options))
+        with _recorded(self._record, call), options.begin(self._store) as tx:
             self._record.add(call)
             yield cast(Transaction, _RecordedTransaction(tx, self._record, call.transaction))
 
 
-class _RecordedTransaction:
-    """Every method of a `Transaction`, noted."""
+def _list_options(options: TransactionOptions) -> tuple[tuple[str, object], ...]:
+    """Those that are not the default."""
+    pairs = [(field, getattr(options, field.name)) for field in attrs.fields(TransactionOptions)]
+    return tuple((field.name, value) for field, value in pairs if value != field.default)
+
+
+class _RecordedTransaction(WrappedTransaction):
+    """Records every call."""
 
     def __init__(self, tx: Transaction, record: Record, number: int) -> None:
-        self._tx = tx
+        super().__init__(tx)
         self._record = record
         self._number = number
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._tx, name)
-
+    def _wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: object, **options: object) -> object:
             try:
                 answer = method(*arguments, **options)
             except BaseException as error:
-                self._record.add(Call(self._number, name, arguments, tuple(options.items()), error))
+                self._record.add(RecordedCall(self._number, name, arguments, tuple(options.items()), error))
                 raise
-            self._record.add(Call(self._number, name, arguments, tuple(options.items()), answer))
+            self._record.add(RecordedCall(self._number, name, arguments, tuple(options.items()), answer))
             return answer
 
         return call
 
     @contextmanager
     def nested(self) -> Iterator[None]:
-        call = Call(self._number, "nested")
+        call = RecordedCall(self._number, "nested")
         with _recorded(self._record, call), self._tx.nested():
             self._record.add(call)
             yield
 
 
 @contextmanager
-def _recorded(record: Record, call: Call) -> Iterator[None]:
-    """Around a block: note how it ended."""
+def _recorded(record: Record, call: RecordedCall) -> Iterator[None]:
+    """Around a block: record how it ended."""
     try:
         yield
     except BaseException as error:

@@ -1,7 +1,7 @@
-"""What checks arrange before they look: presets, and prebuilds at every stage of their lives.
+"""Scenes: what a check sets up before it looks. Presets, and prebuilds at every stage of their lives.
 
-- Everything is brought about by the port's own writes. A workspace `w` has the builds `w-1`, `w-2`, and so on.
-- Instants are `at(seconds)` from one that is fixed, to the microsecond.
+- Only the port's own writes set anything up. A workspace `w` has the builds `w-1`, `w-2`, and so on.
+- `at(seconds)` counts from a fixed instant, to the microsecond.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing_extensions import Unpack
 
 from prebuilds.decision.models import Build, BuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
-from prebuilds.runtime.ports import FleetReads, Transaction
+from prebuilds.runtime.ports import FleetReads, Store, Transaction
 
 _NOW = datetime(2026, 11, 23, 9, 30, 0, 123_456, tzinfo=timezone.utc)
 _DAY = 24 * 3_600
 
 
 class Undo(Exception):  # noqa: N818 - no failure: it makes a transaction roll back
-    """What leaves a block so that it is rolled back."""
+    """Leaves a block, so that it is rolled back."""
 
 
 def at(seconds: float) -> datetime:
-    """The instant so long after the one that everything happens around."""
+    """The instant this long after the fixed one."""
     return _NOW + timedelta(seconds=seconds)
 
 
@@ -47,7 +47,7 @@ def make_preset(
 WEB = make_preset()
 DATA = make_preset("data")
 INACTIVE = (make_preset(is_active=False), make_preset(deleted=True), make_preset(deprecated=True))
-"""The same preset as `WEB`, inactive for each of the reasons there are."""
+"""The preset `WEB`, inactive for each possible reason."""
 
 
 def request_start(workspace_id: str, preset: Preset = WEB, *, build_id: str | None = None) -> BuildRequest:
@@ -63,14 +63,14 @@ def request_start(workspace_id: str, preset: Preset = WEB, *, build_id: str | No
 
 
 def request_delete(workspace_id: str, number: int = 2, *, build_id: str | None = None) -> BuildRequest:
-    """A delete that is to be the build of this number."""
+    """A delete, as the build of this number."""
     return BuildRequest(
         build_id=build_id or f"{workspace_id}-{number}", workspace_id=workspace_id, transition=Transition.DELETE
     )
 
 
 class TakeOptions(TypedDict, total=False):
-    """What `make_take` takes beside the owner."""
+    """What `make_take` takes besides the owner."""
 
     preset_id: str
     name: str
@@ -80,13 +80,13 @@ class TakeOptions(TypedDict, total=False):
 
 
 def make_take(owner_id: str = "alice", **options: Unpack[TakeOptions]) -> Take:
-    """A take of the preset `web`, under the owner's name if no other is given."""
+    """A take of the preset `web`; the owner gives it its name by default."""
     given: TakeOptions = {"preset_id": "web", "name": f"{owner_id}-desk", **options}
     return Take(owner_id=owner_id, claimed_at=at(500), **given)
 
 
 class Stage(Enum):
-    """How far a workspace has come, as `add` brings it there."""
+    """How far a workspace has come. `add` brings it there."""
 
     PENDING = "pending"
     BEGUN = "begun"
@@ -112,9 +112,9 @@ IS_DELETABLE = tuple(stage for stage in IS_PREBUILD if stage not in _BUSY)
 
 
 def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, *, seconds: float = 0) -> None:
-    """Add a workspace that was created at `at(seconds)`, and bring it to this stage; the preset must be active.
+    """Add a workspace, created at `at(seconds)`, and bring it to this stage. The preset must be active.
 
-    One that a user is to get is made a day older, as claims take the oldest; nothing else may be as old.
+    A workspace that a user gets is created a day earlier, as claims take the oldest. Nothing else may be as old.
     """
     created = seconds - _DAY if stage in _WAS_CLAIMED else seconds
     tx.insert_prebuild(request_start(workspace_id, preset), name=f"name of {workspace_id}", now=at(created))
@@ -165,14 +165,49 @@ def finish(
     return tx.finish_build(build_id, status, now=at(seconds))
 
 
-def add_ready(tx: Transaction, *workspace_ids: str, preset: Preset = WEB) -> None:
-    """Add prebuilds that a user could have, each a second younger than the one before."""
+def add_ready(tx: Transaction, *workspace_ids: str) -> None:
+    """Add ready prebuilds, each a second younger than the one before."""
     for second, workspace_id in enumerate(workspace_ids):
-        add(tx, workspace_id, Stage.READY, preset, seconds=second)
+        add(tx, workspace_id, Stage.READY, seconds=second)
+
+
+def put_presets(store: Store, *presets: Preset) -> None:
+    """Put presets in one transaction."""
+    with store.transaction() as tx:
+        for preset in presets:
+            tx.put_preset(preset)
+
+
+def put_one(store: Store, workspace_id: str, stage: Stage) -> None:
+    """Put `WEB` with one workspace at this stage, in one transaction."""
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        add(tx, workspace_id, stage)
+
+
+def put_ready(store: Store, *workspace_ids: str) -> None:
+    """Put `WEB` with ready prebuilds, each a second younger than the one before, in one transaction."""
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        add_ready(tx, *workspace_ids)
+
+
+def put_all_stages(store: Store) -> None:
+    """Put `WEB` with one workspace at each stage, named after it, in one transaction."""
+    with store.transaction() as tx:
+        tx.put_preset(WEB)
+        for stage in Stage:
+            add(tx, stage.value, stage)
+
+
+def take_in(store: Store, take: Take) -> Workspace | None:
+    """Take a prebuild in a transaction of its own."""
+    with store.transaction() as tx:
+        return tx.take_prebuild(take)
 
 
 def expected_workspace(workspace_id: str, preset: Preset = WEB) -> Workspace:
-    """The workspace that `add` makes at the stage `PENDING`."""
+    """The workspace that `add` makes at stage `PENDING`."""
     build = WorkspaceBuild(
         id=f"{workspace_id}-1",
         number=1,
@@ -200,7 +235,7 @@ def list_ids(reads: FleetReads, preset_id: str | None = None) -> Sequence[str]:
 def list_outcomes(
     reads: FleetReads, *, since: float = -2 * _DAY, latest: int = 0, preset_id: str | None = None
 ) -> Sequence[Build]:
-    """What `list_builds` gives of start builds that succeeded or failed, each once, sorted by id."""
+    """The start builds in `list_builds` that succeeded or failed, each once, sorted by id."""
     builds = reads.list_builds(ended_since=at(since), latest=latest, preset_id=preset_id)
     ends = (BuildStatus.SUCCEEDED, BuildStatus.FAILED)
     outcomes = {build for build in builds if build.transition is Transition.START and build.status in ends}

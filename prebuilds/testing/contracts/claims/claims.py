@@ -8,7 +8,7 @@ from contextlib import suppress
 import attrs
 
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+from prebuilds.runtime.models import ClaimOrder
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect, expect_raises
@@ -23,6 +23,9 @@ from prebuilds.testing.contracts.bench.scenes import (
     list_ids,
     make_preset,
     make_take,
+    put_presets,
+    put_ready,
+    take_in,
 )
 
 CHECKS: list[StoreCheck] = []
@@ -31,18 +34,6 @@ _DESCRIBED = (
     "The prebuild matches its preset as it is now (R2), runs, is ready, and was created at `created_since` or "
     "later if that is given."
 )
-
-
-def take_in(store: Store, take: Take) -> Workspace | None:
-    """Take in a transaction of its own."""
-    with store.transaction() as tx:
-        return tx.take_prebuild(take)
-
-
-def _put_ready(store: Store, *workspace_ids: str) -> None:
-    with store.transaction() as tx:
-        tx.put_preset(WEB)
-        add_ready(tx, *workspace_ids)
 
 
 def _take_all(store: Store, order: ClaimOrder, number: int) -> Sequence[str | None]:
@@ -80,7 +71,7 @@ def the_newest_is_taken_first(lab: Lab) -> None:
 
 
 def _put_in_disorder(store: Store) -> None:
-    """Five prebuilds: three of one age, and one each a microsecond older and younger than they."""
+    """Five prebuilds: three of one age, one a microsecond older and one a microsecond younger."""
     with store.transaction() as tx:
         tx.put_preset(WEB)
         for workspace_id, seconds in (("b", 0), ("y", 0.000_001), ("c", 0), ("z", -0.000_001), ("a", 0)):
@@ -113,7 +104,7 @@ def only_the_preset_asked_for_is_taken(lab: Lab) -> None:
 
 @store_check(CHECKS, "Take", _DESCRIBED)
 def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
-    _put_ready(lab.store, "w")
+    put_ready(lab.store, "w")
     later = make_take(created_since=at(0.000_001))
     expect(take_in(lab.store, later), None, "take_prebuild() of what is younger than the only one")
     taken = take_in(lab.store, make_take(created_since=at(0)))
@@ -159,13 +150,11 @@ def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The preset must be active")
 def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
-    _put_ready(lab.store, "w")
+    put_ready(lab.store, "w")
     for preset in INACTIVE:
-        with lab.store.transaction() as tx:
-            tx.put_preset(preset)
+        put_presets(lab.store, preset)
         expect(take_in(lab.store, make_take()), None, f"take_prebuild() of {preset.template_version}")
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
+    put_presets(lab.store, WEB)
     taken = take_in(lab.store, make_take())
     expect(taken and taken.id, "w", "the id taken when the preset was active again")
 
@@ -176,7 +165,7 @@ def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
     "Raises `NameTakenError` if the owner has a workspace of this name that is not deleted",
 )
 def a_name_is_given_once(lab: Lab) -> None:
-    _put_ready(lab.store, "one", "two", "three")
+    put_ready(lab.store, "one", "two", "three")
     take_in(lab.store, make_take("alice", name="desk"))
     again = make_take("alice", name="desk", request_id="r")
     error = expect_raises(NameTakenError, lambda: take_in(lab.store, again), "a name was given to its owner again")
@@ -192,7 +181,7 @@ def a_name_is_given_once(lab: Lab) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The claim is recorded under its request id, if it has one.")
 def a_claim_is_noted(lab: Lab) -> None:
-    _put_ready(lab.store, "one", "two", "three")
+    put_ready(lab.store, "one", "two", "three")
     take = make_take(request_id="r", created_since=at(0), order=ClaimOrder.NEWEST_FIRST)
     taken = take_in(lab.store, take)
     for owner_id in ("bob", "carol"):
@@ -208,10 +197,10 @@ def a_claim_is_noted(lab: Lab) -> None:
     "The claim with this request id, and the workspace that it got; None if there is none.",
 )
 def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
-    _put_ready(lab.store)
+    put_ready(lab.store)
     take = make_take(request_id="r")
     expect(take_in(lab.store, take), None, "take_prebuild() with no prebuild there")
-    _put_ready(lab.store, "w")
+    put_ready(lab.store, "w")
     with suppress(KeyError), lab.store.transaction() as tx:
         tx.take_prebuild(take)
         raise KeyError
@@ -224,7 +213,7 @@ def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "`ClaimConflictError` if the request id is already recorded.")
 def a_request_id_claims_once(lab: Lab) -> None:
-    _put_ready(lab.store, "one", "two")
+    put_ready(lab.store, "one", "two")
     take = make_take(request_id="r")
     taken = take_in(lab.store, take)
     for other in (take, make_take("bob", request_id="r"), make_take(name="other", request_id="r")):

@@ -9,18 +9,9 @@ from prebuilds.runtime.models import Take, Workspace
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import Mismatch, expect
-from prebuilds.testing.contracts.bench.scenes import (
-    INACTIVE,
-    WEB,
-    Undo,
-    add_ready,
-    at,
-    list_ids,
-    make_take,
-    request_delete,
-)
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open, insist, race
-from prebuilds.testing.contracts.claims.claims import take_in
+from prebuilds.testing.contracts.bench.overtaking import do_both, expect_no_promotion_during
+from prebuilds.testing.contracts.bench.scenes import Undo, at, list_ids, make_take, put_ready, request_delete, take_in
+from prebuilds.testing.contracts.bench.threads import hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []
 _THREADS = 12
@@ -31,11 +22,9 @@ _ONCE = (
 )
 
 
-def _put_ready(store: Store, number: int) -> Sequence[str]:
+def _put_many(store: Store, number: int) -> Sequence[str]:
     names = [f"w{n:02}" for n in range(number)]
-    with store.transaction() as tx:
-        tx.put_preset(WEB)
-        add_ready(tx, *names)
+    put_ready(store, *names)
     return names
 
 
@@ -46,7 +35,7 @@ def _taking(store: Store, thread: int) -> Callable[[], Sequence[Workspace | None
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
 def many_claims_take_each_prebuild_once(lab: Lab) -> None:
-    names = _put_ready(lab.store, _THREADS * _EACH - 8)
+    names = _put_many(lab.store, _THREADS * _EACH - 8)
     batches = race([_taking(lab.store, thread) for thread in range(_THREADS)])
     taken = [workspace for batch in batches for workspace in batch if workspace]
     expect(sorted(workspace.id for workspace in taken), names, f"the ids that {_THREADS} threads were given, sorted,")
@@ -58,7 +47,7 @@ def many_claims_take_each_prebuild_once(lab: Lab) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "if the request id is already recorded.")
 def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
-    _put_ready(lab.store, _THREADS)
+    _put_many(lab.store, _THREADS)
     outcomes = race([_trying(lab.store, make_take(request_id="r"))] * _THREADS)
     _expect_one(lab.store, outcomes)
     with lab.store.transaction(read_only=True) as tx:
@@ -68,7 +57,7 @@ def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "if the owner has a workspace of this name that is not deleted")
 def a_name_asked_for_at_once_is_given_once(lab: Lab) -> None:
-    _put_ready(lab.store, _THREADS)
+    _put_many(lab.store, _THREADS)
     _expect_one(lab.store, race([_trying(lab.store, make_take())] * _THREADS))
 
 
@@ -93,7 +82,7 @@ def _expect_one(store: Store, outcomes: Sequence[Workspace | None]) -> None:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
 def what_is_deleted_is_not_claimed(lab: Lab) -> None:
-    names = _put_ready(lab.store, _THREADS)
+    names = _put_many(lab.store, _THREADS)
     deletes = [_deleting(lab.store, name) for name in names]
     race([*deletes, *(_claiming(lab.store, f"user {name}") for name in names)])
     with lab.store.transaction(read_only=True) as tx:
@@ -121,18 +110,16 @@ def _claiming(store: Store, owner_id: str) -> Callable[[], None]:
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
 def what_another_is_taking_is_not_taken(lab: Lab) -> None:
-    _put_ready(lab.store, 2)
-    with hold_open(lab.store) as held:
-        first = held.call(lambda tx: tx.take_prebuild(make_take("alice")))
-        with begin_elsewhere(lambda: take_in(lab.store, make_take("bob"))) as taking:
-            held.end()
-            second = get_answer(taking)
-    expect(sorted(workspace.id for workspace in (first, second) if workspace), ["w00", "w01"], "the ids that two got")
+    _put_many(lab.store, 2)
+    both = do_both(
+        lab.store, lambda tx: tx.take_prebuild(make_take("alice")), lambda: take_in(lab.store, make_take("bob"))
+    )
+    expect(sorted(workspace.id for workspace in both if workspace), ["w00", "w01"], "the ids that two got")
 
 
 @store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
 def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
-    _put_ready(lab.store, 1)
+    _put_many(lab.store, 1)
     with hold_open(lab.store) as held:
         held.call(lambda tx: tx.take_prebuild(make_take("alice")))
         held.end(Undo())
@@ -146,20 +133,5 @@ def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
     "The preset must be active, and stay active until this transaction has ended.",
 )
 def no_promotion_overtakes_a_claim(lab: Lab) -> None:
-    def promote() -> None:
-        with lab.store.transaction() as tx:
-            tx.put_preset(INACTIVE[0])
-
-    _put_ready(lab.store, 1)
-    failed = False
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.take_prebuild(make_take()))
-        with begin_elsewhere(promote) as promoting:
-            overtook = promoting.done()
-            try:
-                held.end()
-            except Exception:
-                failed = True
-            get_answer(promoting)
-    if overtook and not failed:
-        raise Mismatch("the preset was made inactive while a claim was under way, and the claim was committed after")
+    _put_many(lab.store, 1)
+    expect_no_promotion_during(lab.store, lambda tx: tx.take_prebuild(make_take()), "claim")

@@ -1,4 +1,4 @@
-"""How far builds come."""
+"""Builds: they begin and end once, and a workspace becomes ready once it runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from prebuilds.testing.contracts.bench.scenes import (
     expected_workspace,
     finish,
     list_outcomes,
+    put_all_stages,
+    put_one,
+    put_presets,
     request_delete,
 )
 from prebuilds.testing.contracts.bench.threads import race
@@ -35,15 +38,9 @@ def _get(tx: Transaction, workspace_id: str) -> Workspace:
     return workspace
 
 
-def _begin_with(lab: Lab, workspace_id: str, stage: Stage) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, workspace_id, stage)
-
-
 @store_check(CHECKS, "BuildWrites.mark_submitted", "Note that the host's builder has taken the build.")
 def a_build_is_marked_submitted(lab: Lab) -> None:
-    _begin_with(lab, "w", Stage.PENDING)
+    put_one(lab.store, "w", Stage.PENDING)
     expected = _evolve_build(expected_workspace("w"), submitted=True)
     for _ in range(2):
         with lab.store.transaction() as tx:
@@ -59,10 +56,7 @@ def a_build_is_marked_submitted(lab: Lab) -> None:
     "Move a build from PENDING to RUNNING. Returns False if it is not PENDING, for example canceled.",
 )
 def only_a_pending_build_begins(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     for stage in Stage:
         with lab.store.transaction() as tx:
             before = _get(tx, stage.value)
@@ -79,8 +73,7 @@ def only_a_pending_build_begins(lab: Lab) -> None:
 
 @store_check(CHECKS, "BuildWrites.finish_build", "Move a build that is PENDING or RUNNING to this final status.")
 def a_build_ends(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
+    put_presets(lab.store, WEB)
     ends = [status for status in BuildStatus if status.is_final]
     for number, (stage, status) in enumerate((stage, end) for stage in (Stage.PENDING, Stage.BEGUN) for end in ends):
         name = f"w{number}"
@@ -100,7 +93,7 @@ def a_build_ends(lab: Lab) -> None:
     "Does nothing and returns None if the build does not exist or has already ended.",
 )
 def a_build_ends_once(lab: Lab) -> None:
-    _begin_with(lab, "w", Stage.DELETE_BEGUN)
+    put_one(lab.store, "w", Stage.DELETE_BEGUN)
     with lab.store.transaction() as tx:
         tx.finish_build("w-2", BuildStatus.FAILED, now=at(200))
         before = _get(tx, "w")
@@ -118,7 +111,7 @@ def a_build_ends_once(lab: Lab) -> None:
     "in `end_build`.",
 )
 def no_build_ends_before_it_began(lab: Lab) -> None:
-    _begin_with(lab, "w", Stage.PENDING)
+    put_one(lab.store, "w", Stage.PENDING)
     with lab.store.transaction() as tx:
         seen = tx.finish_build("w-1", BuildStatus.FAILED, now=at(-1))
         expected = _evolve_build(expected_workspace("w"), status=BuildStatus.FAILED, finished_at=at(0))
@@ -134,7 +127,7 @@ def of_many_reports_one_counts(lab: Lab) -> None:
         with lab.store.transaction() as tx:
             return tx.finish_build("w-1", BuildStatus.FAILED, now=at(60)) is not None
 
-    _begin_with(lab, "w", Stage.BEGUN)
+    put_one(lab.store, "w", Stage.BEGUN)
     expect(race([report] * 8).count(True), 1, "8 threads ended one build, and finish_build() was not None so often")
 
 
@@ -144,7 +137,7 @@ def of_many_reports_one_counts(lab: Lab) -> None:
     "A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`.",
 )
 def a_delete_that_ends_tells(lab: Lab) -> None:
-    _begin_with(lab, "w", Stage.READY)
+    put_one(lab.store, "w", Stage.READY)
     ends = (BuildStatus.FAILED, BuildStatus.FAILED, BuildStatus.SUCCEEDED)
     for number, status in enumerate(ends, 2):
         with lab.store.transaction() as tx:
@@ -166,10 +159,7 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
     "returns None if it is not running or already ready.",
 )
 def only_a_running_workspace_becomes_ready(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     for stage in Stage:
         with lab.store.transaction() as tx:
             before = _get(tx, stage.value)

@@ -1,4 +1,4 @@
-"""Connections: how many transactions can be open, and what must not be done while one is."""
+"""Connections: how many transactions can be open, and what is refused while one is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prebuilds.runtime.ports import Store
 from prebuilds.runtime.publishing.guard import refuse_in_transaction
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.bench.scenes import WEB, Undo
+from prebuilds.testing.contracts.bench.scenes import WEB, Undo, put_presets
 from prebuilds.testing.contracts.bench.threads import Worker, hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []
@@ -79,8 +79,7 @@ def threads_lose_no_writes(lab: Lab) -> None:
         for _ in range(10):
             insist(count_once)
 
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
+    put_presets(lab.store, WEB)
     race([count_to_ten] * 8)
     with lab.store.transaction() as tx:
         seen = [value.value for value in tx.list_counters()]

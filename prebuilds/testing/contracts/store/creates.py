@@ -1,14 +1,15 @@
-"""Creating prebuilds: pinned to an active preset and its version, once, and also when it fails."""
+"""Creating prebuilds: only of an active preset and its version, and only once; also when it fails."""
 
 from __future__ import annotations
 
 import attrs
 
-from prebuilds.decision.models import Build, BuildStatus, Preset
+from prebuilds.decision.models import Build, BuildStatus
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.describing import expect
+from prebuilds.testing.contracts.bench.overtaking import expect_no_promotion_during
 from prebuilds.testing.contracts.bench.scenes import (
     DATA,
     INACTIVE,
@@ -22,9 +23,10 @@ from prebuilds.testing.contracts.bench.scenes import (
     list_ids,
     list_outcomes,
     make_preset,
+    put_all_stages,
+    put_presets,
     request_start,
 )
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
 
 CHECKS: list[StoreCheck] = []
 _PINNED = (
@@ -88,23 +90,20 @@ def _expect_refused(store: Store, request: BuildRequest, what: str) -> None:
 
 @store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
 def no_prebuild_without_its_preset(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(DATA)
+    put_presets(lab.store, DATA)
     _expect_refused(lab.store, request_start("w"), "of a preset that is not there")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
 def no_prebuild_of_an_inactive_preset(lab: Lab) -> None:
     for preset in INACTIVE:
-        with lab.store.transaction() as tx:
-            tx.put_preset(preset)
+        put_presets(lab.store, preset)
         _expect_refused(lab.store, request_start("w"), "of an inactive preset")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
 def no_prebuild_of_another_version(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(make_preset("web", "v2"))
+    put_presets(lab.store, make_preset("web", "v2"))
     _expect_refused(lab.store, request_start("w"), "of the version v1, of a preset of the version v2")
 
 
@@ -155,32 +154,15 @@ def no_prebuild_is_added_twice(lab: Lab) -> None:
     "A transaction that would change this waits until this one has ended, or makes it fail.",
 )
 def no_promotion_overtakes_a_create(lab: Lab) -> None:
-    _put(lab.store, WEB)
-    held_failed = False
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.insert_prebuild(request_start("w"), name="w", now=at(0)))
-        with begin_elsewhere(lambda: _put(lab.store, INACTIVE[0])) as promoting:
-            overtook = promoting.done()
-            try:
-                held.end()
-            except Exception:
-                held_failed = True
-            get_answer(promoting)
-    if overtook and not held_failed:
-        raise Mismatch("the preset was made inactive while a create was under way, and the create was committed after")
-
-
-def _put(store: Store, preset: Preset) -> None:
-    with store.transaction() as tx:
-        tx.put_preset(preset)
+    put_presets(lab.store, WEB)
+    expect_no_promotion_during(
+        lab.store, lambda tx: tx.insert_prebuild(request_start("w"), name="w", now=at(0)), "create"
+    )
 
 
 @store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, claimed or not, deleted or not")
 def any_workspace_can_be_had(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     with lab.store.transaction(read_only=True) as tx:
         seen = [workspace and workspace.id for workspace in (tx.get_workspace(stage.value) for stage in Stage)]
         expect(seen, [stage.value for stage in Stage], "the ids of workspaces at each stage")
@@ -193,10 +175,7 @@ def any_workspace_can_be_had(lab: Lab) -> None:
     "Every workspace of the prebuilds user that is not deleted, in any state of its last build.",
 )
 def prebuilds_are_listed_at_every_stage(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     with lab.store.transaction(read_only=True) as tx:
         expect(list_ids(tx), sorted(stage.value for stage in IS_PREBUILD), "the ids in list_prebuilds()")
         for workspace in tx.list_prebuilds():

@@ -1,4 +1,4 @@
-"""Deleting prebuilds, with the version they were made by, and canceling those that have not begun."""
+"""Deleting prebuilds with the version that made them, and canceling those whose build has not begun."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.overtaking import do_both
 from prebuilds.testing.contracts.bench.scenes import (
     DATA,
     INACTIVE,
@@ -22,9 +23,12 @@ from prebuilds.testing.contracts.bench.scenes import (
     list_ids,
     make_preset,
     make_take,
+    put_all_stages,
+    put_one,
     request_delete,
+    take_in,
 )
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open, insist
+from prebuilds.testing.contracts.bench.threads import insist
 
 CHECKS: list[StoreCheck] = []
 _GUARDED = (
@@ -39,9 +43,7 @@ _REACH = (
 
 @store_check(CHECKS, "WorkspaceWrites.insert_delete", "Add a delete build to a prebuild.")
 def a_delete_is_added_whole(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, "w", Stage.READY)
+    put_one(lab.store, "w", Stage.READY)
     with lab.store.transaction() as tx:
         before = tx.get_workspace("w")
         expect(tx.insert_delete(request_delete("w"), now=at(90)), True, "insert_delete()")
@@ -60,10 +62,7 @@ def a_delete_is_added_whole(lab: Lab) -> None:
 
 @store_check(CHECKS, "WorkspaceWrites.insert_delete", _GUARDED)
 def only_what_can_be_deleted_is(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     for stage in Stage:
         request = request_delete(stage.value, build_id=f"delete of {stage.value}")
         _expect_delete(lab.store, request, f"of a workspace that is {stage.value}", added=stage in IS_DELETABLE)
@@ -96,9 +95,7 @@ def a_delete_is_added_once(lab: Lab) -> None:
     CHECKS, "WorkspaceWrites.insert_delete", "The build runs with the version that `resolve_template_version` returns."
 )
 def a_delete_runs_with_the_version_of_the_last_build(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, "w", Stage.READY)
+    put_one(lab.store, "w", Stage.READY)
     with lab.store.transaction() as tx:  # another version of the template is promoted
         tx.put_preset(make_preset(is_active=False))
         tx.put_preset(make_preset("new web", "v2"))
@@ -122,18 +119,13 @@ def _get_version(store: Store) -> str | None:
     "A claim of it waits until this transaction has ended, or takes another.",
 )
 def no_claim_overtakes_a_delete(lab: Lab) -> None:
-    def take() -> Workspace | None:
-        with lab.store.transaction() as tx:
-            return tx.take_prebuild(make_take())
-
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, "w", Stage.READY)
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.insert_delete(request_delete("w"), now=at(100)))
-        with begin_elsewhere(take) as taking:
-            held.end()
-            expect(get_answer(taking), None, "a claim that began while the only prebuild was being deleted got")
+    put_one(lab.store, "w", Stage.READY)
+    _, taken = do_both(
+        lab.store,
+        lambda tx: tx.insert_delete(request_delete("w"), now=at(100)),
+        lambda: take_in(lab.store, make_take()),
+    )
+    expect(taken, None, "a claim that began while the only prebuild was being deleted got")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_delete", _GUARDED)
@@ -142,14 +134,9 @@ def no_delete_overtakes_a_claim(lab: Lab) -> None:
         with lab.store.transaction() as tx:
             return tx.insert_delete(request_delete("w"), now=at(100))
 
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, "w", Stage.READY)
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.take_prebuild(make_take()))
-        with begin_elsewhere(delete) as deleting:
-            held.end()
-            expect(get_answer(deleting), False, "insert_delete() that began while the prebuild was being claimed")
+    put_one(lab.store, "w", Stage.READY)
+    _, added = do_both(lab.store, lambda tx: tx.take_prebuild(make_take()), delete)
+    expect(added, False, "insert_delete() that began while the prebuild was being claimed")
     expect(insist(delete), False, "insert_delete() of a prebuild that is claimed")
 
 
@@ -186,9 +173,7 @@ def _cancel(workspace: Workspace) -> Workspace:
 
 @store_check(CHECKS, "WorkspaceWrites.cancel_pending", _REACH)
 def nothing_of_an_active_preset_is_canceled(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add(tx, "w", Stage.PENDING)
+    put_one(lab.store, "w", Stage.PENDING)
     with lab.store.transaction() as tx:
         expect(tx.cancel_pending("web", now=at(1)), [], "cancel_pending() of an active preset")
         expect(tx.cancel_pending("unknown", now=at(1)), [], "cancel_pending() of a preset that is not there")
@@ -225,9 +210,6 @@ def a_build_that_begins_is_not_canceled(lab: Lab) -> None:
         tx.put_preset(WEB)
         add(tx, "w", Stage.PENDING)
         tx.put_preset(INACTIVE[0])
-    with hold_open(lab.store) as held:
-        canceled = held.call(lambda tx: tx.cancel_pending("web", now=at(2)))
-        with begin_elsewhere(begin) as beginning:
-            held.end()
-            if get_answer(beginning) and canceled:
-                raise Mismatch("a build was canceled by one transaction and begun by another at the same time")
+    canceled, has_begun = do_both(lab.store, lambda tx: tx.cancel_pending("web", now=at(2)), begin)
+    if has_begun and canceled:
+        raise Mismatch("a build was canceled by one transaction and begun by another at the same time")

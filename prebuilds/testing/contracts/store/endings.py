@@ -1,4 +1,4 @@
-"""Prebuilds that are given up, and claimed workspaces that their users are done with."""
+"""Prebuilds that are given up, and claimed workspaces that are released or forgotten."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.scenes import IS_PREBUILD, WEB, Stage, add, add_ready, list_ids, make_take
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+from prebuilds.testing.contracts.bench.overtaking import do_both
+from prebuilds.testing.contracts.bench.scenes import (
+    IS_PREBUILD,
+    WEB,
+    Stage,
+    add,
+    add_ready,
+    list_ids,
+    make_take,
+    put_all_stages,
+    put_ready,
+    take_in,
+)
 
 CHECKS: list[StoreCheck] = []
 _UNLESS_CLAIMED = "Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted."
@@ -23,11 +34,8 @@ Change = Callable[[Workspace], Workspace]
 def _expect_change(
     store: Store, name: str, *stages: Stage, call: Callable[[Transaction, str], Workspace | None], change: Change
 ) -> None:
-    """Of a workspace at each stage there is, those at these stages are changed, and all others stay as they are."""
-    with store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    """With a workspace at every stage, the call changes those at `stages`, and leaves all others as they are."""
+    put_all_stages(store)
     for stage in Stage:
         with store.transaction() as tx:
             before = tx.get_workspace(stage.value)
@@ -78,29 +86,17 @@ def no_user_gets_what_was_given_up(lab: Lab) -> None:
     "A prebuild that is being given up cannot be taken: one transaction waits for the other.",
 )
 def no_claim_overtakes_giving_up(lab: Lab) -> None:
-    def take() -> Workspace | None:
-        with lab.store.transaction() as tx:
-            return tx.take_prebuild(make_take())
-
     def retire() -> Workspace | None:
         with lab.store.transaction() as tx:
             return tx.retire_prebuild("w")
 
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add_ready(tx, "v")
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.retire_prebuild("v"))
-        with begin_elsewhere(take) as taking:
-            held.end()
-            expect(get_answer(taking), None, "a claim that began while the only prebuild was being given up got")
+    put_ready(lab.store, "v")
+    _, taken = do_both(lab.store, lambda tx: tx.retire_prebuild("v"), lambda: take_in(lab.store, make_take()))
+    expect(taken, None, "a claim that began while the only prebuild was being given up got")
     with lab.store.transaction() as tx:
         add_ready(tx, "w")
-    with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.take_prebuild(make_take()))
-        with begin_elsewhere(retire) as retiring:
-            held.end()
-            expect(get_answer(retiring), None, "retire_prebuild() that began while the prebuild was being claimed")
+    _, retired = do_both(lab.store, lambda tx: tx.take_prebuild(make_take()), retire)
+    expect(retired, None, "retire_prebuild() that began while the prebuild was being claimed")
 
 
 @store_check(CHECKS, "WorkspaceWrites", _UNLESS_CLAIMED)
@@ -148,13 +144,10 @@ def only_a_claimed_workspace_is_forgotten(lab: Lab) -> None:
 
 @store_check(CHECKS, "WorkspaceWrites", _FREE)
 def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        add_ready(tx, "one", "two", "three")
+    put_ready(lab.store, "one", "two", "three")
     taken = []
     for _ in range(3):
-        with lab.store.transaction() as tx:
-            workspace = tx.take_prebuild(make_take(name="desk"))
+        workspace = take_in(lab.store, make_take(name="desk"))
         taken.append(workspace and workspace.id)
         with lab.store.transaction() as tx:
             tx.release_workspace("one", name="name of one")

@@ -1,6 +1,8 @@
-"""Which builds are remembered: those that backoffs and hard limits follow from."""
+"""Which builds are remembered, so that backoffs and hard limits can follow from them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from prebuilds.decision.models import Build, BuildStatus
 from prebuilds.runtime.ports import Transaction
@@ -10,11 +12,11 @@ from prebuilds.testing.contracts.bench.scenes import (
     DATA,
     WEB,
     Stage,
-    add,
     at,
     finish,
     list_outcomes,
     make_preset,
+    put_all_stages,
     request_start,
 )
 
@@ -40,6 +42,12 @@ def _outcome(name: str, seconds: float, preset_id: str = "web", *, created: floa
     )
 
 
+def _expect_remembered(tx: Transaction, expected: Sequence[Build], *, since: float, latest: int) -> None:
+    seen = list_outcomes(tx, since=since, latest=latest)
+    missing = [build for build in expected if build not in seen]
+    expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+
+
 @store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
 def builds_are_remembered(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -59,9 +67,7 @@ def builds_are_remembered(lab: Lab) -> None:
             (40, 2, [data, web[30], web[40]]),
             (99, 0, []),
         ):
-            seen = list_outcomes(tx, since=since, latest=latest)
-            missing = [build for build in expected if build not in seen]
-            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+            _expect_remembered(tx, expected, since=since, latest=latest)
 
 
 @store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
@@ -75,14 +81,12 @@ def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
     slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
     with lab.store.transaction(read_only=True) as tx:
         for since, latest, expected in ((50, 0, [slow]), (99, 1, [quick, slow]), (99, 2, [old, quick, slow])):
-            seen = list_outcomes(tx, since=since, latest=latest)
-            missing = [build for build in expected if build not in seen]
-            expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+            _expect_remembered(tx, expected, since=since, latest=latest)
 
 
 @store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
 def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
-    """Builds from before a reset, and those of another version, push out none that counts."""
+    """Builds from before a reset, or of another version, push out none that counts."""
     mended = make_preset(version_id="v2")
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -124,10 +128,7 @@ def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
     "Include builds of workspaces that have been claimed or deleted since.",
 )
 def builds_outlive_their_workspaces(lab: Lab) -> None:
-    with lab.store.transaction() as tx:
-        tx.put_preset(WEB)
-        for stage in Stage:
-            add(tx, stage.value, stage)
+    put_all_stages(lab.store)
     ended = [stage for stage in Stage if stage not in (Stage.PENDING, Stage.BEGUN, Stage.CANCELED)]
     with lab.store.transaction(read_only=True) as tx:
         seen = [(build.id, build.status) for build in list_outcomes(tx)]

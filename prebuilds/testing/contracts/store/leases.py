@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, tokens that only grow, and no write with an old one."""
+"""Leases: one holder at a time, tokens that only grow, and no write under an old token."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from prebuilds.testing.contracts.bench.scenes import at
 from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []
+_FENCED = "With a `lease`, raises `LeaseLostError` unless its token is still the last one given out"
 
 
 def _take(store: Store, holder: str, now: float, *, name: str = "loop") -> Lease | None:
-    """Take the lease at an instant, for a minute."""
+    """Take the lease at `at(now)`, for a minute."""
     with store.transaction() as tx:
         return tx.take_lease(name, holder, now=at(now), expires_at=at(now + 60))
 
 
 def _require(store: Store, holder: str, now: float, *, name: str = "loop") -> Lease:
-    """The same, where nobody can have it; whole but for the token."""
+    """The same, when nobody else can have it. Compares everything except the token."""
     lease = _take(store, holder, now, name=name)
     if lease is None:
         raise Mismatch(f"{holder} was refused the lease {name!r}, which was free or expired")
@@ -127,7 +128,7 @@ def a_lease_that_was_rolled_back_is_not_held(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "Store.transaction",
-    "With a `lease`, raises `LeaseLostError` unless its token is still the last one given out",
+    _FENCED,
 )
 def a_deposed_holder_is_refused(lab: Lab) -> None:
     lost = _require(lab.store, "one", 0)
@@ -148,7 +149,7 @@ def a_deposed_holder_is_refused(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "Store.transaction",
-    "With a `lease`, raises `LeaseLostError` unless its token is still the last one given out",
+    _FENCED,
 )
 def a_token_that_was_never_given_out_is_refused(lab: Lab) -> None:
     lease = _require(lab.store, "one", 0)
@@ -199,6 +200,6 @@ def _writing(store: Store, lease: Lease, *, read_only: bool = False) -> Callable
 
 
 def _expect_accepted(store: Store, lease: Lease) -> None:
-    """Transactions under the lease go through, though it may have expired, while nobody else has taken it."""
+    """A transaction under the lease goes through. It may have expired, if nobody else has taken it."""
     with store.transaction(lease=lease) as tx:
         tx.set_paused(paused=False)

@@ -1,8 +1,8 @@
-"""Messages of transactions: sent after the commit and in order, dropped with what is rolled back.
+"""Messages of transactions: sent in order after the commit, dropped by a rollback.
 
-- Committed messages come out where the store keeps them: of its outbox, which is relayed here as a host would, or of
-  the pubsub that `pubsub_of` gives.
-- What must not be sent is known not to be when a later message has come.
+- A store sends committed messages from its outbox, which is relayed here as a host would do, or to the pubsub that
+  `pubsub_of` gives.
+- A message counts as not sent once a later one has come without it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DROPPED = "It is dropped if the transaction, or the `nested` part that it was h
 
 
 def make(body: str) -> Message:
-    """A message of the topic that is looked at."""
+    """A message on the topic that is read here."""
     return Message(topic=TOPIC, body=body)
 
 
 class Outlet:
-    """A `PubSub` that nobody is behind: messages of the outbox end here."""
+    """A `PubSub` with nothing behind it: the messages of the outbox end here."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Message], None]] = []
@@ -58,7 +58,7 @@ class Mailbox:
         outlet.subscribe(TOPIC, lambda message: self._arrived.put(message.body))
 
     def look(self) -> Sequence[str]:
-        """The bodies that have come so far; what waits in the outbox is sent first."""
+        """Send what waits in the outbox. Returns the bodies that have come so far."""
         self._relay.flush()
         bodies = []
         with suppress(Empty):
@@ -67,7 +67,7 @@ class Mailbox:
         return bodies
 
     def read_all(self) -> Sequence[str]:
-        """The bodies of all messages that were committed before now. Each is told once, as it may come twice."""
+        """The bodies of all messages committed so far. Each counts once, though it may come twice."""
         with self._store.transaction() as tx:
             tx.publish_on_commit(make("the end"))
         self._relay.flush()
@@ -205,7 +205,7 @@ def what_was_sent_leaves_the_outbox(lab: Lab) -> None:
 
 @store_check(CHECKS, "OutboxWrites.list_messages", "Empty if the store keeps committed messages elsewhere.")
 def a_listener_may_use_the_store(lab: Lab) -> None:
-    """Messages come out when the transaction has ended, so that whoever gets one may begin another."""
+    """Messages come after their transaction has ended, so a listener may begin another."""
     if lab.pubsub is None:
         return
     done = Event()

@@ -1,4 +1,4 @@
-"""Round trips: what is written is read as it was, whatever value each field has."""
+"""Round trips: what was written is read back unchanged, for any value of each field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prebuilds.runtime.models import Message, Take
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect
 from prebuilds.testing.contracts.bench.examples import for_each
-from prebuilds.testing.contracts.bench.scenes import Stage, add, at, make_preset
+from prebuilds.testing.contracts.bench.scenes import Stage, add, at, make_preset, put_presets
 from prebuilds.testing.contracts.store.messages import TOPIC, Mailbox
 from prebuilds.testing.strategies import messages, presets, takes
 
@@ -57,6 +57,5 @@ def every_field_of_a_claim_is_kept(lab: Lab) -> None:
             expect(tx.find_claim(request_id), (named, taken), "find_claim() of the claim made")
 
     preset = make_preset()
-    with lab.store.transaction() as tx:
-        tx.put_preset(preset)
+    put_presets(lab.store, preset)
     for_each(takes(now=at(0)), check)

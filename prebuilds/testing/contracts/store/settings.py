@@ -1,4 +1,4 @@
-"""Presets and what is noted of them, the pause, memberships and counters."""
+"""Presets and what is noted about them; the pause, memberships and counters."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import attrs
 
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.runtime.models import Counter, CounterValue
-from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.scenes import DATA, INACTIVE, WEB, at, make_preset
+from prebuilds.testing.contracts.bench.scenes import DATA, INACTIVE, WEB, at, make_preset, put_presets
 
 CHECKS: list[StoreCheck] = []
 _LEFT_ALONE = "Presets that do not exist are ignored."
 
 
-def _put(store: Store, *presets: Preset) -> None:
-    with store.transaction() as tx:
-        for preset in presets:
-            tx.put_preset(preset)
-
-
 @store_check(CHECKS, "FleetReads.list_presets", "Every preset that may need or still have prebuilds")
 def presets_are_listed_whole(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA)
+    put_presets(lab.store, WEB, DATA)
     with lab.store.transaction(read_only=True) as tx:
         expect(sorted(tx.list_presets(), key=_get_id), [DATA, WEB], "list_presets()")
 
@@ -36,14 +29,14 @@ def _get_id(preset: Preset) -> str:
 def inactive_presets_are_listed(lab: Lab) -> None:
     presets = [attrs.evolve(preset, id=f"p{number}") for number, preset in enumerate(INACTIVE)]
     for preset in presets:
-        _put(lab.store, preset)
+        put_presets(lab.store, preset)
         with lab.store.transaction(read_only=True) as tx:
             expect(tx.list_presets(preset.id), [preset], "list_presets() of an inactive preset")
 
 
 @store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
 def one_preset_can_be_listed(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA)
+    put_presets(lab.store, WEB, DATA)
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.list_presets("data"), [DATA], "list_presets('data')")
         expect(tx.list_presets("unknown"), [], "list_presets('unknown')")
@@ -52,7 +45,7 @@ def one_preset_can_be_listed(lab: Lab) -> None:
 @store_check(CHECKS, "FleetReads.list_presets", "in a stable order.")
 def presets_keep_their_order(lab: Lab) -> None:
     names = ("m", "z", "a", "k")
-    _put(lab.store, *map(make_preset, names))
+    put_presets(lab.store, *map(make_preset, names))
     with lab.store.transaction() as tx:
         before = [preset.id for preset in tx.list_presets()]
         tx.put_preset(make_preset("z", is_active=False))
@@ -65,15 +58,15 @@ def presets_keep_their_order(lab: Lab) -> None:
 @store_check(CHECKS, "SettingsWrites.put_preset", "Add a preset, or replace the one with its id.")
 def a_preset_is_replaced(lab: Lab) -> None:
     changed = attrs.evolve(WEB, name="other", desired_instances=5, parameters={"size": "large"})
-    _put(lab.store, attrs.evolve(WEB, parameters={"region": "eu", "size": "small"}), DATA)
-    _put(lab.store, changed)
+    put_presets(lab.store, attrs.evolve(WEB, parameters={"region": "eu", "size": "small"}), DATA)
+    put_presets(lab.store, changed)
     with lab.store.transaction(read_only=True) as tx:
         expect(sorted(tx.list_presets(), key=_get_id), [DATA, changed], "the presets, one of them replaced,")
 
 
 @store_check(CHECKS, "SettingsWrites.set_prebuild_status", "Set the status that people see of a preset's prebuilds.")
 def a_prebuild_status_is_noted(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA)
+    put_presets(lab.store, WEB, DATA)
     for status in reversed(PrebuildStatus):
         with lab.store.transaction() as tx:
             tx.set_prebuild_status("web", status)
@@ -86,7 +79,7 @@ def a_prebuild_status_is_noted(lab: Lab) -> None:
     CHECKS, "SettingsWrites.set_invalidated", "Note that all prebuilds created before this instant have expired."
 )
 def an_invalidation_is_noted(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA)
+    put_presets(lab.store, WEB, DATA)
     for seconds in (0, 60):
         with lab.store.transaction() as tx:
             tx.set_invalidated("web", at=at(seconds))
@@ -97,7 +90,7 @@ def an_invalidation_is_noted(lab: Lab) -> None:
 
 @store_check(CHECKS, "FleetReads.list_resets", "When each preset was last reset, as (preset id, instant)")
 def the_last_reset_is_listed(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA, make_preset("never"))
+    put_presets(lab.store, WEB, DATA, make_preset("never"))
     with lab.store.transaction() as tx:
         tx.set_reset("web", at=at(0))
         tx.set_reset("data", at=at(1))
@@ -148,7 +141,7 @@ def memberships_are_added_once(lab: Lab) -> None:
 
 @store_check(CHECKS, "CounterWrites.list_counters", "Every counter that is not 0, in any order.")
 def every_counter_is_listed(lab: Lab) -> None:
-    _put(lab.store, WEB, DATA)
+    put_presets(lab.store, WEB, DATA)
     for number, counter in enumerate(Counter, 1):
         for _ in range(number):
             with lab.store.transaction() as tx:
@@ -163,7 +156,7 @@ def every_counter_is_listed(lab: Lab) -> None:
 
 @store_check(CHECKS, "CounterWrites.count", "Add one.")
 def a_counter_grows_by_one(lab: Lab) -> None:
-    _put(lab.store, WEB)
+    put_presets(lab.store, WEB)
     with lab.store.transaction() as tx:
         for value in (1, 2, 3):
             tx.count("web", Counter.CLAIMED)

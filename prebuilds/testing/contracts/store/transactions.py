@@ -1,4 +1,4 @@
-"""Transactions: what is committed, what is rolled back, and what is seen of those that are under way."""
+"""Transactions: what is committed, what is rolled back, and what others see of an open one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKS: list[StoreCheck] = []
 
 
 class _Interrupt(BaseException):
-    """The same, as Ctrl-C does."""
+    """Leaves a block as Ctrl-C does."""
 
 
 @store_check(CHECKS, "Store.transaction", "A transaction: committed when its block ends")
@@ -163,7 +163,7 @@ def a_reader_cannot_write(lab: Lab) -> None:
 
 
 def _write_everything(tx: Transaction) -> None:
-    """Something by each kind of write that stays."""
+    """Write something of each kind that stays."""
     tx.put_preset(WEB)
     tx.put_preset(DATA)
     add(tx, "w", Stage.READY)
@@ -178,7 +178,7 @@ _NOTHING: Sequence[object] = ([], [], [], [], [], [], False)
 
 
 def _read_everything(tx: Transaction) -> Sequence[object]:
-    """What `_write_everything` writes, as far as it is there."""
+    """What is there of what `_write_everything` writes."""
     return (
         sorted(tx.list_memberships()),
         sorted(preset.id for preset in tx.list_presets()),

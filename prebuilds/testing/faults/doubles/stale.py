@@ -1,28 +1,29 @@
 """A store whose snapshots are old, or never show some of the states that it went through.
 
-- Only snapshots are old: read-only transactions of REPEATABLE_READ. Whatever writes compares with what is there now.
-- A state is what one commit left behind. `note` is called after each commit, whoever made it.
+- Only snapshots are old, which are read-only transactions of REPEATABLE_READ. Writes compare with the state of now.
+- A state is what one commit left behind. Call `note` after each commit, by any process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
 from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import Lease, Workspace
+from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads, Isolation, Store, Transaction
+from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 _EVER = datetime(1, 1, 2, tzinfo=timezone.utc)
 
 
 @attrs.frozen(kw_only=True)
 class _State:
-    """Everything that a plan is made of, as it was after one commit."""
+    """Everything that a plan is made of, as one commit left it."""
 
     presets: tuple[Preset, ...]
     prebuilds: tuple[Workspace, ...]
@@ -43,42 +44,31 @@ class _State:
         )
 
 
-class StaleStore:
-    """A `Store` that shows the state of `lag` commits ago, and never one that a commit of `hides` left.
+class StaleStore(WrappedStore):
+    """A `Store` that shows the state of `lag` commits ago, and never a state that a commit in `hides` left behind.
 
-    Commits are counted from 1; the state that it begins with, which is number 0, cannot be hidden.
+    Commits are counted from 1. The state at the start has number 0, and cannot be hidden.
     """
 
     def __init__(self, store: Store, *, lag: int = 0, hides: Collection[int] = ()) -> None:
-        self._store = store
+        super().__init__(store)
         self._lag = lag
         self._hides = hides
         self._states: list[_State] = []
         self.note()
 
-    @property
-    def max_connections(self) -> int:
-        return self._store.max_connections
-
     def note(self) -> None:
-        """Remember the state that is there now."""
+        """Remember the state of now."""
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
             self._states.append(_State.read(tx))
 
-    def transaction(
-        self,
-        *,
-        isolation: Isolation = Isolation.READ_COMMITTED,
-        read_only: bool = False,
-        lease: Lease | None = None,
-    ) -> AbstractContextManager[Transaction]:
-        if read_only and isolation is Isolation.REPEATABLE_READ:
-            return self._snapshot(lease)
-        return self._store.transaction(isolation=isolation, read_only=read_only, lease=lease)
+    def _open(self, options: TransactionOptions) -> AbstractContextManager[Transaction]:
+        is_snapshot = options.read_only and options.isolation is Isolation.REPEATABLE_READ
+        return self._snapshot(options) if is_snapshot else options.begin(self._store)
 
     @contextmanager
-    def _snapshot(self, lease: Lease | None) -> Iterator[Transaction]:
-        with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True, lease=lease) as tx:
+    def _snapshot(self, options: TransactionOptions) -> Iterator[Transaction]:
+        with options.begin(self._store) as tx:
             yield cast(Transaction, _StaleTransaction(tx, self._choose()))
 
     def _choose(self) -> _State:
@@ -88,16 +78,12 @@ class StaleStore:
         return self._states[number]
 
 
-class _StaleTransaction:
-    """The reads of one state; everything else is asked of the transaction itself."""
+class _StaleTransaction(WrappedTransaction):
+    """Reads one state."""
 
     def __init__(self, tx: Transaction, state: _State) -> None:
-        self._tx = tx
+        super().__init__(tx)
         self._state = state
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method: Callable[..., Any] = getattr(self._tx, name)
-        return method
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         return [preset for preset in self._state.presets if preset_id in (None, preset.id)]

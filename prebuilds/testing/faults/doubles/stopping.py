@@ -1,64 +1,51 @@
 """A store whose host stops prebuilds by itself: their last build is then a stop that succeeded.
 
-- No port of ours stops anything. So a stop is kept here, and shown with the rows, until another build is asked for.
-- What is stopped is no user's: a claim that would get it gets nothing.
+- None of our ports stops anything. So the stops are kept here, and shown with the rows until another build is added.
+- A stopped prebuild goes to no user: a claim that would take it gets nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.runtime.models import Lease, Take, Workspace
-from prebuilds.runtime.ports import Isolation, Store, Transaction
+from prebuilds.runtime.models import Take, Workspace
+from prebuilds.runtime.ports import Store, Transaction
+from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 
-class StoppingStore:
+class StoppingStore(WrappedStore):
     """A `Store` with what its host has stopped."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._stops: dict[str, datetime] = {}
 
-    @property
-    def max_connections(self) -> int:
-        return self._store.max_connections
-
     def stop(self, workspace_id: str, *, at: datetime) -> None:
-        """Stop a workspace, if it is a prebuild that runs."""
+        """Stop a workspace, if it is a running prebuild."""
         self._stops.setdefault(workspace_id, at)
 
     @contextmanager
-    def transaction(
-        self,
-        *,
-        isolation: Isolation = Isolation.READ_COMMITTED,
-        read_only: bool = False,
-        lease: Lease | None = None,
-    ) -> Iterator[Transaction]:
-        with self._store.transaction(isolation=isolation, read_only=read_only, lease=lease) as tx:
+    def _open(self, options: TransactionOptions) -> Iterator[Transaction]:
+        with options.begin(self._store) as tx:
             yield cast(Transaction, _StoppingTransaction(tx, self._stops))
 
 
 class _IsStoppedError(Exception):
-    """What was taken has been stopped."""
+    """The prebuild that was taken has been stopped."""
 
 
-class _StoppingTransaction:
-    """Shows the stops, and gives what is stopped to nobody; everything else is asked of the transaction itself."""
+class _StoppingTransaction(WrappedTransaction):
+    """Shows the stops, and lets no user take a stopped prebuild."""
 
     def __init__(self, tx: Transaction, stops: Mapping[str, datetime]) -> None:
-        self._tx = tx
+        super().__init__(tx)
         self._stops = stops
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method: Callable[..., Any] = getattr(self._tx, name)
-        return method
 
     def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
         return [self._show(workspace) for workspace in self._tx.list_prebuilds(preset_id)]

@@ -18,7 +18,7 @@ from typing import Protocol
 _SWITCHES = 0.3  # how often another goes on, where several can
 
 
-class Turns(Protocol):
+class TurnKeeper(Protocol):
     """How an actor gives up its turn."""
 
     def pause(self, name: str) -> None:

@@ -18,7 +18,8 @@ from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
-from prebuilds.testing.faults.doubles.injection import FaultyBuilder, FaultyPubSub, FaultyStore, Injector
+from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
+from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.doubles.messages import UnreliablePubSub
 from prebuilds.testing.faults.doubles.stale import StaleStore
 from prebuilds.testing.faults.doubles.stopping import StoppingStore
