@@ -1,1 +1,4 @@
-"""Stores and pubsubs that are ready to use: in memory, on SQLite, and on PostgreSQL."""
+"""Stores and pubsubs ready to use: in memory, on SQLite and on PostgreSQL; and a builder for trying things out.
+
+What the SQL adapters share lies beside their rooms.
+"""

@@ -1,8 +1,8 @@
-"""What the pubsubs of SQL stores share: subscriptions, and the thread that brings notices to them.
+"""Subscriptions to a feed of notices, and the thread that delivers the notices to them.
 
-- A notice is a message with a number. Numbers rise in the order of the commits, so a listener that remembers the last
-  number that it has seen misses none.
-- A process that is forked off goes on where its parent was, on a thread of its own, and takes no lock of its parent.
+- A notice is a message with a number. Numbers rise in the order of the commits, so a reader that remembers the last
+  number it has seen misses none.
+- A forked process goes on where its parent was, on a thread of its own, and takes none of its parent's locks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prebuilds.runtime.models import Message
 
 _log = logging.getLogger(__name__)
 
-_MAX_DOUBLINGS = 6  # of the wait, while reads fail
+_MAX_DOUBLINGS = 6  # of the wait, while reads keep failing
 
 
 class Notice(NamedTuple):
@@ -31,44 +31,44 @@ class Notice(NamedTuple):
 
 
 class Feed(Protocol):
-    """Where notices come from. One thread alone reads and waits."""
+    """Where notices come from. Only one thread reads and waits."""
 
     batch: int
-    """How many notices one `read` gives at most."""
+    """The most notices that one `read` returns."""
 
     def find_last(self) -> int:
-        """A number that no notice has yet which is published from now on, nor a larger one than theirs."""
+        """A number below those of all notices that are published from now on."""
         ...
 
     def read(self, after: int) -> Sequence[Notice]:
-        """The first notices with a number larger than this."""
+        """The first notices with a larger number than `after`."""
         ...
 
     def wait(self, doublings: int) -> None:
-        """Until there may be more to read, or for the usual interval, doubled so many times."""
+        """Wait until there may be more to read, but no longer than the usual interval, doubled this many times."""
         ...
 
     def wake(self) -> None:
-        """End the wait that is under way, or else the next one."""
+        """End the current wait, or the next one if none is under way."""
         ...
 
     def close(self) -> None:
-        """Let go of what waiting needs."""
+        """Release what waiting needs."""
         ...
 
     def begin_anew(self) -> None:
-        """After a fork, in the child: leave what belongs to the parent alone, and make it again."""
+        """After a fork, in the child: leave alone what belongs to the parent, and make it anew."""
         ...
 
 
 class _Subscription(NamedTuple):
     topic: str
     listener: Callable[[Message], None]
-    after: int  # the last notice that was there before
+    after: int  # the number of the last notice before it
 
 
 class Listening:
-    """The subscriptions to one feed. Their listeners are called on one thread, which begins with the first of them."""
+    """The subscriptions to one feed. One thread, which the first subscription starts, calls all listeners."""
 
     def __init__(self, feed: Feed, *, name: str) -> None:
         self._feed = feed
@@ -81,7 +81,10 @@ class Listening:
         follow_forks(self, Listening._begin_anew)
 
     def subscribe(self, topic: str, listener: Callable[[Message], None]) -> Callable[[], None]:
-        """Call the listener with what is published on the topic from now on. Returns what ends it."""
+        """Call the listener with every message that is published on the topic from now on.
+
+        Returns a function that ends the subscription.
+        """
         self.require_open()
         subscription = _Subscription(topic, listener, self._feed.find_last())
         with self._lock:
@@ -98,7 +101,7 @@ class Listening:
             raise StoreClosedError
 
     def close(self) -> None:
-        """Stop listening, and wait for a listener that is at it, unless it is the one who closes."""
+        """Stop listening. Waits for a listener that is running, unless that listener is the caller."""
         with self._lock:
             self._is_closed = True
             thread = self._thread
@@ -109,9 +112,9 @@ class Listening:
             thread.join()
 
     def _begin_anew(self) -> None:
-        """After a fork, in the child: listen again, as no thread but the one that forked has come along.
+        """After a fork, in the child: start a thread again, as only the forking thread was copied.
 
-        The store follows forks before this does, as it was made before, and has connections of the child's own by then.
+        The store was made first, so its own handler has run and the child has its own connections.
         """
         self._lock = threading.Lock()
         if not self._is_closed:
@@ -134,7 +137,7 @@ class Listening:
         try:
             self._follow()
         except (StoreClosedError, ForkedStoreError):
-            pass  # there is nothing to read any more, in this process
+            pass  # nothing more to read in this process
         finally:
             self._feed.close()
 
@@ -146,7 +149,7 @@ class Listening:
                 failures = 0
             except (StoreClosedError, ForkedStoreError):
                 raise
-            except Exception as error:  # it may work at the next attempt
+            except Exception as error:  # the next attempt may work
                 log_error(_log, "notices not read", error, after=self._seen)
                 notices, failures = (), min(failures + 1, _MAX_DOUBLINGS)
             for notice in notices:

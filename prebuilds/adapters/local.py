@@ -1,8 +1,8 @@
 """A builder for trying things out: every build succeeds after a delay, and nothing is really made.
 
-- It keeps nothing in memory: what is to be done is read from the store. So a process that is killed loses no build, and
-  another one that has the same store goes on with it.
-- Several of them on one store do each build once, as a build begins and ends once.
+- It keeps nothing in memory and reads its work from the store. If its process is killed, no build is lost: another
+  process on the same store goes on.
+- Several of them can share a store. Each build is done once, as it begins and ends once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _POLL = timedelta(seconds=1)  # for builds that another process has submitted
 
 
 class LocalBuilder:
-    """A `WorkspaceBuilder` whose builds take `delay`. They are done while `run` runs, or by `work`."""
+    """A `WorkspaceBuilder` whose builds take `delay`. `run` does them as they come due, `work` those due now."""
 
     def __init__(self, store: Store, *, clock: Clock, delay: timedelta, relay: Relay | None = None) -> None:
         if not isinstance(delay, timedelta) or delay < timedelta():
@@ -55,11 +55,11 @@ class LocalBuilder:
         self._wake.set()
 
     def work(self) -> timedelta | None:
-        """Do the builds that are due, and return how long it is until the next of the others; None if there is none."""
+        """Do the builds that are due. Returns the time until the next one is due; None if there is none."""
         with self._store.transaction(read_only=True) as tx:
             prebuilds = tx.list_prebuilds()
         for workspace in prebuilds:
-            if workspace.is_running and not workspace.ready:  # whoever started it was killed before it could say so
+            if workspace.is_running and not workspace.ready:  # its process was killed before it could report it
                 self._reports.make_ready(workspace.id)
         waiting = [row for row in prebuilds if _is_waiting(row)]
         waits = [(row, row.last_build.created_at + self._delay - self._clock.now()) for row in waiting]

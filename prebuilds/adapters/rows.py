@@ -1,7 +1,7 @@
-"""What rows of tables and models have in common, for every adapter that keeps them in SQL.
+"""From models to rows and back, for every adapter that keeps them in SQL.
 
-- A row is a tuple of values as Python has them: datetimes in UTC, timedeltas, True and False, JSON already parsed.
-- The columns of each kind of row are named here, in the order in which their values come.
+- A row is a tuple of Python values: datetimes in UTC, timedeltas, True and False, JSON already parsed.
+- `PRESET_COLUMNS` and `TAKE_COLUMNS` name the columns of their rows, in the order of the values.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _make_version(*values: Any) -> TemplateVersion:
 
 
 def make_workspace(row: Row) -> Workspace:
-    """The workspace in a row of its own values, then those of its last build, each in the order that is seen here."""
+    """The workspace in a row of its own values, then those of its last build, in the order of the fields below."""
     return Workspace(
         id=row[0],
         name=row[1],
@@ -127,7 +127,7 @@ def make_workspace(row: Row) -> Workspace:
 
 
 def make_outcome(row: Row) -> Build:
-    """The build in a row of (id, preset_id, template_version_id, status, created_at, finished_at); it is a start."""
+    """The start build in a row of (id, preset_id, template_version_id, status, created_at, finished_at)."""
     return Build(
         id=row[0],
         preset_id=row[1],

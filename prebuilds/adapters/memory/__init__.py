@@ -1,4 +1,4 @@
-"""A store and a pubsub within one process: for tests, and for trying things out. Everything ends with the process."""
+"""A store and a pubsub within one process, for tests and for trying things out. Nothing outlives the process."""
 
 from prebuilds.adapters.memory.pubsub import MemoryPubSub
 from prebuilds.adapters.memory.store import MemoryStore

@@ -1,4 +1,4 @@
-"""Messages within one process, handed to every listener by whoever publishes."""
+"""Messages within one process: the thread that publishes calls every listener."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Listener = Callable[[Message], None]
 class MemoryPubSub:
     """A `PubSub` within the process.
 
-    With a `store`, each publish takes one of its connections, as it would where both are one database.
+    With a `store`, each publish takes one of its connections, as it would with a database.
     """
 
     def __init__(self, store: MemoryStore | None = None) -> None:

@@ -12,7 +12,7 @@ from prebuilds.runtime.workspace_rules import select_outcomes
 
 
 class FleetReads(Role):
-    """What is read and not written."""
+    """All methods that only read."""
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         presets = self.tables.presets

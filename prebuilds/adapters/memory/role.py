@@ -1,4 +1,4 @@
-"""What the roles of a transaction share: the tables, and the refusal to write where it is read-only."""
+"""What the roles of a transaction share: the tables, and the check that the transaction may write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Role:
         self._read_only = read_only
 
     def _own(self, *names: str) -> Tables:
-        """The tables, these of them safe to write to. Raises `ReadOnlyTransactionError`."""
+        """The tables, with the named ones made safe to write to. Raises `ReadOnlyTransactionError`."""
         if self._read_only:
             raise ReadOnlyTransactionError
         return self.tables.own(*names)

@@ -13,7 +13,7 @@ from prebuilds.runtime.models import Counter, Lease, Message
 
 
 class Settings(Role):
-    """Everything but workspaces."""
+    """All methods that write anything but workspaces."""
 
     def set_paused(self, *, paused: bool) -> None:
         self._own("settings").settings["paused"] = paused

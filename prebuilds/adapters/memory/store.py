@@ -1,4 +1,4 @@
-"""The memory store: snapshots for readers, one writer at a time, and as many connections as it is given."""
+"""The memory store: readers see a snapshot, and one transaction writes at a time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _TIMEOUT = timedelta(seconds=5)
 class MemoryStore(LimitedStore):
     """A `Store` in memory.
 
-    `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection,
-    and then for other writers. All transactions are serializable, whatever isolation they are asked for.
+    `max_connections` is how many transactions can be open at once. `timeout`, a timedelta, is how long each waits for a
+    connection, and then for other writers. Every transaction is serializable; `isolation` changes nothing.
     """
 
     def __init__(self, *, max_connections: int = 8, timeout: timedelta = _TIMEOUT) -> None:
@@ -34,7 +34,7 @@ class MemoryStore(LimitedStore):
 
     @contextmanager
     def connection(self) -> Iterator[None]:
-        """One of the connections, for as long as the block lasts. Raises `PoolExhaustedError`."""
+        """One of the connections, until the block ends. Raises `PoolExhaustedError`."""
         if not self._connections.acquire(timeout=self._seconds):
             raise PoolExhaustedError(self._max_connections, self._seconds)
         try:
@@ -46,7 +46,7 @@ class MemoryStore(LimitedStore):
     def transaction(
         self,
         *,
-        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always more than that
+        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always serializable
         read_only: bool = False,
         lease: Lease | None = None,
     ) -> Iterator[Transaction]:

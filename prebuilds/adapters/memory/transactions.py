@@ -1,4 +1,4 @@
-"""A transaction of the memory store: every role of the ports, over tables of its own."""
+"""A transaction of the memory store: every role of the ports, over its own copy of the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prebuilds.adapters.memory.workspaces import Workspaces
 
 
 class MemoryTransaction(FleetReads, Workspaces, Settings):
-    """All of the roles together; `tables` is what will be committed."""
+    """All roles together; `tables` is what will be committed."""
 
     def __init__(self, tables: Tables, *, read_only: bool) -> None:
         super().__init__(tables.fork(), read_only=read_only)

@@ -136,13 +136,13 @@ class Workspaces(Role):
         tables.builds[workspace.last_build.id] = workspace.id
 
     def _put_changed(self, changed: Workspace | None) -> Workspace | None:
-        """Keep what a guard has made of a workspace, if it allowed anything."""
+        """Store the workspace that a guard returned, unless the guard refused the change."""
         if changed:
             self._put(changed)
         return changed
 
     def _find_by_build(self, build_id: str) -> Workspace | None:
-        """The workspace whose last build this is. An earlier one has ended, and nothing more becomes of it."""
+        """The workspace whose last build this is. Earlier builds have ended and change no more."""
         workspace = self.tables.workspaces.get(self.tables.builds.get(build_id) or "")
         return workspace if workspace and workspace.last_build.id == build_id else None
 

@@ -1,7 +1,7 @@
 """A store and a pubsub on PostgreSQL, for several machines; needs the extra `postgres`.
 
-Any number of processes share a database. PgBouncer in transaction mode may stand between: nothing here is kept in a
-session, and `PostgresPubSub(listen=False)` does without the one thing that needs one.
+Any number of processes can share a database, also through PgBouncer in transaction mode: nothing here depends on a
+session but listening, and `PostgresPubSub(listen=False)` does without that.
 """
 
 from prebuilds.errors import MissingExtraError

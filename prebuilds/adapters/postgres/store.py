@@ -1,4 +1,4 @@
-"""The store: PostgreSQL's own transactions, over as many connections as it is given."""
+"""The store: transactions of PostgreSQL, over a pool of connections."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.runtime.publishing.guard import open_transaction
 
 _DEFAULT_TIMEOUTS = Timeouts()
-_MAX_NAME = 63  # bytes of a name in PostgreSQL, which cuts longer ones off
+_MAX_NAME = 63  # bytes; PostgreSQL cuts longer names off
 
 
 class PostgresStore(PooledStore[Pool]):
-    """A `Store` in a schema of its own of the database at `dsn`, which is made if it is not there.
+    """A `Store` in a schema of its own, in the database at `dsn`. A missing schema is made, unless `create` is false.
 
-    Unless `create` is false: then `StoreNotFoundError` is raised.
+    The DSN is libpq's, a URI or `key=value` pairs. Host, user, password and TLS come from it alone. `max_connections`
+    is how many transactions can be open at once.
 
-    The DSN is libpq's, as a URI or as `key=value` pairs: host, user, password and TLS are given in it and nowhere else.
-    `max_connections` is how many transactions can be open at once.
-
-    Raises `UnsupportedStoreError` for a schema of a later version or of something else, and `StoreUnavailableError`
-    if the server cannot be reached. Use it as a context manager, or call `close`.
+    Raises `StoreNotFoundError` for a missing schema that is not to be made, `UnsupportedStoreError` for a schema of a
+    later version or of another application, and `StoreUnavailableError` if the server cannot be reached. Use it as a
+    context manager, or call `close`.
     """
 
     def __init__(
@@ -74,10 +73,10 @@ class PostgresStore(PooledStore[Pool]):
     ) -> Iterator[Statements]:
         """The statements of a transaction: committed when the block ends, rolled back when an error leaves it.
 
-        For what belongs to this adapter.
+        For this adapter's own use.
         """
         began = monotonic()
-        # To the server, holding a lease is a write; whoever asked to read is kept from writing here.
+        # Holding a lease locks a row, which is a write to the server. `Statements` still refuses other writes.
         with self._pool.lend(isolation=isolation, read_only=read_only and lease is None) as connection:
             statements = Statements(connection, read_only=read_only, began=began)
             try:

@@ -15,7 +15,7 @@ from prebuilds.adapters.postgres.tables.workspaces import WorkspaceRows
 class PostgresTransaction(
     FleetRows, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
-    """All of the roles together."""
+    """All roles together."""
 
     def nested(self) -> AbstractContextManager[None]:
         return self._statements.nested()

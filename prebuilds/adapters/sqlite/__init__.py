@@ -1,6 +1,6 @@
 """A store and a pubsub in one file, with the standard library's sqlite3: the embedded default.
 
-Any number of threads and processes of one machine share the file. What has been committed outlives them all.
+Any number of threads and processes on one machine can share the file. Commits outlive them all.
 """
 
 from prebuilds.adapters.sqlite.pubsub import SQLitePubSub

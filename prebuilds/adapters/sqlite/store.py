@@ -1,6 +1,6 @@
-"""The store: one writer at a time, readers beside it, and as many connections as it is given.
+"""The store: one writer at a time, and readers beside it.
 
-One deadline holds for all that a transaction waits for before it begins.
+Before it begins, a transaction waits for a connection and for other writers; one deadline covers both waits.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 class SQLiteStore(PooledStore[Pool]):
-    """A `Store` in the file at `path`, which is made if it is not there, unless `create` is false.
+    """A `Store` in the file at `path`. A missing file is made, unless `create` is false.
 
-    `max_connections` is how many transactions can be open at once, and `timeout` how long each waits for a connection
-    and for other writers, of whatever process. All of them are serializable, whatever isolation they are asked for.
+    `max_connections` is how many transactions can be open at once. `timeout`, a timedelta, is how long each waits for a
+    connection and for other writers, in this process or another. Every transaction is serializable; `isolation` changes
+    nothing.
 
-    What a transaction has committed outlives the process, even one that is killed. It outlives a machine that loses its
-    power too, for which each commit waits for the disk. Without `survives_power_loss` writing is many times faster, and
-    the last commits may be lost with the machine; what is left is consistent.
+    Commits survive a killed process. They survive a power loss too, because each commit waits for the disk. Without
+    `survives_power_loss` writing is many times faster, and a power loss may undo the last commits; the file stays
+    consistent.
 
-    With `read_only` the file is never written, made or brought to another version, and one that may not be written can
-    be read, in a folder that may not be written too. All transactions are read-only then.
+    With `read_only` every transaction is read-only, and the file is never written, made or migrated. A file without
+    write permission can be read, even in a folder without it.
 
-    Raises `UnsupportedStoreError` for a file of a later version or of something else, and `StoreNotFoundError` for one
-    that is not there and is not made. Use it as a context manager, or call `close`. The file belongs on a disk of this
-    machine: a network's may not lock as SQLite needs it.
+    Raises `UnsupportedStoreError` for a file of a later version or of another application, and `StoreNotFoundError` for
+    a missing file that is not to be made. Use it as a context manager, or call `close`. Keep the file on a local disk:
+    network file systems may lack the locks that SQLite needs.
     """
 
     def __init__(
@@ -74,13 +75,13 @@ class SQLiteStore(PooledStore[Pool]):
             ),
         )
         with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
-            pass  # what is wrong with the file is told now, not at the first transaction
+            pass  # finds out now whether the file can be used, not at the first transaction
 
     @contextmanager
     def transaction(
         self,
         *,
-        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always more than that
+        isolation: Isolation = Isolation.READ_COMMITTED,  # noqa: ARG002 - it is always serializable
         read_only: bool = False,
         lease: Lease | None = None,
     ) -> Iterator[Transaction]:
@@ -93,7 +94,7 @@ class SQLiteStore(PooledStore[Pool]):
     def session(self, *, read_only: bool) -> Iterator[Statements]:
         """The statements of a transaction: committed when the block ends, rolled back when an error leaves it.
 
-        For what belongs to this adapter. Within another one of its own it waits for itself in vain.
+        For this adapter's own use. Do not open one inside another: it may wait for itself.
         """
         deadline = monotonic() + self._seconds
         read_only = read_only or self._is_read_only

@@ -15,7 +15,7 @@ from prebuilds.adapters.sqlite.tables.workspaces import WorkspaceRows
 class SQLiteTransaction(
     FleetRows, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
-    """All of the roles together."""
+    """All roles together."""
 
     def nested(self) -> AbstractContextManager[None]:
         return self._statements.nested()

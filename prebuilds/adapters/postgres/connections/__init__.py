@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the pool, time-outs, statements, and what errors of the server mean.
+"""Connections to PostgreSQL: the pool, time-outs, statements, wakeups, and what errors of the server mean.
 
-A connection string enters; statements of one transaction leave.
+A connection string enters; the statements of one transaction leave.
 """

@@ -1,9 +1,9 @@
 """How connections are made.
 
-- Credentials, TLS and all else that a server wants come by the DSN alone. No error and no log has any of it: what
-  libpq says of a DSN that it cannot read repeats a part of it, so it is not passed on.
-- Nothing is prepared in a session, and nothing set in one, so that PgBouncer may give each transaction another.
-- Instants travel as whole microseconds, whatever the time zone of a session is.
+- Credentials, TLS and other settings of the connection come from the DSN alone. No error and no log shows any of it:
+  libpq's complaint about a bad DSN quotes a part of it, so it is not passed on.
+- Nothing is prepared or set in a session, so PgBouncer may give each transaction another session.
+- Instants travel as whole microseconds, independent of the session's time zone.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _InstantLoader(Loader):
 
 
 def make_parameters(dsn: str, timeouts: Timeouts) -> dict[str, Any]:
-    """What `psycopg.connect` is called with: the DSN's own parameters over what is right where it says nothing.
+    """The arguments of `psycopg.connect`: those of the DSN, and defaults for the rest.
 
-    Raises `InvalidValueError`, which does not show the DSN.
+    Raises `InvalidValueError`, without the DSN, if libpq cannot read it.
     """
     seconds = -(-timeouts.connection // timedelta(seconds=1))
     return {
@@ -44,7 +44,7 @@ def make_parameters(dsn: str, timeouts: Timeouts) -> dict[str, Any]:
         "connect_timeout": max(seconds, 2),  # libpq takes no less
         "tcp_user_timeout": count_milliseconds(timeouts.connection + timeouts.statement),
         **_parse_dsn(dsn),
-        "autocommit": True,  # transactions are begun and ended by our own statements
+        "autocommit": True,  # our own statements begin and end transactions
         "prepare_threshold": None,
         "context": _make_adapters(),
     }

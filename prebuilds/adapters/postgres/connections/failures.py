@@ -1,10 +1,11 @@
 """What PostgreSQL's errors mean to the runtime.
 
-- Whoever waited too long, was the victim of a deadlock or came too late for its snapshot has written nothing, and may
-  try again: `StoreBusyError`.
-- So may whoever has lost its connection, unless it was about to commit: then nobody knows, `CommitUnknownError`.
-- A server whose disk is full has written nothing either: `StoreUnavailableError`, until there is room.
-- All else is a defect of this adapter, or of the database, and is raised as it is.
+- A transaction that waited too long, lost in a deadlock or could not be serialized has written nothing, and may be
+  tried again: `StoreBusyError`.
+- So may one that lost its connection: `StoreUnavailableError`. If it was committing, the outcome is unknown:
+  `CommitUnknownError`.
+- If the server's disk is full nothing was written either: `StoreUnavailableError`, until there is room.
+- Any other error is a defect of this adapter or of the database, and is raised unchanged.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from prebuilds.errors import StoreBusyError, StoreUnavailableError
 
 _BUSY = (errors.LockNotAvailable, errors.QueryCanceled, errors.SerializationFailure, errors.DeadlockDetected)
 _NO_ROOM = (errors.DiskFull, errors.OutOfMemory)
-# After a failover the old server, or a replica, answers so until the pool has found the new one.
+# The answers of an old primary or a replica after a failover, until the pool finds the new primary.
 _WRONG_SERVER = (errors.ReadOnlySqlTransaction, errors.CannotConnectNow, errors.TooManyConnections)
 
 
 def translate(error: psycopg.Error, *, seconds: float, is_closed: bool) -> Exception:
-    """The error to raise: of this library if it has one, else the same.
+    """The error to raise: this library's own if it has one, otherwise the same error.
 
-    `seconds` is how long the transaction has lasted, and `is_closed` whether its connection is gone.
+    `seconds` is the age of the transaction, and `is_closed` says whether its connection is gone.
     """
     if isinstance(error, _BUSY):
         return StoreBusyError(round(seconds, 3))
@@ -33,10 +34,10 @@ def translate(error: psycopg.Error, *, seconds: float, is_closed: bool) -> Excep
 
 
 def make_unavailable_error(error: Exception) -> StoreUnavailableError:
-    """The same in words of this library; of what libpq says, the first line."""
+    """The error as this library's own, with the first line of libpq's text."""
     return StoreUnavailableError(next(iter(str(error).splitlines()), type(error).__name__))
 
 
 def is_wrong_server(error: psycopg.Error) -> bool:
-    """Whether another connection may lead to a server that can do it."""
+    """Whether a new connection may reach a server that can serve the request."""
     return isinstance(error, _WRONG_SERVER)

@@ -1,11 +1,11 @@
 """Lending connections, each with a transaction that has begun.
 
-- The connections are psycopg's own pool. Whoever asks first is served first.
-- What a transaction is set to holds for it alone (SET LOCAL), so that it holds behind PgBouncer too, and goes along
-  with its beginning in one message to the server.
-- A connection that turns out to be dead when a transaction begins is given up for another, as nothing has been done.
-- A process that is forked off makes connections of its own when it needs them. It takes no lock of its parent, which
-  a thread that is not there might hold, and never touches its parent's connections.
+- The connections are a pool of psycopg: first come, first served.
+- Settings hold for one transaction (SET LOCAL), so that they work behind PgBouncer too. They go to the server in the
+  same message as BEGIN.
+- If a connection turns out to be dead at BEGIN, another one is tried, as nothing has been done yet.
+- A forked process makes its own connections when it needs them. It takes none of its parent's locks, which a thread
+  that was not copied may hold, and never touches its parent's connections.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _abandoned: list[ConnectionPool[Connection]] = []  # of a parent process; they m
 
 
 class Pool:
-    """Connections with these parameters, whose transactions see the tables of this schema."""
+    """Connections to one database, whose transactions see the tables of one schema."""
 
     def __init__(self, parameters: dict[str, Any], schema: str, *, max_connections: int, timeouts: Timeouts) -> None:
         self._parameters = parameters
@@ -47,7 +47,7 @@ class Pool:
 
     @contextmanager
     def lend(self, *, isolation: Isolation, read_only: bool) -> Iterator[Connection]:
-        """A connection in a transaction, which the borrower ends; what is still open then is rolled back.
+        """A connection in a transaction. The borrower ends the transaction; one left open is rolled back.
 
         Raises `PoolExhaustedError`, `StoreUnavailableError` and `StoreClosedError`.
         """
@@ -60,14 +60,14 @@ class Pool:
             self._put_back(pool, connection)
 
     def close(self) -> None:
-        """Close the idle connections now, and the others when they are given back."""
+        """Close the idle connections now, and the others when they are returned."""
         with self._lock:
             self._is_closed, pool = True, self._pool
         if pool:
             pool.close()
 
     def begin_anew(self) -> None:
-        """After a fork, in the child: forget what is the parent's."""
+        """After a fork, in the child: abandon the parent's connections."""
         if self._pool:
             _abandoned.append(self._pool)
         self._reset()
@@ -108,7 +108,7 @@ class Pool:
 
     def _put_back(self, pool: ConnectionPool[Connection], connection: Connection) -> None:
         if pool is not self._pool:
-            return  # borrowed before this process was forked off: it is the parent's
+            return  # borrowed before the fork: it is the parent's
         try:
             if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.rollback()
@@ -132,19 +132,19 @@ class Pool:
             kwargs=self._parameters,
             min_size=0,
             max_size=self._max_connections,
-            reconnect_timeout=self._seconds,  # after which whoever asks next begins anew, instead of waiting for longer
+            reconnect_timeout=self._seconds,  # after which the next request starts afresh instead of waiting longer
             name="prebuilds",
             open=True,
         )
 
 
 def _make_settings(schema: str, timeouts: Timeouts) -> str:
-    """The statement that sets a transaction up. It takes the snapshot, so that the moment is that of the beginning."""
+    """The statement that sets up a transaction. It takes the snapshot too, so reads see the state at the beginning."""
     settings = {
         "search_path": sql.SQL("{}, pg_temp").format(sql.Identifier(schema)).as_string(None),
         "statement_timeout": str(count_milliseconds(timeouts.statement)),
         "lock_timeout": str(count_milliseconds(timeouts.lock)),
-        "jit": "off",  # which would take longer than any statement here
+        "jit": "off",  # compiling would take longer than any statement here
         "idle_in_transaction_session_timeout": str(count_milliseconds(timeouts.idle)),
     }
     calls = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings.items()]

@@ -1,10 +1,10 @@
-"""What the roles of a transaction run their statements with.
+"""How the roles of a transaction run their statements.
 
-- Every value is bound. The text of a statement is made of constants alone.
-- A transaction that is read-only writes nothing, and is none the worse for having been asked to.
-- An error ends the transaction, as in PostgreSQL itself; only a `nested` part can be left behind. Whoever has caught
-  it and goes on gets it again at the end, as nothing can be committed then.
-- A process that was forked off within a transaction runs nothing in it: the connection is its parent's.
+- Every value is bound. The text of a statement consists of constants only.
+- A read-only transaction refuses to write, and can go on after the refusal.
+- An error ends the transaction, as in PostgreSQL itself, unless it leaves a `nested` part: then only that part is lost.
+  If the caller catches the error and goes on, the commit raises it again.
+- After a fork within a transaction, the child can run nothing in it: the connection is its parent's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from prebuilds.errors import (
 
 
 class Statements:
-    """The statements of one transaction, which has begun already."""
+    """The statements of one transaction, which has begun."""
 
     def __init__(self, connection: Connection, *, read_only: bool, began: float) -> None:
         self._connection = connection
@@ -44,22 +44,22 @@ class Statements:
         self._has_ended = False
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
-        """All rows that a statement gives which changes nothing."""
+        """All rows of a query that changes nothing."""
         return self._execute(sql, parameters)
 
     def fetch_one(self, sql: str, **parameters: Any) -> Row | None:
-        """The first row that such a statement gives; None if it gives none."""
+        """The first row of such a query; None if it has none."""
         return next(iter(self._execute(sql, parameters)), None)
 
     def write(self, sql: str, **parameters: Any) -> list[Row]:
-        """Run a statement that changes something; the rows that it returns. Raises `ReadOnlyTransactionError`."""
+        """Run a statement that changes something. Returns its rows. Raises `ReadOnlyTransactionError`."""
         if self._read_only:
             raise ReadOnlyTransactionError
         return self._execute(sql, parameters)
 
     @contextmanager
     def nested(self) -> Iterator[None]:
-        """A part that can be rolled back alone."""
+        """A part of the transaction that can be rolled back alone."""
         name = f"nested_{self._depth}"
         self._execute(f"SAVEPOINT {name}", {})
         self._depth += 1
@@ -73,7 +73,7 @@ class Statements:
         self._execute(f"RELEASE {name}", {})
 
     def commit(self) -> None:
-        """End the transaction well. Raises the error that it cannot be committed for, and `CommitUnknownError`."""
+        """Commit the transaction. Raises `CommitUnknownError`, or the earlier error that prevents the commit."""
         self._require_open()
         if self._connection.info.transaction_status is not TransactionStatus.INTRANS:
             raise self._error or TransactionEndedError
@@ -85,7 +85,7 @@ class Statements:
             raise CommitUnknownError(error.problem) from error
 
     def end(self) -> None:
-        """Run nothing any more."""
+        """Let nothing run any more."""
         self._has_ended = True
 
     def _leave(self, name: str) -> None:
@@ -113,7 +113,7 @@ class Statements:
 
     def _fail(self, error: psycopg.Error) -> Exception:
         if is_wrong_server(error):
-            self._connection.close()  # so that the pool makes another
+            self._connection.close()  # so that the pool replaces it
         failure = translate(error, seconds=monotonic() - self._began, is_closed=self._connection.closed)
         self._error = self._error or failure
         return failure

@@ -1,4 +1,4 @@
-"""How long anything may wait. Nothing in this adapter waits without an end."""
+"""The longest waits. Nothing in this adapter waits for ever."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ _WAIT = check(
 class Timeouts:
     """The longest waits of a store, each a timedelta.
 
-    `connection` is for a connection of the pool, and for the server to accept one; `lock` for a row that another
-    transaction has locked; `statement` for one statement, its locks included; `idle` for the program between two
-    statements, after which the server ends the transaction, so that a process that hangs holds no lock for ever.
+    - `connection`: for a connection of the pool, and for the server to accept one.
+    - `lock`: for a row that another transaction has locked.
+    - `statement`: for one statement, including its locks.
+    - `idle`: for the program between two statements. After it the server ends the transaction, so that a hanging
+      process does not hold locks for ever.
     """
 
     connection: timedelta = attrs.field(default=timedelta(seconds=5), validator=_WAIT)
@@ -31,5 +33,5 @@ class Timeouts:
 
 
 def count_milliseconds(wait: timedelta) -> int:
-    """The wait as PostgreSQL takes it."""
+    """The wait in milliseconds, as PostgreSQL takes it."""
     return wait // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""How far builds have come. Each is one statement, which writes only where the build is as far as it must be."""
+"""The progress of builds. Each step is one statement, which writes only if the build is in the right state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BuildRows(Role):
     def mark_submitted(self, build_id: str) -> None:
         self._statements.write(_MARK_SUBMITTED, id=build_id)
 
-    def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - no table has it
+    def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - not stored
         return bool(self._statements.write(_BEGIN, id=build_id))
 
     def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:

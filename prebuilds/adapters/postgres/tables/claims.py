@@ -1,9 +1,9 @@
 """Giving a prebuild to a user, in one statement.
 
-- It holds the preset's row (FOR SHARE), so that it stays as it is. It locks the first prebuild that nobody else has
-  locked (SKIP LOCKED), so that claims do not wait for each other.
-- Unique indexes are the hard stop behind that: of request ids, of claimed workspaces, and of a user's names. The
-  request id comes first: a call that is made twice at once is the same claim, not a name that is taken.
+- The statement holds the preset's row (FOR SHARE), so that the preset does not change. It locks the first prebuild that
+  is not locked yet (SKIP LOCKED), so that claims do not wait for each other.
+- Unique indexes are the safety net: on request ids, on claimed workspaces, and on each user's names. The request id is
+  checked first: two calls at once with the same id are one claim, not a conflict of names.
 """
 
 from __future__ import annotations

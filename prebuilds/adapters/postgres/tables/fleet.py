@@ -22,7 +22,7 @@ PREBUILDS = f"SELECT {WORKSPACE_COLUMNS} FROM workspaces WHERE owner_id = 'prebu
 RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
 _OUTCOME = "builds.transition = 'start' AND builds.status IN ('succeeded', 'failed')"
-# Most presets of a large fleet have no history, and are left out at the price of one look at an index.
+# Most presets of a large fleet have no history. One look at an index leaves each of them out.
 _FLEET = f"""
     SELECT id, template_version_id AS version, coalesce(reset_at, '-infinity') AS reset_at FROM presets
     WHERE (SELECT max(finished_at) FROM builds WHERE builds.preset_id = presets.id AND {_OUTCOME}) IS NOT NULL

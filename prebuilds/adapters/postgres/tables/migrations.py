@@ -1,7 +1,7 @@
-"""Bringing a schema to the version of this library, whoever else is at it.
+"""Migrating a schema to the current version, even while other processes try the same.
 
-- All steps are one transaction, behind a lock that only one process has: they are done whole or not at all.
-- A schema that is up to date is only looked at, so that the program's role needs no right to make tables.
+- All steps are one transaction, behind a lock that one process holds. They are done completely or not at all.
+- A schema that is up to date is only read, so the program's role needs no right to make tables.
 - A schema that this library does not know is left as it is.
 """
 
@@ -20,7 +20,7 @@ from prebuilds.adapters.postgres.tables.schema import VERSIONS
 from prebuilds.errors import StoreNotFoundError, UnsupportedStoreError
 
 _OTHERS = (psycopg.errors.DuplicateObject, psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
-# Not to_regclass, which may answer from a cache that does not know yet what another process has just made.
+# Not to_regclass: its cache may not know yet what another process has just made.
 _FIND_TABLE = """
     SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
     WHERE pg_namespace.nspname = %s AND pg_class.relname = 'prebuilds_version'
@@ -35,10 +35,10 @@ def migrate(
     *,
     create: bool = True,
 ) -> None:
-    """Bring the schema to the last of these versions, over a connection of its own.
+    """Migrate the schema to the last of these versions, over a connection of its own.
 
-    Raises `StoreNotFoundError` where there is none and none is to be created, `UnsupportedStoreError` for one of a
-    later version, or of something else, and `StoreUnavailableError`.
+    Raises `StoreNotFoundError` for a missing schema that is not to be made, `UnsupportedStoreError` for a schema of a
+    later version or of another application, and `StoreUnavailableError`.
     """
     try:
         with psycopg.connect(**parameters) as connection:
@@ -81,7 +81,7 @@ def _lock(connection: Connection, schema: str, timeouts: Timeouts) -> None:
 
 
 def _take_steps(connection: Connection, schema: str, versions: Sequence[str]) -> None:
-    """Take the schema from the version that it has, now that nobody else can, to the last one."""
+    """Take the schema to the last version, behind the lock."""
     name = sql.Identifier(schema)
     version = _find_version(connection, schema, len(versions))
     if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():

@@ -1,11 +1,11 @@
 """The tables, version by version.
 
-- What stands here has been released: a change is a new version at the end, never an edit.
-- A workspace's row has its last build too, so that whoever writes to either has locked both. `builds` has every build
-  that has ended, and is only ever added to.
-- Ids compare by their bytes, which is by their code points: `created_at, id` is the order of the decision (R10).
-- Counters are spread over slots, as one row for each would make all claims of a preset wait for each other's commit.
-- `is_active` says what `Preset.is_active` says, so that a statement can ask for it.
+- These statements have been released. Add a new version at the end for a change; never edit one.
+- A workspace's row holds its last build too, so that writing to either locks both. `builds` has every build that has
+  ended, and rows are only added to it.
+- Ids compare by their bytes, and so by their code points: `created_at, id` is the order of the decision (R10).
+- Each counter is spread over slots. In a single row, all claims of a preset would wait for each other's commit.
+- `is_active` repeats `Preset.is_active` for use in statements.
 """
 
 from __future__ import annotations

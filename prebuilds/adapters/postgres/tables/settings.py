@@ -1,4 +1,4 @@
-"""What people set, what is counted, and who may reconcile."""
+"""Settings, counters, and the leases that say who may reconcile."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class LeaseRows(Role):
 def hold_lease(statements: Statements, lease: Lease) -> None:
     """Keep others from taking the lease until the transaction ends.
 
-    Raises `LeaseLostError` unless its token is the last one that was given out.
+    Raises `LeaseLostError` unless its token is the last one given out.
     """
     sql = "SELECT name FROM leases WHERE name = %(name)s AND token = %(token)s FOR SHARE"
     if not statements.fetch(sql, name=lease.name, token=lease.token):

@@ -1,8 +1,9 @@
-"""Creating and deleting prebuilds, each in one statement that compares and sets.
+"""Creating and deleting prebuilds, each in one statement that checks and writes.
 
-- A create holds its preset's row (FOR SHARE), so that a promotion waits for it, or is waited for and then seen.
-- A delete locks its workspace's row, so that a claim passes it over; one that is being claimed is waited for and then
-  seen to be no prebuild any more.
+- A create holds its preset's row (FOR SHARE). So either a promotion waits for the create, or the create waits for the
+  promotion and sees it.
+- A delete locks its workspace's row, so that claims pass over it. If a claim has the row, the delete waits, and then
+  sees that the workspace is no longer a prebuild.
 """
 
 from __future__ import annotations
@@ -143,5 +144,5 @@ class WorkspaceRows(Role):
 
 
 def make_first(rows: Sequence[Row]) -> Workspace | None:
-    """The workspace in the one row that a statement returned; None if it wrote to none."""
+    """The workspace in the row that a statement returned; None if it wrote to none."""
     return make_workspace(rows[0]) if rows else None

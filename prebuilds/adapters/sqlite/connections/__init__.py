@@ -1,4 +1,4 @@
-"""Connections to a SQLite file: opening it, turns for those who write, statements.
+"""Connections to a SQLite file: opening it, the queue of writers, statements.
 
-A path enters; statements of one transaction leave.
+A path enters; the statements of one transaction leave.
 """

@@ -1,15 +1,15 @@
-"""One connection to the file: how it is opened, how its transactions begin and end, and what its errors mean.
+"""One connection to the file: how its transactions begin and end, and what its errors mean.
 
-- What has been committed is on the disk (`synchronous = FULL`), unless that is not asked for. A killed process loses
-  nothing either way, as the pages that it wrote are with the kernel. A machine that loses its power would lose the last
-  commits: a workspace that a user has claimed would be a prebuild again, and be deleted or given to somebody else.
-- A write transaction is a writer from its first statement (`BEGIN IMMEDIATE`), so that it never fails half-way because
-  somebody else has written since it read.
-- What does not fit on the disk, or fails on it, is `StoreUnavailableError`: nothing of the transaction was written, and
-  the store works again once the disk does. Only if the disk fails during a commit nobody knows whether it was done.
-- A read-only transaction sees the moment it began at, and SQLite itself refuses its writes.
-- Waiting for other processes is done here. SQLite's own waiting backs off, to a tenth of a second in the end: the
-  longer one has waited the longer one waits, while others go first.
+- By default a commit waits until it is on the disk (`synchronous = FULL`). Either way a killed process loses nothing:
+  the kernel has the pages it wrote. But without the wait a power loss could undo the last commits: a workspace that a
+  user has claimed would be a prebuild again, and be deleted or given to another user.
+- A transaction that may write takes the write lock at once (`BEGIN IMMEDIATE`). So it never fails half-way because
+  another has written since it read.
+- A full or failing disk raises `StoreUnavailableError`: the transaction wrote nothing, and the store works again once
+  the disk does. If the disk fails during a commit, the outcome is unknown: `CommitUnknownError`.
+- A read-only transaction sees the state at its beginning, and SQLite itself refuses its writes.
+- The waiting for other processes is done here. SQLite's own wait backs off to a tenth of a second, so that those who
+  have waited longest try least often.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _abandoned: list[sqlite3.Connection] = []  # of a parent process; they must not 
 class Connection:
     """One connection, used by one thread at a time. `seconds` is how long it waits for other processes.
 
-    One that `is_frozen` takes the file to stay as it is, and is good for one transaction.
+    If `is_frozen`, it assumes that the file does not change, and may be used for one transaction only.
     """
 
     def __init__(self, path: str, *, seconds: float, survives_power_loss: bool, read_only: bool = False) -> None:
@@ -51,7 +51,7 @@ class Connection:
         self.is_read_only = False
         self._raw, self.is_frozen = open_file(path, read_only=read_only)
         level = "FULL" if survives_power_loss else "NORMAL"
-        try:  # reads the file, which another process may be making
+        try:  # this reads the file, which another process may be making
             self.wait_for(lambda: self.execute(f"PRAGMA synchronous = {level}"), monotonic() + seconds)
         except BaseException:
             self._raw.close()
@@ -64,7 +64,7 @@ class Connection:
     def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         """Run a statement.
 
-        Raises `StoreBusyError`, `StoreUnavailableError`, `ReadOnlyTransactionError`, and what sqlite3 raises.
+        Raises `StoreBusyError`, `StoreUnavailableError`, `ReadOnlyTransactionError`, and other errors of sqlite3.
         """
         self._require_own()
         try:
@@ -79,7 +79,7 @@ class Connection:
             raise
 
     def wait_for(self, attempt: Callable[[], _T], deadline: float) -> _T:
-        """Do this as soon as no other process is in its way. Raises `StoreBusyError` at the deadline."""
+        """Try until no other process is in the way. Raises `StoreBusyError` at the deadline."""
         began = monotonic()
         while True:
             try:
@@ -94,13 +94,13 @@ class Connection:
 
     def begin(self, *, read_only: bool, deadline: float) -> None:
         """Begin a transaction."""
-        if read_only is not self.is_read_only:  # seldom, as it has all statements compiled again
+        if read_only is not self.is_read_only:  # only on a change, as it makes SQLite compile all statements again
             self.execute(f"PRAGMA query_only = {int(read_only)}")
             self.is_read_only = read_only
         self.wait_for(self._begin_reading if read_only else self._begin_writing, deadline)
 
     def commit(self) -> None:
-        """Commit the transaction. Raises `CommitUnknownError` too."""
+        """Commit the transaction. Raises what `execute` raises, and `CommitUnknownError`."""
         try:
             self.execute("COMMIT")
         except StoreUnavailableError as error:
@@ -109,7 +109,7 @@ class Connection:
             raise
 
     def roll_back(self) -> None:
-        """Undo the transaction, if there is still one: some errors end it within SQLite."""
+        """Undo the transaction, unless SQLite has ended it already, as it does for some errors."""
         if not self.is_abandoned and self._raw.in_transaction:
             self._raw.execute("ROLLBACK")
 
@@ -118,13 +118,13 @@ class Connection:
             self._raw.close()
 
     def abandon(self) -> None:
-        """Never touch the connection again: it belongs to the process that this one was forked from."""
+        """Never touch the connection again: it belongs to the parent process."""
         self.is_abandoned = True
         _abandoned.append(self._raw)
 
     def _begin_reading(self) -> None:
         self.execute("BEGIN")
-        self.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # the moment is now, not that of the first read
+        self.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # takes the snapshot now, not at the first read
 
     def _begin_writing(self) -> None:
         self.execute("BEGIN IMMEDIATE")
@@ -135,10 +135,10 @@ class Connection:
 
 
 def calculate_pause(waited: float) -> float:
-    """Seconds until the next attempt, after so many of waiting.
+    """Seconds until the next attempt, after `waited` seconds.
 
-    Short waits should cost others little, and whoever has waited longer should come before those who have not: it
-    tries more often. What lasts for a second is no transaction of this library, and is not worth the processor.
+    At first the attempts are few, to cost others little. Then they come more often, so that the longest wait ends
+    first. A lock that is held for a second belongs to no transaction of this library, and is not worth the CPU time.
     """
     if waited < 0.03:
         return 0.002
@@ -146,5 +146,5 @@ def calculate_pause(waited: float) -> float:
 
 
 def is_busy(error: sqlite3.OperationalError) -> bool:
-    """Whether others hold the file. By its text, as Python 3.10 does not tell SQLite's code."""
+    """Whether others hold the file. Judged by the text, as Python 3.10 does not give SQLite's error code."""
     return str(error) in _BUSY

@@ -1,10 +1,10 @@
-"""Opening a file: to read and write it, or only to read it, though it may not be written.
+"""Opening a file to read and write it, or only to read it, even without permission to write.
 
-- SQLite notes beside a file who reads it, and clears that away when the last one goes. Where the file and its folder
-  may be written it is opened so, by readers too.
-- Where they may not, a file that a process works on can be read beside it. One that nobody works on SQLite refuses to
-  read, as it can note nothing. Then the file is read as it is, without locks. That is good for one transaction:
-  somebody who may write could come after it.
+- SQLite records the readers of a file in files beside it, and removes those with the last reader. So readers open the
+  file for writing too, if the file and its folder allow it.
+- If they do not, the file can be read while another process has it open. If none has, SQLite refuses, as it cannot
+  record the reader. Then the file is read as it stands, without locks, for one transaction only: a writer may come
+  after it.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-_STATEMENTS = 256  # that a connection keeps compiled; more than there are
+_STATEMENTS = 256  # kept compiled per connection; more than there are
 _NOWHERE = ("attempt to write a readonly database", "unable to open database file")
 
 
 class Opened(NamedTuple):
-    """A connection, and whether the file was taken to stay as it is."""
+    """A connection, and whether it assumes that the file does not change."""
 
     raw: sqlite3.Connection
     is_frozen: bool = False
 
 
 def open_file(path: str, *, read_only: bool) -> Opened:
-    """Raises what sqlite3 raises. A file that is to be written is made if it is not there."""
+    """Open the file; unless `read_only`, a missing one is made. Raises what sqlite3 raises."""
     if not read_only:
         return Opened(_connect(path))
     address = Path(path).as_uri()

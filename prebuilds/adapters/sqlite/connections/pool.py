@@ -1,12 +1,11 @@
-"""The connections of one store, and what becomes of them when the process forks.
+"""The connections of one store, and what happens to them when the process forks.
 
 - Never more than `max_connections` are open, idle ones included.
-- Writers queue for their turn before they ask for a connection, so that those who wait keep none from readers. Between
-  processes there is no queue: there, whoever finds the file free goes first.
-- A connection is never used by two processes, and SQLite knows within a process which locks it has: a child that was
-  forked off believes in locks that only its parent has, and would ruin the file. So before a fork transactions are
-  waited for and idle connections are closed; the child opens its own. Where a transaction stays open, the child
-  cannot use the file at all.
+- Writers queue before they ask for a connection, so that waiting writers keep no connection from readers. Between
+  processes there is no queue: the first to find the file free goes first.
+- No connection is used by two processes. SQLite keeps a process's locks in its memory: a forked child would believe
+  that it holds its parent's locks, and would corrupt the file. So a fork first waits for open transactions and closes
+  idle connections, and the child opens its own. If a transaction stays open, the child cannot use the file at all.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from prebuilds.adapters.sqlite.connections.fair_semaphore import FairSemaphore
 from prebuilds.errors import ForkedStoreError, PoolExhaustedError, StoreBusyError, StoreClosedError
 from prebuilds.runtime.forks import follow_forks
 
-_FORK_SECONDS = 1.0  # that a fork waits for transactions to end
+_FORK_SECONDS = 1.0  # how long a fork waits for transactions to end
 
 _forking = threading.Lock()
 _pools: WeakSet[Pool] = WeakSet()
-_unusable: set[str] = set()  # files whose locks this process believes to have
+_unusable: set[str] = set()  # files whose locks this process wrongly believes it holds
 
 
 class Pool:
@@ -45,10 +44,10 @@ class Pool:
 
     @contextmanager
     def lend(self, *, read_only: bool, deadline: float) -> Iterator[Connection]:
-        """A connection, as long as the block lasts: one that was last used alike if there is one.
+        """A connection, until the block ends; preferably one that was last used in the same mode.
 
-        Only one is lent to a writer at a time. Raises `PoolExhaustedError` or `StoreBusyError` at the deadline,
-        `StoreClosedError`, and `ForkedStoreError`.
+        Only one writer has a connection at a time. Raises `PoolExhaustedError` or `StoreBusyError` at the deadline,
+        `StoreClosedError` and `ForkedStoreError`.
         """
         with nullcontext() if read_only else self._writing(deadline), self._using(deadline):
             connection = self._pick(read_only=read_only) or self._open()
@@ -58,12 +57,12 @@ class Pool:
                 self._put_back(connection)
 
     def close(self) -> None:
-        """Close the idle connections now, and the others when they are given back."""
+        """Close the idle connections now, and the others when they are returned."""
         self._is_closed = True
         self._close_idle()
 
     def prepare_fork(self) -> None:
-        """Wait until no transaction is open, let none begin, and close what is idle."""
+        """Wait until no transaction is open, let none begin, and close idle connections."""
         deadline = monotonic() + _FORK_SECONDS
         self._held = sum(self._users.acquire(deadline - monotonic()) for _ in range(self._max_connections))
         self._close_idle()
@@ -75,7 +74,7 @@ class Pool:
         self._held = 0
 
     def begin_anew(self) -> None:
-        """After a fork, in the child: forget what is the parent's. If a transaction was open the file is lost to it."""
+        """After a fork, in the child: abandon the parent's connections, and the file if a transaction was open."""
         if self._held < self._max_connections:
             _unusable.add(self._path)
         for connection in self._all:
@@ -88,7 +87,7 @@ class Pool:
         self._held = 0
         self._idle: list[Connection] = []
         self._all: list[Connection] = []
-        self._count = 0  # of all, those included that are being opened
+        self._count = 0  # of all connections, those being opened included
 
     @contextmanager
     def _writing(self, deadline: float) -> Iterator[None]:
@@ -116,7 +115,7 @@ class Pool:
         return PoolExhaustedError(self._max_connections, self._seconds)
 
     def _pick(self, *, read_only: bool) -> Connection | None:
-        """An idle connection; None if one is to be opened, which is counted as open from now on."""
+        """An idle connection; None if a new one may be opened, which counts as open from now on."""
         with self._lock:
             alike = [connection for connection in self._idle if connection.is_read_only is read_only]
             if not alike and self._count < self._max_connections:
@@ -144,7 +143,7 @@ class Pool:
             raise StoreClosedError
 
     def _put_back(self, connection: Connection) -> None:
-        """Keep it for the next, or close it: when the pool is closed, or when it is good for no other transaction."""
+        """Keep the connection for another transaction, or close it if the pool is closed or it can serve none."""
         with self._lock:
             if connection.is_abandoned:
                 return

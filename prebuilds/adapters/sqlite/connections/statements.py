@@ -1,7 +1,7 @@
-"""What the roles of a transaction run their statements with.
+"""How the roles of a transaction run their statements.
 
-- Every value is bound. The text of a statement is made of constants alone.
-- When the transaction has ended, nothing can be run any more, as the connection is somebody else's then.
+- Every value is bound. The text of a statement consists of constants only.
+- Nothing runs after the transaction has ended, as another may have the connection by then.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ class Statements:
         self._connection: Connection | None = connection
 
     def run(self, sql: str, *parameters: Any) -> int:
-        """Run a statement; how many rows it has written to."""
+        """Run a statement. Returns the number of rows it wrote."""
         return self._require_open().execute(sql, parameters).rowcount
 
     def fetch(self, sql: str, *parameters: Any) -> list[Row]:
-        """All rows that a statement gives."""
+        """All rows of a query."""
         return self._require_open().execute(sql, parameters).fetchall()
 
     def fetch_one(self, sql: str, *parameters: Any) -> Row | None:
-        """The one row that a statement gives, or the first of several; None if it gives none."""
+        """The first row of a query; None if it has none."""
         row: Row | None = self._require_open().execute(sql, parameters).fetchone()
         return row
 
     def has(self, sql: str, *parameters: Any) -> bool:
-        """Whether a statement gives any row."""
+        """Whether a query has any row."""
         return self.fetch_one(sql, *parameters) is not None
 
     @contextmanager
@@ -53,11 +53,11 @@ class Statements:
 
     @property
     def is_open(self) -> bool:
-        """Whether the transaction is there still: some errors of the disk end it within SQLite."""
+        """Whether the transaction is still there: for some disk errors SQLite itself ends it."""
         return self._connection is not None and self._connection.in_transaction
 
     def end(self) -> None:
-        """Run nothing any more."""
+        """Let nothing run any more."""
         self._connection = None
 
     def _require_open(self) -> Connection:

@@ -1,4 +1,4 @@
-"""How far builds have come."""
+"""The progress of builds: submitted, begun, finished, ready."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BuildRows(Role):
         self._statements.run("UPDATE builds SET submitted = 1 WHERE id = ?", build_id)
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:
-        check_instant("now", now)  # no table has it, but a wrong one is refused as everywhere
+        check_instant("now", now)  # not stored, but a wrong value is refused as everywhere
         sql = "UPDATE builds SET status = 'running' WHERE id = ? AND status = 'pending'"
         return self._statements.run(sql, build_id) == 1
 

@@ -1,4 +1,4 @@
-"""Giving a prebuild to a user. Only one transaction writes at a time; unique indexes are the hard stop behind that."""
+"""Giving a prebuild to a user. Only one transaction writes at a time; unique indexes are the safety net."""
 
 from __future__ import annotations
 

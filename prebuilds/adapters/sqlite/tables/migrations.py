@@ -1,6 +1,6 @@
-"""Bringing a file to the version of this library, whoever else is at it.
+"""Migrating a file to the current version, even while other processes try the same.
 
-- Each step is a transaction that has the version in it: it is done whole or not at all, and by one process alone.
+- Each step is one transaction, which writes the new version too. So it is done completely or not at all, and once.
 - A file that this library does not know is left as it is, byte for byte.
 """
 
@@ -27,10 +27,10 @@ def connect(
     read_only: bool = False,
     versions: Sequence[Sequence[str]] = VERSIONS,
 ) -> Connection:
-    """A connection to the file, which is brought to the last of these versions if need be, unless it is only read.
+    """A connection to the file, migrated to the last of these versions unless it is only to be read.
 
-    Raises `StoreNotFoundError` where nothing is to be created, `UnsupportedStoreError` for a file of a version that it
-    cannot have, or of something else, and `StoreBusyError`.
+    Raises `StoreNotFoundError` for a missing file that is not to be made, `UnsupportedStoreError` for a file of a later
+    version, of an earlier one that is only to be read, or of another application, and `StoreBusyError`.
     """
     if not create and not os.path.exists(path):  # noqa: PTH110 - a path here is text
         raise StoreNotFoundError(path)
@@ -47,7 +47,7 @@ def connect(
 
 @contextmanager
 def _refusing(path: str) -> Iterator[None]:
-    """Refuse a file that SQLite cannot work with."""
+    """Turn errors of SQLite about the file into `UnsupportedStoreError`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -77,13 +77,13 @@ def _bring_up(connection: Connection, path: str, deadline: float, versions: Sequ
     mode = connection.wait_for(lambda: _fetch_value(connection, "PRAGMA journal_mode = WAL"), deadline)
     if mode != "wal":
         raise UnsupportedStoreError(path, f"its file system allows no write-ahead log, only the mode {mode}")
-    # The version is looked at before a transaction is begun to write: as a rule there is nothing to do.
+    # Look at the version before taking the write lock: usually there is nothing to do.
     while _read_version(connection, deadline) < len(versions):
         _migrate(connection, path, deadline, versions)
 
 
 def _check_file(connection: Connection, path: str, known: int, deadline: float) -> int:
-    """The version of one of our files, 0 for an empty one. What is none of ours is refused before it is written."""
+    """The version of the file, 0 for an empty one. A file of another application is refused before it is written."""
     connection.begin(read_only=True, deadline=deadline)
     try:
         return _check_version(connection, path, known)
@@ -109,7 +109,7 @@ def _read_version(connection: Connection, deadline: float) -> int:
 
 
 def _migrate(connection: Connection, path: str, deadline: float, versions: Sequence[Sequence[str]]) -> None:
-    """Take the file one version further, unless another process has done so by now."""
+    """Take the file one version further, unless another process has just done so."""
     connection.begin(read_only=False, deadline=deadline)
     try:
         version = _check_version(connection, path, len(versions))

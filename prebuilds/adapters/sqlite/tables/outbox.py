@@ -1,4 +1,4 @@
-"""Messages in a table: committed with what they tell of, or rolled back with it, `nested` parts included."""
+"""Messages in a table: committed or rolled back with the changes they announce, `nested` parts included."""
 
 from __future__ import annotations
 

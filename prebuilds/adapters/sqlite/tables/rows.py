@@ -1,8 +1,8 @@
-"""Rows to models and back, with instants as whole microseconds and flags as numbers, as SQLite has them.
+"""From models to SQLite's rows and back: instants become whole microseconds, and flags numbers.
 
-- Every field comes back as it was, to the microsecond and to the last character.
-- Models are checked when they are made, and from round to round most rows are the same. So the models made of the last
-  rows are remembered, as they are frozen; a row that differs in anything is another row.
+- Every field comes back exactly as it was.
+- Making a model checks it, and most rows do not change from one pass to the next. So the models of recent rows are kept
+  in a cache by the whole row. They are frozen, so sharing them is safe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from prebuilds.runtime.models import Take, Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-_REMEMBERED = 2**14  # models of each kind
+_REMEMBERED = 2**14  # models of each kind in the cache
 
 LISTED_PRESET_COLUMNS = ", ".join(PRESET_COLUMNS)
 SELECT_WORKSPACES = """
@@ -44,7 +44,7 @@ SELECT_WORKSPACES = """
 
 
 def check_instant(name: str, value: datetime) -> datetime:
-    """The argument of this name, in UTC. Raises `InvalidValueError` if it is no instant."""
+    """The value in UTC. Raises `InvalidValueError`, with the argument's name, if it is not an instant."""
     instant: datetime = to_utc(value)
     if not is_instant(instant):
         raise InvalidValueError("Transaction", name, value, INSTANT_ALLOWED)
@@ -52,7 +52,7 @@ def check_instant(name: str, value: datetime) -> datetime:
 
 
 def write_instant(name: str, value: datetime) -> int:
-    """The microseconds since 1970 of the argument of this name. Raises `InvalidValueError` if it is no instant."""
+    """Microseconds since 1970. Raises `InvalidValueError`, with the argument's name, if it is not an instant."""
     return (check_instant(name, value) - _EPOCH) // _MICROSECOND
 
 
@@ -69,7 +69,7 @@ def read_optional_instant(micros: int | None) -> datetime | None:
 
 
 def write_parameters(parameters: Parameters) -> str:
-    """As JSON. What is equal is equal as text too, as parameters are in the order of their names."""
+    """As JSON. Equal parameters give equal text, as they are sorted by name."""
     return json.dumps(dict(parameters))
 
 
@@ -128,7 +128,7 @@ def read_workspace(row: Row) -> Workspace:
 
 @lru_cache(_REMEMBERED)
 def read_outcome(row: Row) -> Build:
-    """The build in a row of (id, preset_id, template_version_id, status, created_at, finished_at); it is a start."""
+    """The start build in a row of (id, preset_id, template_version_id, status, created_at, finished_at)."""
     *names, created_at, finished_at = row
     return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
 

@@ -1,17 +1,17 @@
 """The tables, version by version.
 
-- What stands here has been released: a change is a new version at the end, never an edit.
-- Instants and durations are whole microseconds, instants since 1970 in UTC, so that they compare exactly.
+- These statements have been released. Add a new version at the end for a change; never edit one.
+- Instants and durations are whole microseconds, so that they compare exactly. Instants count from 1970 in UTC.
 - Text compares by its code points, in SQLite as in Python: `created_at, id` is the order of the decision (R10).
 - A workspace's last build is the one with its `last_number`. A build that failed before there was a workspace has none.
-- The numbers of the outbox and of notices are never used twice, even when the table has been emptied: whoever deletes
-  what was sent must not hit what came since.
+- Numbers of the outbox and of notices are never reused, even after the table was empty. Otherwise deleting sent
+  messages could delete newer ones.
 """
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x50524542
-"""`PREB` in ASCII, by which a file is known as one of ours."""
+"""`PREB` in ASCII, which marks a file as one of ours."""
 
 _FIRST = (
     """
@@ -51,7 +51,7 @@ _FIRST = (
         last_number INTEGER NOT NULL
     )
     """,
-    # What plans and claims look at: however many workspaces were claimed or deleted before, they are not in here.
+    # For plans and claims. Workspaces that were claimed or deleted are not in it, however many there are.
     """
     CREATE INDEX prebuilds ON workspaces (preset_id, ready, created_at, id)
     WHERE owner_id = 'prebuilds' AND deleted = 0
@@ -125,7 +125,7 @@ _FIRST = (
 _SECOND = (
     "ALTER TABLE workspaces ADD COLUMN parameters TEXT",  # JSON: {"name": "value"}; none where nobody knows
     "ALTER TABLE workspaces ADD COLUMN retired INTEGER NOT NULL DEFAULT 0",
-    # The attempts of a preset with one version, from the last on.
+    # For finding the latest attempts of a preset with one version.
     """
     CREATE INDEX attempts ON builds (preset_id, template_version_id, created_at)
     WHERE transition = 'start' AND status IN ('failed', 'succeeded')

@@ -1,4 +1,4 @@
-"""What people set, what is counted, and who may reconcile."""
+"""Settings, counters, and the leases that say who may reconcile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Counter, CounterValue, Lease
 
-# Not INSERT OR REPLACE, which would forget the reset.
+# Not INSERT OR REPLACE, which would lose the reset.
 _PUT_PRESET = f"""
     INSERT INTO presets ({", ".join(PRESET_COLUMNS)}) VALUES ({", ".join("?" for _ in PRESET_COLUMNS)})
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
@@ -86,6 +86,6 @@ class LeaseRows(Role):
 
 
 def check_lease(statements: Statements, lease: Lease) -> None:
-    """Raises `LeaseLostError` unless the lease's token is the last one that was given out."""
+    """Raises `LeaseLostError` unless the lease's token is the last one given out."""
     if not statements.has("SELECT 1 FROM leases WHERE name = ? AND token = ?", lease.name, lease.token):
         raise LeaseLostError(lease.name, lease.token)

@@ -1,4 +1,4 @@
-"""Creating and deleting prebuilds. Nobody else writes meanwhile, so that what was looked at holds until the commit."""
+"""Creating and deleting prebuilds. No one else writes meanwhile, so what was checked still holds at the commit."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def find_workspace(statements: Statements, workspace_id: str) -> Workspace | Non
 
 
 def update_workspace(statements: Statements, changed: Workspace | None) -> Workspace | None:
-    """Keep what a guard has made of a workspace, if it allowed anything, and return it."""
+    """Store and return the workspace that a guard returned; None if the guard refused the change."""
     if changed:
         state = (changed.ready, changed.retired, changed.deleted, changed.failed_deletes)
         statements.run(_UPDATE_WORKSPACE, changed.name, changed.owner_id, *state, changed.id)
@@ -169,7 +169,7 @@ def update_workspace(statements: Statements, changed: Workspace | None) -> Works
 
 
 def update_build(statements: Statements, changed: Workspace | None) -> None:
-    """Keep how far the last build of a workspace has come, if a guard allowed anything."""
+    """Store the last build of the workspace that a guard returned, unless the guard refused the change."""
     if changed:
         build = changed.last_build
         ended_at = write_optional_instant("finished_at", build.finished_at)
