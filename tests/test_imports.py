@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import prebuilds
+from prebuilds import errors
 
 PACKAGE = Path(prebuilds.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -27,7 +28,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "lint": ({"commands", "lint"}, set()),
     "cli": ({"commands"}, set()),
-    "errors": (set(), set()),
+    "errors": ({"errors"}, set()),
     "renames": (set(), set()),
     "__main__": ({"cli"}, set()),
     "__init__": ({"decision", "errors", "starting"}, set()),
@@ -148,6 +149,17 @@ def test_the_public_names_are_sorted_and_there() -> None:
     }
     assert prebuilds.__all__ == sorted(prebuilds.__all__)
     assert public == set(prebuilds.__all__)
+
+
+def test_every_error_is_imported_from_one_place() -> None:
+    """`prebuilds.errors` exports every error of its modules, and tracebacks name it and not the module."""
+    defined = set()
+    for path in sorted((PACKAGE / "errors").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        defined.update(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+    exported = {name: getattr(errors, name) for name in errors.__all__}
+    assert defined == {name for name, value in exported.items() if isinstance(value, type)}
+    assert {exported[name].__module__ for name in defined} == {"prebuilds.errors"}
 
 
 def test_the_package_is_typed() -> None:

@@ -177,7 +177,7 @@ def test_a_child_never_ends_what_its_parent_has_open(database: Database) -> None
     store = database.make_store()
     told = run_forking(POSTGRES + dedent(code), database.dsn, store.schema)
     assert (
-        told == ["the store was in use when this process was forked off; fork while no transaction of it is open"] * 2
+        told == ["the store was in use when this process was forked; fork while none of its transactions is open"] * 2
     )
     with store.transaction() as tx:
         assert sorted(tx.list_memberships()) == ["child", "parent", "parent too"]

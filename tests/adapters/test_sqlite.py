@@ -344,7 +344,7 @@ def test_a_closed_store_is_closed(path: Path) -> None:
         store.close()
         add_preset(tx)
     for read_only in (True, False):
-        with pytest.raises(StoreClosedError, match="closed already"):
+        with pytest.raises(StoreClosedError, match="it is closed"):
             store.transaction(read_only=read_only).__enter__()
     store.close()
     assert [file.name for file in path.parent.iterdir()] == ["store.db"]
@@ -380,7 +380,7 @@ def test_a_transaction_is_of_no_use_after_its_end(store: SQLiteStore) -> None:
     """Its connection may be another's by then."""
     with store.transaction() as tx:
         add_preset(tx)
-    with pytest.raises(TransactionEndedError, match="the transaction has ended already"):
+    with pytest.raises(TransactionEndedError, match="the transaction has already ended"):
         tx.list_presets()
 
 

@@ -164,7 +164,7 @@ def test_a_child_of_an_open_transaction_cannot_use_the_file(tmp_path: Path) -> N
         run_child(do)
     """
     told = run(path, code).splitlines()
-    assert told == [f"{path} was in use when this process was forked off; fork while no transaction of it is open"] * 3
+    assert told == [f"{path} was in use when this process was forked; fork while none of its transactions is open"] * 3
     assert list_counted(path) == {"parent": 1}
 
 

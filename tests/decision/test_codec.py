@@ -302,7 +302,7 @@ def test_a_snapshot_is_an_object(value: object) -> None:
 )
 def test_no_more_than_a_thousand_problems_are_told(document: object, last: str) -> None:
     """Rubbish is given up on, of whatever kind it is, and said to be."""
-    assert find_problems(document)[999:] == (last, "more than 1000 problems; the rest is not told")
+    assert find_problems(document)[999:] == (last, "more than 1000 problems; the rest are not listed")
 
 
 def test_a_problem_is_told_once() -> None:

@@ -156,7 +156,7 @@ def test_a_name_is_taken_once_by_each_user() -> None:
     world = World(make_preset(desired_instances=3))
     world.fill()
     world.claim()
-    with pytest.raises(NameTakenError, match="the user 'ann' has a workspace with the name 'dev' already"):
+    with pytest.raises(NameTakenError, match="the user 'ann' already has a workspace with the name 'dev'"):
         world.claim()
     assert world.claim(owner="bob").workspace is not None
     assert len(world.list_prebuilds()) == 1

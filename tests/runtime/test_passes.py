@@ -404,7 +404,7 @@ def test_a_reconciler_that_was_deposed_in_a_pass_writes_no_more() -> None:
     world.builder.on_submit = depose
     _, first, *rest = list_outcomes(world.reconcile())
     assert first.status is OutcomeStatus.FAILED
-    assert first.reason == "LeaseLostError: the lease 'prebuilds' with the token 1 has been taken by somebody else"
+    assert first.reason == "LeaseLostError: the lease 'prebuilds' with the token 1 has been taken by another holder"
     assert {outcome.reason for outcome in rest} == {"an earlier create of the preset failed"}
     assert len(world.list_prebuilds()) == 3
     world.builder.on_submit = lambda _: None
