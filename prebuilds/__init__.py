@@ -24,8 +24,9 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.plans.decisions import Decision, Withheld, WithheldReason
 from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
-from prebuilds.decision.plans.planning import Decision, Plan, Withheld, WithheldReason, plan
+from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, check_schedules
 from prebuilds.decision.schedules.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window

@@ -14,10 +14,11 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, INSTANT, UTC, Maker, check, is_id, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.fields import COUNT, INSTANT, UTC, check, is_id, member_of, optional, to_tuple, to_utc
 from prebuilds.decision.models import Policy, Prebuild
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
+from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -67,7 +68,7 @@ class ReconciliationActions:
             raise InvalidValueError("ReconciliationActions", _PAYLOADS[index], payloads[index], allowed)
 
 
-_make_actions = Maker(ReconciliationActions)
+_make_actions = UncheckedFactory(ReconciliationActions, ("type", "create", "delete_ids", "backoff_until"))
 Actions = tuple[ReconciliationActions, ...]
 
 

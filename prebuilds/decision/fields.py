@@ -1,7 +1,6 @@
 """What a field of a model may hold: a validator for each kind of value, and the converters that go before them.
 
 - A validator never changes a value and never accepts a look-alike: True is no count, and neither is 3.0.
-- What the library derives from checked values is made by a `Maker`, which checks nothing again; nobody else uses one.
 - Instants are held in UTC. Two datetimes of one DST zone compare by wall clock, which is wrong in a fold; UTC never is.
 """
 
@@ -11,13 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import attrs
 
 from prebuilds.errors import InvalidValueError
 
-_M = TypeVar("_M")
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 UTC = timezone.utc
@@ -150,21 +148,3 @@ def require_instant(place: str, name: str, value: datetime) -> datetime:
     if not _is_now(instant):
         raise InvalidValueError(place, name, value, _NOW_ALLOWED)
     return instant
-
-
-class Maker(Generic[_M]):
-    """Makes a frozen model from all its values, in the order of its fields, without checking them again.
-
-    For models that follow from models which were checked when they were made. A plan makes several for each preset,
-    and checking would take most of its time.
-    """
-
-    def __init__(self, kind: type[_M]) -> None:
-        self._kind = kind
-        self._setters = tuple(getattr(kind, field.name).__set__ for field in attrs.fields(kind))  # type: ignore[arg-type]
-
-    def __call__(self, *values: object) -> _M:
-        instance = object.__new__(self._kind)
-        for setter, value in zip(self._setters, values):  # noqa: B905 - a third of the time
-            setter(instance, value)
-        return instance

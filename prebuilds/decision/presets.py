@@ -15,9 +15,10 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, Maker, instance_of, optional, to_tuple, to_utc, tuple_of
+from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
 from prebuilds.decision.models import Backoff, InProgress, Parameters, Prebuild, Preset
 from prebuilds.decision.targets import Target, find_target
+from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -64,7 +65,10 @@ class PresetSnapshot:
         object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 
-_make_preset_snapshot = Maker(PresetSnapshot)
+_make_preset_snapshot = UncheckedFactory(
+    PresetSnapshot,
+    ("preset", "now", "running", "expired", "in_progress", "pending", "backoff", "is_hard_limited", "target"),
+)
 
 
 def take_preset_snapshot(

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from prebuilds.decision.fields import TOTAL, Maker, instance_of, member_of, optional
+from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
+from prebuilds.decision.unchecked import UncheckedFactory
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +33,8 @@ class ReconciliationState:
     target_error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
 
 
-_make_state = Maker(ReconciliationState)
+_COUNTS = ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting")
+_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error"))
 
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:

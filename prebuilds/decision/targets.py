@@ -12,9 +12,10 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, Maker, instance_of, member_of, optional, require_instant
+from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
+from prebuilds.decision.unchecked import UncheckedFactory
 
 
 class TargetSource(Enum):
@@ -40,7 +41,7 @@ class Target:
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
 
 
-_make_target = Maker(Target)
+_make_target = UncheckedFactory(Target, ("desired", "source", "error", "opening"))
 _TOLD = 5  # problems in the text of an error; `check_schedules` tells all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 

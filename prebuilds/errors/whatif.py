@@ -10,7 +10,7 @@ from prebuilds.errors.base import PrebuildsError, show
 class InvalidTraceError(PrebuildsError, ValueError):
     """Claims cannot be read as a trace.
 
-    `problems` has a line for each kind of mistake: the place of the first bad row, how many more there are, and a few of
+    `problems` has a line for each kind of mistake: the place of the first bad row, how many more there are, and some of
     them.
     """
 

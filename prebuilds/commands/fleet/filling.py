@@ -13,8 +13,8 @@ import attrs
 
 from prebuilds.adapters.local import LocalBuilder
 from prebuilds.commands.console.signals import Stop
-from prebuilds.decision.plans.explaining import describe_duration
-from prebuilds.decision.plans.planning import Decision
+from prebuilds.decision.describing import describe_duration
+from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.state import ReconciliationState
 from prebuilds.runtime.loop.effects import CreatePrebuild, DeletePrebuild
 from prebuilds.runtime.loop.reconciler import Reconciler

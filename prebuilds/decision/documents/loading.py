@@ -15,7 +15,8 @@ from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.documents import converter
 from prebuilds.decision.documents.json_text import Source, read_json
 from prebuilds.decision.documents.rfc3339 import format_instant
-from prebuilds.decision.plans.planning import Decision, Plan
+from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.planning import Plan
 from prebuilds.decision.snapshots import UNIQUE_KEYS, GlobalSnapshot, SnapshotDocument, find_duplicates
 from prebuilds.errors import InvalidSnapshotError
 

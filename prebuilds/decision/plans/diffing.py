@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import attrs
 
 from prebuilds.decision.fields import ID, instance_of, optional, to_tuple, tuple_of
-from prebuilds.decision.plans.planning import Decision, Plan
+from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.planning import Plan
 from prebuilds.decision.plans.rendering import render_table
 
 

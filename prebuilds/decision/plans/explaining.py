@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.changes import Change, ChangeCause
+from prebuilds.decision.describing import describe_count, describe_duration, describe_instant
 from prebuilds.decision.models import Policy, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.schedules.zones import load_zone
@@ -20,27 +21,6 @@ from prebuilds.decision.targets import TargetSource, find_next_target_change
 _LISTED = 5
 _DIFFERENCES = 3
 _MINUTE = timedelta(minutes=1)
-_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", _MINUTE), ("s", timedelta(seconds=1)))
-
-
-def describe_instant(instant: datetime) -> str:
-    """2026-11-23 09:30:00 UTC, with the fraction of the second if there is one."""
-    return f"{instant.replace(tzinfo=None)} UTC"
-
-
-def describe_duration(duration: timedelta) -> str:
-    """1 d 12 h, 5 min, 1.5 s: the units that are not zero."""
-    parts = []
-    for unit, length in _UNITS[:-1]:
-        count, duration = divmod(duration, length)
-        parts += [f"{count} {unit}"] if count else []
-    seconds = f"{duration.total_seconds():.6f}".rstrip("0").rstrip(".")
-    return " ".join([*parts, f"{seconds} s"] if duration or not parts else parts)
-
-
-def describe_count(count: int, noun: str) -> str:
-    """1 job, 2 jobs."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def explain_action(snapshot: PresetSnapshot, policy: Policy, action: ReconciliationActions) -> str:

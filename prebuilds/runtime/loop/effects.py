@@ -16,7 +16,7 @@ import attrs
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.fields import ID, INSTANT, instance_of, member_of
 from prebuilds.decision.models import PrebuildStatus, Preset, Transition
-from prebuilds.decision.plans.planning import Decision
+from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at, is_pending_start
 from prebuilds.runtime.models import BuildRequest, Workspace

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.plans.planning import Decision, Plan, plan
+from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.errors import UnknownPresetError
 from prebuilds.runtime.loop.calls import LimitedCalls
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from prebuilds.decision.describing import describe_count, describe_duration
 from prebuilds.decision.models import Preset
-from prebuilds.decision.plans.explaining import describe_count, describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif.recommendation.backtest import DAYS_TO_TELL_DAYS_APART, History
 from prebuilds.whatif.recommendation.folds import estimate_ratio, list_origins, replay_days

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from prebuilds.decision.describing import describe_instant
 from prebuilds.decision.fields import (
     COUNT,
     FLAG,
@@ -24,7 +25,6 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Preset, Schedule
-from prebuilds.decision.plans.explaining import describe_instant
 from prebuilds.decision.schedules.windows import parse_window
 from prebuilds.whatif.sizing.curve import PoolSize
 from prebuilds.whatif.traces.numbers import is_number

@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
-from prebuilds.decision.plans.planning import Decision, WithheldReason, decide
+from prebuilds.decision.plans.decisions import Decision, WithheldReason, decide
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, HoldReason, PoolRecord, TargetChange
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, LivePool

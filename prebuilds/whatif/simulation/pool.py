@@ -28,7 +28,7 @@ from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 
 NUMBER_BITS = 32  # whole numbers are compared in half the time that pairs are
 _NUMBER = 2**NUMBER_BITS - 1
-# A `Maker` of prebuilds, written out: there is one prebuild to make for almost every claim.
+# An `UncheckedFactory` of prebuilds, written out: there is one prebuild to make for almost every claim.
 _SETTERS = [getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)]
 _set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, *_set_rest = _SETTERS
 _set_parameters, _set_created_at, _set_ready, _set_retired = _set_rest

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.decision.plans.explaining import describe_instant
-from prebuilds.decision.plans.planning import Decision
+from prebuilds.decision.describing import describe_instant
+from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.targets import calculate_target, describe_fallback
 from prebuilds.errors import InvalidValueError, UnknownMissError, UnknownPresetError, show
 from prebuilds.whatif.simulation.engine import Engine

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.decision.plans.explaining import describe_duration
+from prebuilds.decision.describing import describe_duration
 from prebuilds.whatif.simulation.event_log import PoolRecord
 from prebuilds.whatif.simulation.moments import Moment
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks

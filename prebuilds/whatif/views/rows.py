@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prebuilds.decision.plans.explaining import describe_duration, describe_instant
+from prebuilds.decision.describing import describe_duration, describe_instant
 from prebuilds.decision.plans.rendering import render_table
 from prebuilds.errors import MissingExtraError
 

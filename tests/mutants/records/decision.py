@@ -146,19 +146,19 @@ DECISION = (
     ),
     Mutant(
         "a hard-limited preset creates all the same",
-        "decision/plans/planning.py",
+        "decision/plans/decisions.py",
         "    if snapshot.is_hard_limited:\n",
         "    if False:\n",
     ),
     Mutant(
         "a pause withholds creates alone",
-        "decision/plans/planning.py",
+        "decision/plans/decisions.py",
         "        return (), tuple([Withheld(",
         "        return tuple(a for a in actions if a.delete_ids), tuple([Withheld(",
     ),
     Mutant(
         "a mistyped count is tried in full",
-        "decision/plans/planning.py",
+        "decision/plans/decisions.py",
         "if create.create > policy.max_creates:",
         "if create.create < 0:",
         tests=("decision/test_planning.py",),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.plans.explaining import describe_count, describe_instant
+from prebuilds.decision.describing import describe_count, describe_instant
 from prebuilds.decision.targets import TargetSource
 from prebuilds.whatif.simulation.event_log import HoldReason
 from prebuilds.whatif.simulation.lifetimes import Loss
