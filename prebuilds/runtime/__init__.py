@@ -1,7 +1,7 @@
-"""The loop: reads a snapshot, has it decided, and carries the decisions out, over ports that the host implements.
+"""The loop: it reads a snapshot, plans, and carries the plan out, over ports that the host implements.
 
-- `ports` says what the host gives, `Reconciler` does the rest.
-- `Claims` hands prebuilds to users, `Controls` is for people, `BuildReports` for the host's builder.
+- `ports` says what the host provides. `Reconciler` does the rest.
+- `Claims` hands prebuilds to users. `Controls` is for people, `BuildReports` for the host's builder.
 """
 
 from prebuilds.renames import warn_of_renames

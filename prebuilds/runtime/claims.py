@@ -1,9 +1,9 @@
-"""Claims: a user gets a prebuild, at once or not at all.
+"""Claims: a user gets a prebuild at once, or not at all.
 
-- A claim takes only what a decision counts as eligible: ready, not expired (R2), of an active preset.
-- It is atomic, and at most one user gets a prebuild, under any race.
-- A claim with a request id can be made again: the retry gets the same workspace, and nothing is taken twice.
-- That none is there is an answer, not an error; it is counted, as whoever sizes the pool wants to know.
+- A claim takes only a prebuild that a decision counts as eligible: ready, not expired (R2), of an active preset.
+- A claim is atomic. At most one user gets a prebuild, under any race.
+- A claim with a request id can be retried. The retry gets the same workspace and takes no second one.
+- A claim that finds no prebuild is an answer, not an error. It is counted, because the size of the pool depends on it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class MissReason(Enum):
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """What came of a claim: the workspace that the user has now, or the reason why there is none.
+    """The result of a claim: the workspace that the user has now, or the reason why there is none.
 
-    `is_repeated` tells that the request id had been used before, and that this is the workspace it got then.
+    `is_repeated` says that this request id was used before, and that the answer is the one from then.
     """
 
     preset_id: str = attrs.field(validator=ID)
@@ -48,9 +48,9 @@ class Claim:
 
 
 class Claims:
-    """Gives prebuilds of a store to users, in the given order where several would do.
+    """Gives prebuilds of a store to users. If several are eligible, `order` decides which one goes first.
 
-    With a `relay` the loop hears of each claim at once, and refills the pool.
+    With a `relay` the loop hears of each claim at once and refills the pool.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class Claims:
         self._relay = relay
 
     def claim(self, preset_id: str, *, owner: str, name: str, request_id: str | None = None) -> Claim:
-        """A prebuild of the preset for this user, under this name.
+        """Give a prebuild of the preset to this user, under this name.
 
         Raises `UnknownPresetError`, `NameTakenError` if the user has a workspace of that name, `ClaimConflictError` if
         the request id was used for another preset, user or name, and `InvalidValueError` for a wrong argument. After
-        these and a `TimeoutError` nothing has been taken, and the same call may be made again. After a
-        `CommitUnknownError` nobody knows: a claim with a request id is found again by the same call, one without is
-        best looked for by its owner and name.
+        any of these, or a `TimeoutError`, nothing was taken and the call can be repeated. After a `CommitUnknownError`
+        nobody knows. If the claim had a request id, the same call finds it again; otherwise look for a workspace with
+        this owner and name.
         """
         take = self._make_take(preset_id, owner, name, request_id)
         try:
             with self._store.transaction() as tx:
                 claim = _find_repeated(tx, take) or _take(tx, take)
         except ClaimConflictError:
-            # Another call with the same request id came first, after this one had looked for it.
+            # After this call looked for the request id, another call with the same id came first.
             with self._store.transaction(read_only=True) as tx:
                 repeated = _find_repeated(tx, take)
             if repeated is None:
@@ -90,7 +90,7 @@ class Claims:
         return claim
 
     def _make_take(self, preset_id: str, owner: str, name: str, request_id: str | None) -> Take:
-        """What is asked of the store; a wrong argument is told by its name in `claim`."""
+        """The request to the store. An error names the argument as `claim` does."""
         try:
             return Take(
                 preset_id=preset_id,
@@ -107,9 +107,9 @@ class Claims:
     def match_preset(
         self, parameters: Mapping[str, str], *, template_id: str | None = None, organization_id: str | None = None
     ) -> str | None:
-        """The id of the active preset of this template, or of this organisation, that fits best; see `match_preset`.
+        """The id of the active preset of this template or this organisation that fits best; see `match_preset`.
 
-        Raises `InvalidValueError` if neither is named, as a user must never get what is another tenant's.
+        Raises `InvalidValueError` if neither is given, so that no user gets a workspace of another tenant.
         """
         if template_id is None and organization_id is None:
             raise InvalidValueError("match_preset", "template_id", None, "given, or else the organization_id")
@@ -124,10 +124,10 @@ def _is_of(preset: Preset, template_id: str | None, organization_id: str | None)
 
 
 def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> str | None:
-    """The id of the preset whose parameters are the largest subset of those given; None if none is one.
+    """The id of the preset whose parameters are the largest subset of those given; None if no preset matches.
 
-    Ties go to the lesser id. A preset without parameters never matches, as it would match everything. Raises
-    `InvalidValueError` for presets of several organisations, as a user must never get what is another tenant's.
+    The smaller id wins a tie. A preset without parameters never matches, as it would match everything. Raises
+    `InvalidValueError` for presets of several organisations, so that no user gets a workspace of another tenant.
     """
     presets = tuple(presets)
     organizations = sorted({preset.template_version.template.organization_id for preset in presets})

@@ -1,4 +1,4 @@
-"""The clock of the machine. Only the edge of a program should ask for it; everything else is handed a clock."""
+"""The system clock. Only the edge of a program should use it; all other code is given a clock."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Controls: what people tell the loop, from any process. Each is one transaction and wakes the reconciler.
+"""Controls: how people steer the loop, from any process. Each is one transaction and wakes the reconciler.
 
-Clocks differ. What is invalidated or reset covers everything that is there when it commits, whatever clock dated that.
+Clocks differ. An invalidation or a reset covers everything that exists when it commits, even if a fast clock dated it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 class Controls:
     """Pauses and resumes reconciliation, resets and invalidates presets, and ends single workspaces.
 
-    With a `relay` the loop hears of it at once.
+    With a `relay` the loop hears of each change at once.
     """
 
     def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
@@ -32,29 +32,29 @@ class Controls:
         self._relay = relay
 
     def pause(self) -> None:
-        """Do nothing more until `resume`: no reconciler creates or deletes anything. Claims are served."""
+        """Pause until `resume`: no reconciler creates or deletes anything. Claims are still served."""
         self._change(lambda tx: _set_paused(tx, paused=True))
 
     def resume(self) -> None:
-        """Work again."""
+        """End the pause."""
         self._change(lambda tx: _set_paused(tx, paused=False))
 
     def invalidate(self, preset_id: str) -> None:
-        """Let every prebuild of the preset that is there now expire, so that it is replaced.
+        """Expire every prebuild that the preset has now, so that it is replaced.
 
-        It takes the place of an invalidation that was yet to come. Raises `UnknownPresetError`.
+        This replaces an invalidation planned for later. Raises `UnknownPresetError`.
         """
         self._change(lambda tx: _invalidate(tx, preset_id, self._clock.now()))
 
     def reset(self, preset_id: str) -> None:
-        """Forget the failures of a preset, so that it creates again at once: its hard limit and its backoff end.
+        """Forget the failures of a preset. Its hard limit and its backoff end, and it creates again at once.
 
         Raises `UnknownPresetError`.
         """
         self._change(lambda tx: _reset(tx, [_require_preset(tx, preset_id)], self._clock.now()))
 
     def reset_all(self, *, template_id: str | None = None) -> Sequence[str]:
-        """Forget the failures of all presets, or of those of one template, as after an outage. Returns their ids."""
+        """Forget the failures of all presets, or of one template's, for example after an outage. Returns their ids."""
 
         def reset_all(tx: Transaction) -> Sequence[str]:
             presets = [preset for preset in tx.list_presets() if _is_of_template(preset, template_id)]
@@ -64,7 +64,7 @@ class Controls:
         return self._change(reset_all)
 
     def retire(self, workspace_id: str) -> bool:
-        """Give a prebuild up: no user gets it, and it is deleted and replaced. False if that was asked for before.
+        """Give up a prebuild: no user gets it, and it is deleted and replaced. False if it was already given up.
 
         Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a workspace that a user has.
         """
@@ -79,17 +79,17 @@ class Controls:
         return self._change(retire)
 
     def release(self, workspace_id: str) -> bool:
-        """Take a claimed workspace back from its user, and have it deleted by a build. Its name is free at once.
+        """Take a claimed workspace back from its user and have a build delete it. Its name is free at once.
 
-        False if that was asked for before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
+        False if this was done before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
         """
         name = make_name(workspace_id)
         return self._change(lambda tx: _end(tx, workspace_id, tx.release_workspace(workspace_id, name=name)))
 
     def forget(self, workspace_id: str) -> bool:
-        """Note that the host has deleted a claimed workspace itself: nothing more is done to it. Its name is free.
+        """Note that the host has deleted a claimed workspace itself. Nothing more is done to it. Its name is free.
 
-        False if that was noted before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
+        False if this was noted before. Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a prebuild.
         """
         return self._change(lambda tx: _end(tx, workspace_id, tx.forget_workspace(workspace_id)))
 
@@ -106,9 +106,9 @@ def _set_paused(tx: Transaction, *, paused: bool) -> None:
 
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
-    """Give up what is there, whatever the dates say, and date it no later than that needs, as `now` may be ahead."""
+    """Give up every prebuild, whatever its date. Date the invalidation as early as possible, as `now` may be ahead."""
     _require_preset(tx, preset_id)
-    tx.set_invalidated(preset_id, at=now)  # before anything is read: whoever adds a prebuild now waits for this
+    tx.set_invalidated(preset_id, at=now)  # before reading anything: adding a prebuild now waits for this
     prebuilds = tx.list_prebuilds(preset_id)
     latest = max((workspace.created_at for workspace in prebuilds), default=now)
     if latest < now:
@@ -121,7 +121,7 @@ def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
 def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
     for preset in presets:
         is_limited = preset.prebuild_status is PrebuildStatus.HARD_LIMITED
-        # Before anything is read: whoever adds a prebuild now waits for this.
+        # Before reading anything: adding a prebuild now waits for this.
         tx.set_prebuild_status(preset.id, PrebuildStatus.HEALTHY if is_limited else preset.prebuild_status)
         begun = _list_begun(tx, preset.id, now)
         if begun:
@@ -130,9 +130,9 @@ def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
 
 
 def _list_begun(tx: Transaction, preset_id: str, now: datetime) -> Sequence[datetime]:
-    """What is to be forgiven: when the last builds of the preset began, and when it was last reset, if at all.
+    """When the builds began that a reset forgives, and when the preset was last reset.
 
-    `now` is no bound, as it may be ahead: what failed until then would be forgiven beforehand.
+    `now` is not used as a bound. It may be ahead, and would then forgive failures that are still to come.
     """
     begun = [workspace.last_build.created_at for workspace in tx.list_prebuilds(preset_id)]
     begun += [build.created_at for build in tx.list_builds(ended_since=now, latest=1, preset_id=preset_id)]
@@ -140,7 +140,7 @@ def _list_begun(tx: Transaction, preset_id: str, now: datetime) -> Sequence[date
 
 
 def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:
-    """Tell the loop of a claimed workspace that was taken from its user; refuse one that no user had."""
+    """Tell the loop that a workspace was taken from its user; refuse a workspace that no user had."""
     workspace = _require_workspace(tx, workspace_id)
     if ended is None and workspace.is_prebuild and not workspace.deleted and not workspace.retired:
         raise WrongOwnerError(workspace_id, "is a prebuild that nobody has claimed: retire it instead")

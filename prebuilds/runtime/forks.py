@@ -1,7 +1,7 @@
-"""Forks: a forked child begins anew with what it must not share with its parent, before any of its code runs.
+"""Forks: before a forked child runs any code, it resets everything that it must not share with its parent.
 
-- A lock that another thread of the parent held is held for good in the child, which has no such thread.
-- What tells the parent from all others, such as the holder of a lease, is a copy in the child, and would tell nothing.
+- If another thread of the parent held a lock, that lock is held for ever in the child, which has no such thread.
+- A name that identifies the parent, such as the holder of a lease, is copied into the child and is no longer unique.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _followers: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
 def follow_forks(follower: _T, begin_anew: Callable[[_T], None]) -> None:
-    """Call `begin_anew(follower)` in each process that is forked off, first thing, as long as it lives."""
+    """Call `begin_anew(follower)` first thing in every forked child, for as long as the follower lives."""
     _followers[follower] = begin_anew
 
 

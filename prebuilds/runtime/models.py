@@ -1,8 +1,8 @@
 """What the runtime reads and writes: workspaces, their builds, messages, leases.
 
-- Every model is frozen, keyword-only and checked when made, as those of the decision are.
-- A workspace is a prebuild for as long as the prebuilds user owns it; claiming it changes its owner.
-- The last build of a workspace says where it stands. Nothing else about its progress is stored.
+- Every model is frozen, keyword-only and checked when made, like those of the decision.
+- A workspace is a prebuild while the prebuilds user owns it. A claim changes its owner.
+- The last build of a workspace tells its state. Nothing else about its progress is stored.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from prebuilds.decision.models import (
 from prebuilds.errors import InvalidValueError
 
 PREBUILDS_USER_ID = "prebuilds"
-"""Who owns a workspace that nobody has claimed."""
+"""The owner of every workspace that nobody has claimed."""
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL does not hold, and what no encoding can express
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL cannot store NUL; no encoding can express a lone surrogate
 _POSITIVE = check("a whole number of 1 or more", lambda value: type(value) is int and value >= 1)
 _BODY = check(
     "text without NUL characters and lone surrogates",
@@ -49,10 +49,10 @@ _BODY = check(
 
 @attrs.frozen(kw_only=True)
 class BuildRequest:
-    """What the host's builder is asked to do. `build_id` makes asking twice harmless.
+    """A request to the host's builder. `build_id` makes a repeated request harmless.
 
-    A start names its preset, template version and parameters. A delete names none of them, as the workspace may have
-    been made by an older version: it runs with the one of the workspace's last build.
+    A start names its preset, template version and parameters. A delete names none of them, as an older version may have
+    made the workspace. It runs with the version of the workspace's last build.
     """
 
     build_id: str = attrs.field(validator=ID)
@@ -79,7 +79,7 @@ class WorkspaceBuild:
     """One build of a workspace. `number` counts the builds of the workspace from 1.
 
     `template_version_id` is the version that it runs with, named or resolved. `submitted` tells whether the host's
-    builder has taken it; one that it has not is submitted again. `finished_at` is set exactly when the status is final.
+    builder has accepted it; if not, it is submitted again. `finished_at` is set if and only if the status is final.
     """
 
     id: str = attrs.field(validator=ID)
@@ -101,9 +101,9 @@ class WorkspaceBuild:
 class Workspace:
     """A workspace that is or was a prebuild, with its last build.
 
-    `ready` tells whether a user could work in it. `parameters` are what its start was requested with; None means that
-    nobody knows. One that is `retired` was given up: no user gets it, and it is to be deleted. `failed_deletes` counts
-    the delete builds that failed in a row, up to the last build.
+    `ready` tells whether a user could work in it. `parameters` are those that its start was requested with, or None if
+    they are unknown. A `retired` workspace was given up: no user gets it, and it will be deleted. `failed_deletes`
+    counts the delete builds that failed in a row, up to the last build.
     """
 
     id: str = attrs.field(validator=ID)
@@ -128,13 +128,13 @@ class Workspace:
 
     @property
     def has_started(self) -> bool:
-        """Whether it has been started, and nothing else has been asked of it since."""
+        """Whether its start succeeded and no other build was requested since."""
         build = self.last_build
         return not self.deleted and build.transition is Transition.START and build.status is BuildStatus.SUCCEEDED
 
     @property
     def is_running(self) -> bool:
-        """Whether it has started, and was not given up."""
+        """Whether it has started and was not given up."""
         return self.has_started and not self.retired
 
 
@@ -170,7 +170,7 @@ class Take:
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """A notice to whoever listens to its topic. It may come twice or late; what it says is looked up, not trusted."""
+    """A notice to the listeners of a topic. It may come twice or late, so they look up what it says."""
 
     topic: str = attrs.field(validator=ID)
     body: str = attrs.field(default="", validator=_BODY)
@@ -178,7 +178,7 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class OutboxEntry:
-    """A message that waits in the outbox; entries are numbered in the order in which they were written."""
+    """A message that waits in the outbox. Ids increase in the order in which entries were written."""
 
     id: int = attrs.field(validator=TOTAL)
     message: Message = attrs.field(validator=instance_of(Message))
@@ -186,7 +186,7 @@ class OutboxEntry:
 
 @attrs.frozen(kw_only=True)
 class Lease:
-    """The right to reconcile, until `expires_at`. Its `token` is larger than that of every lease before it."""
+    """The right to reconcile until `expires_at`. Its `token` is larger than those of all earlier leases."""
 
     name: str = attrs.field(validator=ID)
     holder: str = attrs.field(validator=ID)
@@ -195,23 +195,23 @@ class Lease:
 
 
 class Counter(Enum):
-    """What is counted for each preset, for ever."""
+    """What is counted for each preset, from the beginning."""
 
     CREATED = "created"
-    """Prebuilds that were asked for."""
+    """Prebuilds that were requested."""
     FAILED = "failed"
     """Start builds of prebuilds that failed."""
     CLAIMED = "claimed"
     """Prebuilds that users got."""
     CLAIM_MISSED = "claim_missed"
-    """Claims that no prebuild was there for."""
+    """Claims that found no prebuild."""
     RESOURCE_REPLACED = "resource_replaced"
-    """Prebuilds of which a resource had to be replaced when they were claimed, as the host tells."""
+    """Prebuilds that needed a resource replaced when they were claimed, as reported by the host."""
 
 
 @attrs.frozen(kw_only=True)
 class CounterValue:
-    """How often something has been counted for a preset."""
+    """The value of one counter for a preset."""
 
     preset_id: str = attrs.field(validator=ID)
     counter: Counter = attrs.field(validator=member_of(Counter))

@@ -1,8 +1,9 @@
-"""Reconcilers in an asyncio application: each in a thread of its own, for as long as the application lives.
+"""Reconcilers in an asyncio application: each in its own thread, for as long as the application lives.
 
-- None of them takes a thread of asyncio's default executor, which has few, and which would never get it back.
-- To stop them needs no thread either: nothing that the application does can keep them from ending.
-- The threads keep no process alive. One that ends without stopping them is like one that was killed, and as harmless.
+- They take no thread from asyncio's default executor. It has few, and would never get them back.
+- Stopping them needs no thread either, so the application cannot keep them from ending.
+- The threads do not keep the process alive. A process that ends without stopping them does no more harm than one that
+  is killed.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def run_in_threads(*reconcilers: Reconciler) -> AsyncIterator[None]:
-    """Have reconcilers `run` while the block lasts. At its end they are stopped, and waited for.
+    """`run` the reconcilers while the block lasts. When it ends, stop them and wait for them.
 
-    The end takes as long as the effects that are under way, at most about `submit_timeout` of the options. Raises there
-    what a `run` has raised, as `AlreadyRunningError` or an error of the pubsub; that was logged when it happened.
+    That takes as long as the effects under way, at most about `submit_timeout` of the options. Then raises what a `run`
+    raised, such as `AlreadyRunningError` or an error of the pubsub. It was already logged when it happened.
     """
-    import asyncio  # here, as it is slow to load, and those who use it have it
+    import asyncio  # here, as it loads slowly, and its users have loaded it already
 
     loops = [_Loop(reconciler) for reconciler in reconcilers]
     try:
@@ -38,13 +39,13 @@ async def run_in_threads(*reconcilers: Reconciler) -> AsyncIterator[None]:
         started = [loop for loop in loops if loop.thread.ident]
         await asyncio.gather(*(asyncio.wrap_future(loop.ended) for loop in started), return_exceptions=True)
         for loop in started:
-            loop.thread.join()  # which has nothing left to do
+            loop.thread.join()  # it has nothing left to do
     for loop in loops:
         loop.ended.result()
 
 
 class _Loop:
-    """A reconciler's thread, and what is done when it has ended, which cannot be canceled."""
+    """A reconciler's thread, and a future for its end, which cannot be canceled."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler

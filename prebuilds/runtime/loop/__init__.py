@@ -1,4 +1,4 @@
-"""The loop at work: a pass reads one moment, plans it, and carries the effects out, under a lease.
+"""The loop at work: a pass reads one moment, plans, and carries out the effects, under a lease.
 
-The ports of the host enter; the result of each pass leaves. `Reconciler` is the way in.
+The host's ports enter. The result of each pass leaves. Start with `Reconciler`.
 """

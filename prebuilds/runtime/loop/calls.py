@@ -1,12 +1,11 @@
-"""Calls to the host that are given up on after a while, so that one that hangs stops neither a pass nor a process.
+"""Calls to the host with a time limit, so that a call that hangs blocks neither a pass nor the process.
 
-- A call has a key, the id of its build. While one of a key is under way no other of that key begins. What it ends with,
-  however late, is the answer to the next who would make it: so the host is asked once.
-- A call that is given up on goes on in a thread that keeps no process alive, and keeps its place until it ends. There
-  is a number of places for all, and each group, a preset, gets a share of them: its calls may all hang, and others find
-  a place.
+- Each call has a key, the id of its build. While a call is under way, no other with the same key begins. Its result,
+  however late, answers the next call with this key, so the host is asked once.
+- After its time limit a call goes on in a daemon thread, and keeps its place until it ends. The number of places is
+  limited. Each group, a preset, gets a share of them. If all its calls hang, other groups still find places.
 - Nobody waits for a place. A call that cannot be made now is put off, and the caller asks again.
-- A key whose calls time out again and again is put off for longer and longer.
+- Each time-out of a key puts its next call off for longer.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from prebuilds.runtime.loop.delays import Delays
 from prebuilds.runtime.ports import Clock
 
 _log = logging.getLogger(__name__)
-_SHARE = 4  # a group gets one place in so many
-_MOST_KEPT = 1_000  # answers that came late and that nobody has asked for; a lost one costs another call
-_ALL = ""  # the group of everybody
+_SHARE = 4  # a group gets one place in this many
+_MOST_KEPT = 1_000  # late answers that nobody has asked for yet; a lost one costs another call
+_ALL = ""  # stands for all groups
 SOON = timedelta(seconds=15)
-"""How soon to look again whether a call that hangs has ended."""
+"""How soon to check again whether a hanging call has ended."""
 
 
 class PutOffError(Exception):
-    """A call was not made, for this reason; it may be tried again."""
+    """A call was not made, for this reason. It may be tried again."""
 
 
 @attrs.define
@@ -42,15 +41,14 @@ class _Call:
 
     @property
     def has_answer(self) -> bool:
-        """Whether it ended in a way that tells what became of it."""
+        """Whether it ended with a definite result."""
         return self.ended.is_set() and not isinstance(self.error, TimeoutError)
 
 
 class LimitedCalls:
-    """Makes calls, each for a limited time, and a limited number at once.
+    """Makes calls, each with a time limit, and a limited number at once.
 
-    `most` is how many threads there are at most. The clock measures delays; how long a call may take is measured by the
-    machine's.
+    `most` is the largest number of threads. `clock` measures delays. The system clock measures how long a call takes.
     """
 
     def __init__(self, *, most: int, timeout: timedelta, clock: Clock) -> None:
@@ -63,9 +61,9 @@ class LimitedCalls:
         self.timeout = timeout
 
     def call(self, what: str, function: Callable[[], None], *, key: str, group: str) -> None:
-        """Call the function, or take the answer of an earlier call of this key. Raises what it raises.
+        """Call the function, or use the answer of an earlier call with this key. Raises what the function raises.
 
-        Raises `CallTimedOutError` if it does not return in time, and `PutOffError`.
+        Raises `CallTimedOutError` if it does not return in time, and `PutOffError` if it cannot be called now.
         """
         call = self._begin(what, function, key, group)
         try:
@@ -82,7 +80,7 @@ class LimitedCalls:
             self._require_place(group)
 
     def find_wait(self) -> timedelta | None:
-        """How long until a call that was put off, or that hangs, is to be looked at again; None if there is none."""
+        """How long until a call that hangs or was put off needs another look; None if there is none."""
         with self._lock:
             hangs = any(not call.ended.is_set() for call in self._calls.values())
         waits = (self._delays.find_wait(), SOON if hangs else None)
@@ -127,7 +125,7 @@ class LimitedCalls:
             raise call.error
 
     def _settle(self, key: str, call: _Call) -> None:
-        """Forget a call that has ended; one that goes on is kept, for its answer."""
+        """Forget a call that has ended. Keep one that goes on, for its answer."""
         with self._lock:
             if call.ended.is_set():
                 self._calls.pop(key, None)
@@ -148,7 +146,7 @@ class LimitedCalls:
             self._refuse(_ALL, f"{self._most} calls to the builder have not returned")
 
     def _refuse(self, group: str, reason: str) -> None:
-        """Put a call off, and say so once for as long as it stays like this."""
+        """Put a call off. Log the reason once, until a call returns."""
         if group not in self._told:
             self._told.add(group)
             fields = {"preset_id": group} if group else {}

@@ -1,9 +1,9 @@
-"""Effects: what a pass does, each a plain value that is carried out in a transaction of its own.
+"""Effects: the steps of a pass. Each is a plain value and is carried out in its own transaction.
 
-- A list of effects follows from the fleet and the plan alone, ids aside. So a test can stop between any two.
-- An effect names everything that it needs. Doing one twice is the same as doing it once.
-- The order within a preset: what was begun before is finished, then the decision's actions in their order, then what
-  is left over is removed.
+- The list of effects depends only on the fleet and the plan, apart from new ids. So a test can stop between any two.
+- An effect names everything that it needs. Carrying it out twice has the same result as once.
+- The order within a preset: first finish what was begun before, then carry out the decision's actions in order, then
+  delete the leftovers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at, is_pending_s
 from prebuilds.runtime.models import BuildRequest, Workspace
 
 NewId = Callable[[], str]
-"""Gives an id that was never used before."""
+"""Returns an id that was never used before."""
 
 
 @attrs.frozen(kw_only=True)
 class SubmitBuild:
-    """Hand a build, which was requested before, to the host's builder."""
+    """Hand a build that was requested earlier to the host's builder."""
 
     preset_id: str = attrs.field(validator=ID)
     request: BuildRequest = attrs.field(validator=instance_of(BuildRequest))
@@ -36,8 +36,7 @@ class SubmitBuild:
 
 @attrs.frozen(kw_only=True)
 class CancelBuild:
-    """Cancel a start that was requested before and cannot be handed over, as nobody knows what it was to be made
-    with."""
+    """Cancel a start that was requested earlier and cannot be handed over, as its parameters are unknown."""
 
     preset_id: str = attrs.field(validator=ID)
     build_id: str = attrs.field(validator=ID)
@@ -45,7 +44,7 @@ class CancelBuild:
 
 @attrs.frozen(kw_only=True)
 class SetPrebuildStatus:
-    """Note how the preset's prebuilds fare."""
+    """Set the status that people see of the preset's prebuilds."""
 
     preset_id: str = attrs.field(validator=ID)
     status: PrebuildStatus = attrs.field(validator=member_of(PrebuildStatus))
@@ -60,7 +59,7 @@ class CancelPending:
 
 @attrs.frozen(kw_only=True)
 class AddMembership:
-    """Make the prebuilds user a member of the organisation, which its workspaces need."""
+    """Make the prebuilds user a member of the organisation, as its workspaces require."""
 
     preset_id: str = attrs.field(validator=ID)
     organization_id: str = attrs.field(validator=ID)
@@ -68,10 +67,9 @@ class AddMembership:
 
 @attrs.frozen(kw_only=True)
 class CreatePrebuild:
-    """Add a prebuild and have it started, if the version that was planned is still the active one.
+    """Add a prebuild and start it, if the planned version is still active.
 
-    `begun_at` is the instant of the plan. All builds of one pass have it as their `created_at`, as they are one
-    attempt.
+    `begun_at` is the instant of the plan. All builds of one pass are one attempt, so it is their `created_at`.
     """
 
     preset_id: str = attrs.field(validator=ID)
@@ -82,7 +80,7 @@ class CreatePrebuild:
 
 @attrs.frozen(kw_only=True)
 class DeletePrebuild:
-    """Have a prebuild deleted, if it still is one."""
+    """Delete a workspace by a build, if it is still a prebuild."""
 
     preset_id: str = attrs.field(validator=ID)
     request: BuildRequest = attrs.field(validator=instance_of(BuildRequest))
@@ -94,9 +92,9 @@ Effect = SubmitBuild | CancelBuild | SetPrebuildStatus | CancelPending | AddMemb
 def list_effects(
     fleet: Fleet, decision: Decision, *, now: datetime, new_id: NewId, has_room: bool = True
 ) -> tuple[Effect, ...]:
-    """What is to be done for one preset, in order. Nothing while reconciliation is paused.
+    """The effects for one preset, in order. None while reconciliation is paused.
 
-    Nothing is created while the preset waits for the builder to have room, `has_room` False.
+    Without `has_room` the preset waits for room at the builder, and creates nothing.
     """
     if fleet.is_paused:
         return ()
@@ -116,7 +114,7 @@ def _submit_builds(fleet: Fleet, decision: Decision) -> Iterator[Effect]:
 
 
 def _submit_again(preset: Preset, workspace: Workspace) -> SubmitBuild | CancelBuild:
-    """The same as was requested before, whatever has become of the preset since."""
+    """The same build as requested before, even if the preset has changed since."""
     build, is_start = workspace.last_build, workspace.last_build.transition is Transition.START
     if is_start and workspace.parameters is None and build.template_version_id != preset.template_version.id:
         return CancelBuild(preset_id=preset.id, build_id=build.id)
@@ -132,9 +130,9 @@ def _submit_again(preset: Preset, workspace: Workspace) -> SubmitBuild | CancelB
 
 
 def _set_status(decision: Decision) -> Iterator[Effect]:
-    """Mark a hard-limited preset once, and take the mark away when it is limited no more.
+    """Mark a preset when it becomes hard-limited, and remove the mark when the limit ends.
 
-    Any other mark is the host's own, and stays.
+    Any other mark belongs to the host, and stays.
     """
     limited, status = decision.snapshot.is_hard_limited, decision.snapshot.preset.prebuild_status
     if limited and status is PrebuildStatus.HEALTHY:
@@ -168,7 +166,7 @@ def _create(fleet: Fleet, snapshot: PresetSnapshot, action: ReconciliationAction
 
 
 def make_name(workspace_id: str) -> str:
-    """What a workspace is called while nobody has it."""
+    """The name of a workspace that nobody has claimed."""
     return f"prebuild-{workspace_id}"
 
 

@@ -1,9 +1,9 @@
-"""Carrying out effects: each in a transaction of its own, and the host's builder called between transactions.
+"""The executor: it carries out each effect in its own transaction, and calls the host's builder in between.
 
-- A write is committed before the builder hears of it. A crash in between leaves a build that has not been submitted,
-  which the next pass hands over; the builder takes each build once.
-- Whatever cannot be created leaves a failed build behind, so that the backoff sees it.
-- What was planned is compared with what is there in the transaction that writes; what has changed is left alone.
+- A write is committed before the builder is called. A crash in between leaves a build that was not submitted. The next
+  pass hands it over, and the builder accepts each build once.
+- A prebuild that cannot be created leaves a failed build, so that the backoff counts it.
+- The transaction that writes compares the rows with the plan, and leaves rows alone that have changed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _KINDS: dict[type[Effect], str] = {
 
 
 class _SkippedError(Exception):
-    """What an effect was decided from is no longer so."""
+    """The situation has changed since the effect was planned."""
 
 
 class _HeldError(Exception):
@@ -70,7 +70,7 @@ class Executor:
         self._lease = lease
         self._clock = clock
         self._calls = calls
-        self._hanging: set[str] = set()  # presets with a call that did not return in this pass
+        self._hanging: set[str] = set()  # presets with a call that did not return during this pass
         self._ways: dict[type, Callable[[Any], None]] = {
             SubmitBuild: self._submit_build,
             CancelBuild: self._cancel_build,
@@ -82,7 +82,7 @@ class Executor:
         }
 
     def carry_out(self, effect: Effect) -> EffectOutcome:
-        """Do it, and tell what became of it; nothing that goes wrong is raised."""
+        """Carry out the effect and return its outcome. Never raises: an error becomes a failed outcome."""
         began = self._clock.monotonic()
         status, reason = self._try(effect)
         elapsed = timedelta(seconds=self._clock.monotonic() - began)
@@ -132,7 +132,7 @@ class Executor:
         try:
             is_inserted = self._insert(effect)
         except (LeaseLostError, TimeoutError, CommitUnknownError):
-            raise  # the fault is not the preset's: nothing was written, or what was is handed over by the next pass
+            raise  # not the preset's fault: nothing was written, or the next pass hands it over
         except Exception:
             self._note_failure(effect)
             raise
@@ -163,12 +163,12 @@ class Executor:
             self._submit(effect.preset_id, request, workspace.last_build.template_version_id)
 
     def _require_builder(self, preset_id: str) -> None:
-        """Before anything is written that only a call to the builder completes. Raises what puts the effect off."""
+        """Check that the builder can be called, before a write that needs the call. Raises what puts the effect off."""
         self._require_answers(preset_id)
         self._calls.require_place(preset_id)
 
     def _require_answers(self, preset_id: str) -> None:
-        """One call that hangs is waited for in a pass, for each preset, so that the others' next pass comes."""
+        """In one pass, wait for only one hanging call of each preset, so that the next pass is not delayed further."""
         if preset_id in self._hanging:
             raise _SkippedError("an earlier call of the preset did not return in time")
 
@@ -183,7 +183,7 @@ class Executor:
         except (TimeoutError, PutOffError) as error:
             if isinstance(error, CallTimedOutError):
                 self._hanging.add(preset_id)
-            raise  # nobody knows whether it was taken, so it stays to be submitted again
+            raise  # nobody knows whether it was accepted, so a later pass submits it again
         except Exception as error:
             has_no_room = _is_want_of_room(error, request)
             with self._transaction() as tx:
@@ -197,7 +197,7 @@ class Executor:
 
 
 def _tell_failed(effect: Effect, error: Exception) -> None:
-    """A log record with ids alone: the parameters of a build may be secret."""
+    """Log the failure with ids only, as the parameters of a build may be secret."""
     kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
     fields = {"preset_id": effect.preset_id, "effect": kind}
     if request:
@@ -206,5 +206,5 @@ def _tell_failed(effect: Effect, error: Exception) -> None:
 
 
 def _is_want_of_room(error: Exception, request: BuildRequest) -> bool:
-    """Whether a start waits for room. A delete makes room and needs none: refused for that, it has failed."""
+    """Whether a start must wait for room. A delete needs no room, so a delete refused for that has failed."""
     return isinstance(error, NoRoomError) and request.transition is Transition.START

@@ -1,11 +1,11 @@
-"""The fleet: what one pass of the loop looks at, read in one moment and sorted out here.
+"""The fleet: everything that one pass looks at, read at one moment and classified here.
 
-- A store gives rows as they are. What runs, what is under way and what has failed is told by a workspace's last build
-  alone, and told here, so that every store means the same by it.
-- A prebuild serves nobody when its last build failed, was canceled or stopped it. It is left over: no part of the
-  snapshot, nothing is decided of it, and it is deleted. One that was given up while it ran has expired (R2).
-- Every prebuild is in exactly one of these: running, starting, stopping, deleting, left over.
-- Backoffs and hard limits come from past builds (R13), through `prebuilds.decision.history`.
+- A store returns plain rows. Only the last build of a workspace tells whether it runs, is under way or has failed. That
+  is decided here, so that it means the same for every store.
+- A prebuild serves nobody if its last build failed, was canceled or stopped it. It is left over: it is not part of the
+  snapshot, no decision counts it, and it is deleted. A prebuild that was given up while running has expired (R2).
+- Every prebuild is in exactly one state: running, starting, stopping, deleting or left over.
+- Backoffs and hard limits follow from past builds (R13), through `prebuilds.decision.history`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from prebuilds.runtime.ports import FleetReads
 class Fleet:
     """Everything that one pass looks at.
 
-    `leftovers` are prebuilds that serve nobody, `unsubmitted` those whose last build waits to be handed to the host's
-    builder, `deleting` those whose delete is under way, and `memberships` the organisations that the prebuilds user
-    belongs to.
+    `leftovers` are prebuilds that serve nobody. `unsubmitted` are those whose last build was not yet handed to the
+    host's builder. `deleting` are those whose delete is under way. `memberships` are the organisations that the
+    prebuilds user belongs to.
     """
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
@@ -47,11 +47,11 @@ class Fleet:
         return self._leftovers.get(preset_id, ())
 
     def list_unsubmitted(self, preset_id: str) -> Sequence[Workspace]:
-        """The unsubmitted of one preset, oldest first."""
+        """The unsubmitted prebuilds of one preset, oldest first."""
         return self._unsubmitted.get(preset_id, ())
 
     def list_deleting(self, preset_id: str) -> Sequence[Workspace]:
-        """Those of one preset whose delete is under way, oldest first."""
+        """The prebuilds of one preset whose delete is under way, oldest first."""
         return self._deleting.get(preset_id, ())
 
     @cached_property
@@ -68,7 +68,7 @@ class Fleet:
 
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: str | None = None) -> Fleet:
-    """The fleet at `now`, or the part of it that concerns one preset. All reads must see the same moment."""
+    """The fleet at `now`, or the part that concerns one preset. All reads must see the same moment."""
     presets = tuple(reads.list_presets(preset_id))
     prebuilds = sorted(reads.list_prebuilds(preset_id), key=rank_by_age)
     builds = reads.list_builds(
@@ -95,7 +95,7 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: s
 
 
 def is_leftover(workspace: Workspace) -> bool:
-    """Whether a prebuild serves nobody: no build of it is under way, and it does not run."""
+    """Whether a prebuild serves nobody: it does not run, and no build is under way."""
     return workspace.last_build.status.is_final and not workspace.has_started
 
 
@@ -106,16 +106,16 @@ def is_deleting(workspace: Workspace) -> bool:
 
 
 def is_unsubmitted(workspace: Workspace) -> bool:
-    """Whether the last build of a prebuild waits to be handed to the host's builder."""
+    """Whether the last build of a prebuild was not yet handed to the host's builder."""
     return workspace.last_build.status is BuildStatus.PENDING and not workspace.last_build.submitted
 
 
 def calculate_retry_at(workspace: Workspace, policy: Policy, now: datetime) -> datetime:
-    """When a leftover is to be deleted: as soon as it is one, or when a wait has passed since its last failed delete.
+    """When to delete a leftover: at once, or after a wait if its deletes have failed.
 
-    The wait is the backoff interval for each failure, as after failed starts (R8). It is never longer than the
-    look-back, so that what failed is not kept for ever. A failure that is yet to come was noted by a clock that was
-    wrong, and is not waited for.
+    The wait since the last failure is one backoff interval for each failed delete, as for failed starts (R8), and at
+    most the look-back, so that nothing is kept for ever. A failure dated after `now` came from a wrong clock; then
+    there is no wait.
     """
     ended = workspace.last_build.finished_at or workspace.last_build.created_at
     if ended > now:
@@ -124,7 +124,7 @@ def calculate_retry_at(workspace: Workspace, policy: Policy, now: datetime) -> d
 
 
 def find_next_retry_at(fleet: Fleet, policy: Policy, now: datetime) -> datetime | None:
-    """The first instant after `now` at which a leftover is to be deleted."""
+    """The first instant after `now` at which a leftover will be deleted; None if there is none."""
     waits = (calculate_retry_at(workspace, policy, now) for workspace in fleet.leftovers)
     return min((at for at in waits if at > now), default=None)
 
@@ -160,7 +160,7 @@ def _count_in_progress(prebuilds: Iterable[Workspace]) -> Sequence[InProgress]:
 
 
 def _count_pending(prebuilds: Iterable[Workspace]) -> Sequence[Pending]:
-    """Only first starts are counted: others have a workspace behind them, which canceling would leave alone."""
+    """Count first starts only. Behind any other start is a workspace, which a cancel would leave."""
     counts = Counter(workspace.preset_id for workspace in prebuilds if is_pending_start(workspace))
     return [Pending(preset_id=name, count=count) for name, count in counts.items()]
 

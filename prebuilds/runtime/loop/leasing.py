@@ -1,4 +1,4 @@
-"""Holding a lease: taken once, renewed in time, and known to be lost as soon as a write is refused."""
+"""Holding a lease: it is taken once, renewed in time, and known as lost when a write is refused."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from prebuilds.runtime.ports import Clock, Store
 
 
 def make_holder() -> str:
-    """What tells this reconciler from all others: host, process, and something random."""
+    """A unique name for this reconciler: host, process, and a random part."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"[-200:]
 
 
 class HeldLease:
-    """A lease that this process has, for all its threads.
+    """A lease that this process holds, for all its threads.
 
-    It is renewed when half of its `duration` has passed, and sooner where less is left than the longest call takes.
+    It is renewed when half of its `duration` has passed, or earlier if less time is left than the longest call takes.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class HeldLease:
         self.is_lost = False
 
     def renew_if_due(self) -> None:
-        """Called before each call. Raises `LeaseLostError` if somebody else has taken it."""
+        """Renew the lease if needed, before a call. Raises `LeaseLostError` if another holder has taken it."""
         with self._renewing:
             if self.lease.expires_at - self._clock.now() > self._least:
                 return
@@ -47,7 +47,7 @@ class HeldLease:
 
 
 def take_lease(store: Store, name: str, holder: str, clock: Clock, duration: timedelta) -> Lease | None:
-    """The lease from now on for this long; None while another holds it."""
+    """Take the lease from now on for `duration`. Returns None while another holds it."""
     now = clock.now()
     with store.transaction() as tx:
         return tx.take_lease(name, holder, now=now, expires_at=now + duration)

@@ -1,4 +1,4 @@
-"""How a reconciler works: what it can be told, with what it does when it is told nothing."""
+"""The options of a reconciler, with their defaults."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def make_id() -> str:
 
 @attrs.frozen(kw_only=True)
 class ReconcilerOptions:
-    """How a reconciler works.
+    """The options of a reconciler.
 
     `interval` is the longest time between two passes over all presets. `lease_duration` is how long others wait for a
-    reconciler that has died; a living one renews its lease in time. `submit_timeout` is how long a call to the host's
-    builder may take; it is shorter than `lease_duration`, as no call may outlast the lease.
+    reconciler that has died; a live one renews its lease in time. `submit_timeout` is how long a call to the host's
+    builder may take. It must be shorter than `lease_duration`, as no call may outlast the lease.
 
-    `holder` names the reconciler to others that would have its lease. With None each reconciler makes a name of its
-    own. Give one only if no two that are alive ever share it: two of one name would work at the same time.
+    `holder` is the name under which the reconciler holds its lease. With None, each reconciler makes a unique name.
+    Give one only if no two live reconcilers share it, as two with one name would work at the same time.
 
-    With a `shard` it looks after the presets of that alone, under a lease of the shard's own, so that reconcilers of
-    all shards work at the same time. `clock` and `new_id` are for tests.
+    With a `shard`, the reconciler works only on the presets of that shard, under the shard's own lease. So reconcilers
+    of different shards work at the same time. `clock` and `new_id` are for tests.
     """
 
     policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
@@ -60,9 +60,9 @@ class ReconcilerOptions:
 
     @property
     def lease_of_shard(self) -> str:
-        """The name of the lease that the reconciler works under."""
+        """The name of the lease that the reconciler needs."""
         return f"{self.lease_name}:{self.shard.index}/{self.shard.count}" if self.shard else self.lease_name
 
     def has_preset(self, preset_id: str) -> bool:
-        """Whether the reconciler looks after a preset with this id."""
+        """Whether the reconciler works on a preset with this id."""
         return self.shard is None or self.shard.has(preset_id)

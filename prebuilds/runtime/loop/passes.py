@@ -1,9 +1,9 @@
-"""One pass: the lease is taken, one moment is read and planned, and the effects of each preset are carried out.
+"""Passes: each takes the lease, reads one moment, plans, and carries out the effects of each preset.
 
-- Presets are independent. Each has a worker of its own, and what fails for one stops no other.
-- Workers never take more than half of the store's connections, so that claims and messages always find one.
-- After a create that failed, the other creates of that preset are left for a later pass, which backs off first.
-- After a call to the builder that did not return in time, all other calls for that preset are left for a later pass.
+- Presets are independent. A worker carries out the effects of one preset, and a failure stops no other preset.
+- Workers never use more than half of the store's connections, so that claims and messages always find one.
+- After a failed create, the other creates of that preset wait for a later pass, which backs off first.
+- After a call to the builder that timed out, all other calls for that preset wait for a later pass.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from prebuilds.runtime.loop.shards import ShardReads
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
-_CALLS_PER_WORKER = 4  # a worker waits for one; the others are what it has given up on
+_CALLS_PER_WORKER = 4  # a worker waits for one; the others are calls that timed out and still hang
 _LEAST_CALLS = 8
 _STOPS_CREATES = {
     OutcomeStatus.FAILED: "an earlier create of the preset failed",
@@ -41,7 +41,7 @@ _STOPS_CREATES = {
 
 
 class Passes:
-    """Does passes, one at a time, until it is told to stop."""
+    """Does passes, one at a time, until it is stopped."""
 
     def __init__(self, store: Store, builder: WorkspaceBuilder, options: ReconcilerOptions) -> None:
         self._store = store
@@ -49,11 +49,11 @@ class Passes:
         self._options = options
         self._workers = max(store.max_connections // 2, 1)
         self._holder = options.holder or make_holder()
-        self.is_stopping = False  # no event: a signal handler sets it
+        self.is_stopping = False  # not an event, as a signal handler sets it
         self._reset()
 
     def begin_anew(self) -> None:
-        """In a forked child: another name to the lease, even if one was given, as the parent goes on under that."""
+        """In a forked child, take another holder name, even if one was given: the parent goes on under that name."""
         self._holder = make_holder()
         self._reset()
 
@@ -66,7 +66,7 @@ class Passes:
         self._schedules = ScheduleLog()
 
     def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
-        """One pass over all presets, or over one. Raises `UnknownPresetError`, and what the store raises to a read."""
+        """One pass over all presets, or over one. Raises `UnknownPresetError`, and errors of the store's reads."""
         with self._passing:
             began, started_at = self._options.clock.monotonic(), self._options.clock.now()
             result = self._reconcile(started_at, preset_id)
@@ -74,7 +74,7 @@ class Passes:
             return attrs.evolve(result, elapsed=elapsed)
 
     def release_lease(self) -> None:
-        """Let another reconciler work, if this one has the lease."""
+        """If this reconciler has the lease, let another take it."""
         with self._passing:
             if self._held and not self._held.is_lost:
                 with self._store.transaction() as tx:

@@ -1,10 +1,10 @@
-"""The reconciler: passes when they are due, from the first moment until it is stopped.
+"""The reconciler: it does passes when they are due, until it is stopped.
 
-- `run` begins with a pass over all presets. Then it wakes at a message, at the instant from which a decision could
-  differ, and at the interval at the latest.
-- What it sleeps for is measured by a clock that never goes back, so that a wrong wall clock delays nothing for long.
-- An error in a pass is logged, and the next pass comes soon. An error in a hook is logged, and changes nothing.
-- Only `stop` and `request_stop` end `run`, before the next effect or event. They work before, while and after.
+- `run` begins with a pass over all presets. Then it wakes at a message, at the next instant when a decision could
+  change, and at the interval at the latest.
+- It measures its sleep by a clock that never goes back, so that a wrong wall clock delays nothing for long.
+- An error in a pass is logged, and the next pass comes soon. An error in a hook is logged and changes nothing.
+- Only `stop` and `request_stop` end `run`, before the next effect or event. They work before, during and after it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from prebuilds.runtime.publishing.relays import OutboxRelay
 
 _log = logging.getLogger(__name__)
 _DEFAULT_OPTIONS = ReconcilerOptions()
-_EVERYTHING = ""  # what a message says that concerns all presets
-_RETRY = timedelta(seconds=15)  # how soon everything is looked at again after something failed
+_EVERYTHING = ""  # the body of a message that concerns all presets
+_RETRY = timedelta(seconds=15)  # how soon after a failure to look at everything again
 
 OnResult = Callable[[ReconciliationResult], None]
 
@@ -40,11 +40,11 @@ OnResult = Callable[[ReconciliationResult], None]
 class Reconciler:
     """Keeps the pools of all presets of a store at their targets.
 
-    Of any number that work on a store one has the lease and works, and the others wait: in one process, in several, or
-    in forked children, where it is another reconciler than in its parent.
+    Any number of reconcilers may share a store, in one process or several. One has the lease and works; the others
+    wait. In a forked child, the copy is a reconciler of its own.
 
-    With a `pubsub` it listens for what may call for another decision, and sends what waits in the store's outbox after
-    each pass. `on_result` is called with the result of every pass; what it raises is logged.
+    With a `pubsub` it listens for changes that may alter a decision, and sends the messages in the store's outbox after
+    each pass. `on_result` is called with the result of every pass; an error that it raises is logged.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Reconciler:
         follow_forks(self, Reconciler._begin_anew)
 
     def _begin_anew(self) -> None:
-        """In a forked child: it is another reconciler, without a lease, and nothing is under way."""
+        """In a forked child, begin as another reconciler: without a lease, and with nothing under way."""
         self._passes.begin_anew()
         self._reset()
 
@@ -78,15 +78,15 @@ class Reconciler:
         self._due = 0.0
 
     def reconcile_all(self) -> ReconciliationResult:
-        """One pass over all presets. Raises what the store raises to a read; what fails later is in the result."""
+        """One pass over all presets. Raises errors of the store's reads; later failures are in the result."""
         return self._report(self._passes.reconcile())
 
     def reconcile_preset(self, preset_id: str) -> ReconciliationResult:
-        """One pass over one preset, at an event. Raises `UnknownPresetError` too."""
+        """One pass over one preset. Also raises `UnknownPresetError`."""
         return self._report(self._passes.reconcile(preset_id))
 
     def run(self) -> None:
-        """Do passes until it is stopped; at once nothing if it has been. Raises `AlreadyRunningError`."""
+        """Do passes until stopped. Returns at once if it was already stopped. Raises `AlreadyRunningError`."""
         running = self._running
         if not running.acquire(blocking=False):
             raise AlreadyRunningError
@@ -102,19 +102,19 @@ class Reconciler:
             running.release()
 
     def request_stop(self) -> None:
-        """Have `run` end after the effects that are under way, and do not wait for that.
+        """Ask `run` to end after the effects under way, without waiting for that.
 
-        For a signal handler, a hook or a coroutine: it takes no lock and never waits. For good: a reconciler that has
-        been stopped carries nothing out any more.
+        It takes no lock and never waits, so a signal handler, a hook or a coroutine may call it. There is no way back:
+        a stopped reconciler carries out nothing more.
         """
         self._passes.is_stopping = True
         self._wake.set()
 
     def stop(self, timeout: timedelta | None = None) -> bool:
-        """`request_stop`, wait until `run` has ended, and let another have the lease. Returns whether it has ended.
+        """`request_stop`, wait until `run` has ended, and release the lease. Returns whether `run` has ended.
 
-        Called by `run` itself, as from a hook, it does not wait. A signal handler calls `request_stop`: what it has
-        interrupted may be what is waited for here.
+        Called from within `run`, for example by a hook, it does not wait. A signal handler must call `request_stop`
+        instead, as it may have interrupted the very code that `stop` would wait for.
         """
         self.request_stop()
         if self._thread == threading.get_ident():
@@ -147,8 +147,8 @@ class Reconciler:
         return events
 
     def _work(self) -> None:
-        """The passes that are due: one over everything, or one for each preset that something has happened to."""
-        self._wake.clear()  # before the events are taken, so that one that comes now wakes again
+        """Do the passes that are due: one over everything, or one for each preset with an event."""
+        self._wake.clear()  # before taking the events, so that a new one wakes it again
         events = self._take_events()
         if _EVERYTHING in events or self._options.clock.monotonic() >= self._due:
             self._due = self._options.clock.monotonic() + self._options.interval.total_seconds()
@@ -160,7 +160,7 @@ class Reconciler:
             self._attempt("messages were not sent", self._relay.flush)
 
     def _look_at(self, preset_id: str) -> None:
-        """Do a pass, and wake for what it says will change, if that is before everything is looked at again."""
+        """Do a pass, and plan to wake at its next change."""
         follow_up = partial(self._follow_up, preset_id or None)
         if not self._attempt(f"{preset_id or 'all presets'}: the pass failed", follow_up):
             self._wake_in(_RETRY)
@@ -183,7 +183,7 @@ class Reconciler:
         if self._passes.is_stopping:  # requested before `_work` cleared the wake-up
             return
         seconds = max(self._due - self._options.clock.monotonic(), 0)
-        # Rounded up: half a microsecond early would be too early, and then be waited for in a circle.
+        # Rounded up: waking half a microsecond too early would make the loop spin.
         self._options.clock.wait(self._wake, timedelta(microseconds=ceil(seconds * 1_000_000)))
 
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
@@ -193,7 +193,7 @@ class Reconciler:
         return result
 
     def _attempt(self, what: str, step: Callable[[], object]) -> bool:
-        """Do a step that no error may get out of. Returns whether it went well; else `what` is logged."""
+        """Do a step and let no error escape. Returns whether it succeeded; if not, logs `what` and the error."""
         try:
             step()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What came of a pass: each effect with its outcome, by preset, and how long it took."""
+"""The result of a pass: the outcome of each effect, by preset, and how long it took."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from prebuilds.runtime.loop.effects import Effect
 
 
 class OutcomeStatus(Enum):
-    """What became of an effect."""
+    """How an effect ended."""
 
     DONE = "done"
     """It was carried out."""
     SKIPPED = "skipped"
-    """It was not, as what it was decided from is no longer so, or as the loop is to stop."""
+    """It was not carried out: the situation has changed, it must wait, or the loop stops."""
     HELD = "held"
-    """The host's builder had no room for it: the start was canceled, and the preset waits for room."""
+    """The host's builder had no room: the start was canceled, and the preset waits for room."""
     FAILED = "failed"
-    """It was tried, and something raised."""
+    """It was tried and raised an error."""
 
 
 @attrs.frozen(kw_only=True)
 class EffectOutcome:
-    """What became of one effect, why if it was not done, and how long it took."""
+    """How one effect ended, the reason if it was not done, and how long it took."""
 
     effect: Effect = attrs.field()
     status: OutcomeStatus = attrs.field(validator=member_of(OutcomeStatus))
@@ -38,7 +38,7 @@ class EffectOutcome:
 
 @attrs.frozen(kw_only=True)
 class PresetResult:
-    """What became of all effects for one preset, in the order in which they were tried."""
+    """The outcomes of all effects for one preset, in the order in which they were tried."""
 
     preset_id: str = attrs.field(validator=ID)
     outcomes: tuple[EffectOutcome, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(EffectOutcome))
@@ -61,10 +61,10 @@ class PassStatus(Enum):
 
 @attrs.frozen(kw_only=True)
 class ReconciliationResult:
-    """What a pass did. `presets` has those that something was to be done for, in the order of the plan.
+    """What a pass did. `presets` has the presets with effects, in the order of the plan.
 
-    `next_change_at` is when the loop should look again though nothing happens: the plan's own (R12), or when a delete
-    that failed, or a call to the builder that timed out, is to be tried again.
+    `next_change_at` is when the loop should look again if no event comes first: the plan's own instant (R12), or when
+    to retry a failed delete or a call to the builder that timed out.
     """
 
     status: PassStatus = attrs.field(validator=member_of(PassStatus))

@@ -1,7 +1,7 @@
-"""What a reconciler logs of schedules that cannot be used: each once, when it begins, when it changes, when it ends.
+"""Log records for schedules that cannot be used: one when the problem begins, changes or ends.
 
-- Such a preset keeps its own count (R3), and a loop that said nothing would leave its people guessing.
-- Which presets were told of is known to this process alone: another that takes the lease tells of them anew.
+- The preset then keeps its own count (R3). Without a warning, nobody would know why.
+- Only this process knows what it has logged. Another process that takes the lease logs it again.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _log = logging.getLogger(__name__)
 
 
 class ScheduleLog:
-    """Tells of the schedules in plan after plan. One thread at a time may use it."""
+    """Logs the schedule problems of one plan after another. Only one thread at a time may use it."""
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
 
     def note(self, made: Plan, *, is_whole: bool) -> None:
-        """Log what this plan, of the whole fleet or of a part, has that was not so in the plan before."""
+        """Log what is new in this plan, which covers the whole fleet or a part of it."""
         errors = {decision.preset_id: decision.snapshot.target.error for decision in made}
         for preset_id, error in errors.items():
             if error != self._told.get(preset_id):
                 self._tell(preset_id, error)
-        if is_whole:  # of a preset that is gone there is nothing to tell
+        if is_whole:  # forget presets that are gone
             self._told = {preset_id: error for preset_id, error in self._told.items() if preset_id in errors}
 
     def _tell(self, preset_id: str, error: str | None) -> None:

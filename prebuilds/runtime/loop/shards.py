@@ -1,7 +1,7 @@
-"""Shards: several reconcilers that work at the same time, each on presets of its own.
+"""Shards: several reconcilers work at the same time, each on its own part of the presets.
 
-- Which shard a preset is in follows from its id and the number of shards alone, on every machine and for ever.
-- A reconciler of a shard sees the rows of that shard and no others, those of presets that are not there included.
+- The shard of a preset depends only on its id and the number of shards. It is the same on every machine, for ever.
+- A reconciler of a shard sees only the rows of that shard, including rows of presets that no longer exist.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COUNT = check(
 
 @attrs.frozen(kw_only=True)
 class Shard:
-    """One of `count` parts of the presets, by its `index` from 0."""
+    """One of `count` parts of the presets. `index` counts from 0."""
 
     index: int = attrs.field()
     count: int = attrs.field(validator=_COUNT)
@@ -41,7 +41,7 @@ class Shard:
 
 
 class ShardReads:
-    """The `FleetReads` of one shard, of all that `reads` gives."""
+    """The `FleetReads` of one shard: it filters what `reads` returns."""
 
     def __init__(self, reads: FleetReads, shard: Shard) -> None:
         self._reads = reads

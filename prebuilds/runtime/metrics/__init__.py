@@ -1,4 +1,4 @@
-"""What Prometheus is told of a store, read in the background.
+"""Metrics of a store for Prometheus, read in the background.
 
-A store enters; readings leave, and a collector for prometheus-client, which is imported when it is used.
+A store enters. Readings leave, and a collector for prometheus-client, which is imported on first use.
 """

@@ -1,9 +1,9 @@
-"""Metrics for Prometheus: a collector that tells what was last read of the store, and reads it in the background.
+"""The collector for Prometheus: it reads the store in the background, and answers scrapes from the last reading.
 
-- A scrape touches no storage and waits for none, however slow that is.
-- All that is told of the store is of one moment. `metrics_last_updated` tells of which, and stands still while reading
-  fails or lasts too long.
-- A store that hangs holds up one thread at most: nothing is read again before that one has come back.
+- A scrape never touches the store, and never waits for it.
+- All metrics of the store show one moment. `metrics_last_updated` says which. It stands still while reading fails or
+  takes too long.
+- A store that hangs blocks one thread at most. Nothing is read again before that thread has returned.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class MetricsCollector:
     """A collector for a registry of prometheus-client: `registry.register(collector)`. Needs the extra `metrics`.
 
     `start` reads the store at once and then every `interval`, until `close`. A read that lasts longer than `timeout`
-    counts as failed. After a failure, which is logged, what was read last is told on. `policy` is the reconciler's.
-    Raises `InvalidValueError` and `MissingExtraError`.
+    counts as failed. A failure is logged, and scrapes still get the last reading. Give it the `policy` of the
+    reconciler. Raises `InvalidValueError` and `MissingExtraError`.
     """
 
     def __init__(
@@ -68,32 +68,32 @@ class MetricsCollector:
         self._attempt: _Attempt | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics as of the last fetch. prometheus-client calls it at each scrape."""
+        """All metrics as of the last fetch. prometheus-client calls this at each scrape."""
         return make_families(self._prefix, self._reading, self._durations)
 
     def describe(self) -> Iterator[Metric]:
-        """All metrics without a series. prometheus-client calls it to see that no name is registered twice."""
+        """All metrics without series. prometheus-client calls this to check that no name is registered twice."""
         return make_families(self._prefix, None, Durations())
 
     def observe_duration(self, elapsed: timedelta) -> None:
-        """Count how long a reconciliation took, by any thread. Raises `InvalidValueError` for less than nothing."""
+        """Count how long a reconciliation took. Any thread may call it. Raises `InvalidValueError` if negative."""
         self._durations.add(elapsed)
 
     def fetch(self) -> None:
-        """Read the store now, in this thread and without a time-out. Raises what the store raises."""
+        """Read the store now, in this thread and without a time-out. Raises any error of the store."""
         self._reading = self._read()
 
     def start(self) -> None:
-        """Begin to fetch in the background. Nothing if that has begun, or the collector has been closed."""
+        """Begin to fetch in the background. Does nothing if it has begun, or if the collector was closed."""
         with self._starting:
             if self._thread is None and not self._closing.is_set():
                 self._thread = threading.Thread(target=self._run, name="prebuilds-metrics", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """End fetching for good, at any time and as often as one likes; what was read last is told on.
+        """End fetching for good. May be called at any time and repeatedly. Scrapes still get the last reading.
 
-        A fetch that is under way is not waited for: its thread ends when the store lets it.
+        It does not wait for a fetch under way, whose thread ends when the store returns.
         """
         with self._starting:
             self._closing.set()
@@ -107,16 +107,16 @@ class MetricsCollector:
         while not self._closing.is_set():
             try:
                 self._try_fetch()
-            except Exception as error:  # such as no further thread to be had; the next fetch may find one
+            except Exception as error:  # for example, no thread can be started; the next fetch may succeed
                 log_error(_log, "metrics not fetched", error)
             self._clock.wait(self._closing, self._interval)
 
     def _try_fetch(self) -> None:
-        """Fetch in a thread of its own, as nothing can interrupt a store that hangs, unless the last one still does."""
+        """Fetch in a separate thread, as nothing can interrupt a hanging store. Skip if the last fetch still runs."""
         if self._attempt and self._attempt.is_running:
             _log.error("metrics not fetched: the last fetch is still under way")
             return
-        with self._starting:  # so that `close` finds the attempt, or is found
+        with self._starting:  # so that `close` sees the attempt, or the attempt sees `close`
             if self._closing.is_set():
                 return
             self._attempt = attempt = _Attempt(self._read)
@@ -129,7 +129,7 @@ class MetricsCollector:
 
 
 class _Attempt:
-    """One read of the store, in a thread of its own. `settled` is set when it has ended or nobody waits any more."""
+    """One read of the store, in a separate thread. `settled` is set when it has ended or nobody waits any more."""
 
     def __init__(self, read: Callable[[], Reading]) -> None:
         self.settled = threading.Event()

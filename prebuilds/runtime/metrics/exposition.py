@@ -1,4 +1,4 @@
-"""Readings and durations as the metric families of prometheus-client; needs the extra `metrics`."""
+"""Turns readings and durations into metric families of prometheus-client. Needs the extra `metrics`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COUNTERS = {
 
 
 class Durations:
-    """How long reconciliations of this process took, counted by the buckets of a histogram."""
+    """The durations of this process's reconciliations, in the buckets of a histogram."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Durations:
         self._sum = 0.0
 
     def add(self, elapsed: timedelta) -> None:
-        """Count one. Raises `InvalidValueError` for less than nothing."""
+        """Count one. Raises `InvalidValueError` if negative."""
         if not isinstance(elapsed, timedelta) or elapsed < timedelta():
             raise InvalidValueError("observe_duration", "elapsed", elapsed, "a timedelta of 0 or more")
         seconds = elapsed.total_seconds()
@@ -49,14 +49,14 @@ class Durations:
             self._sum += seconds
 
     def read(self) -> tuple[list[tuple[str, float]], float]:
-        """The buckets, each with its upper bound and how many are not above it; and the sum of all, in seconds."""
+        """The buckets, each as its upper bound and the count up to it, and the sum of all durations in seconds."""
         with self._lock:
             counts, total = list(accumulate(self._counts)), self._sum
         return list(zip((*map(str, _BOUNDS), "+Inf"), counts, strict=True)), total
 
 
 def check_extra() -> None:
-    """Raises `MissingExtraError` where prometheus-client is not installed."""
+    """Raises `MissingExtraError` if prometheus-client is not installed."""
     try:
         import prometheus_client
     except ImportError as error:
@@ -66,7 +66,7 @@ def check_extra() -> None:
 
 
 def make_families(prefix: str, reading: Reading | None, durations: Durations) -> Iterator[Metric]:
-    """All metrics. Without a reading nothing is known but that there is none, and how long reconciliations took."""
+    """All metrics. Without a reading, only the durations of reconciliations are known, and that there is no reading."""
     from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 
     yield from _make_counters(prefix, reading)

@@ -1,9 +1,9 @@
-"""What metrics tell of a store at one moment, by labels.
+"""Readings: the metrics of a store at one moment, by labels.
 
-- State and counters come from one read, and follow from its rows and its one instant alone: whichever replica reads,
-  whether or not it reconciles, tells the same.
-- Two presets of equal labels, such as those of two versions of a template, are one series. Counts are added up.
-- What was counted for a preset that is not there any more stands under empty labels, so that no count is lost.
+- State and counters come from one read and depend only on its rows and its instant. So every replica reads the same
+  values, whether or not it reconciles.
+- Presets with equal labels, such as those of two versions of a template, are one series. Their counts are added up.
+- The counts of presets that no longer exist stand under empty labels, so that no count is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prebuilds.runtime.ports import Clock, Isolation, Store
 
 
 class Labels(NamedTuple):
-    """What tells one series of a metric from another: names, and the id of what has no name."""
+    """The labels of a series. Each is a name, or the id of something without a name."""
 
     template_name: str = ""
     preset_name: str = ""
@@ -42,10 +42,10 @@ class Gauges:
     eligible: int = 0
     is_hard_limited: bool = False
     schedule_errors: int = 0
-    """How many of the presets have schedules that cannot be used."""
+    """The number of presets whose schedules cannot be used."""
 
     def add(self, other: Gauges) -> Gauges:
-        """The counts of both, hard-limited if either is."""
+        """The sum of both; hard-limited if either is."""
         return Gauges(
             desired=self.desired + other.desired,
             running=self.running + other.running,
@@ -57,7 +57,7 @@ class Gauges:
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """What metrics tell of the moment `taken_at`; both mappings are in the order of the labels."""
+    """The metrics of the moment `taken_at`. Both mappings are sorted by their labels."""
 
     taken_at: datetime
     is_paused: bool
@@ -68,7 +68,7 @@ class Reading:
 def take_reading(store: Store, clock: Clock, policy: Policy) -> Reading:
     """Read a store now, in one transaction."""
     with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-        now = clock.now()  # once there is a connection, as what ends while it is waited for has happened
+        now = clock.now()  # after the wait for a connection, as builds may end during it
         fleet = read_fleet(tx, now=now, policy=policy)
         counters = tx.list_counters()
     return Reading(

@@ -1,5 +1,5 @@
-"""Publishing after commit, and never inside a transaction.
+"""Publishing after the commit, and never inside a transaction.
 
-The guard is what a store wraps its transactions in; relays send what was committed. Messages enter with a transaction
-and leave after its commit.
+A store wraps its transactions in the guard. Relays send the messages that were committed. Messages enter with a
+transaction and leave after its commit.
 """

@@ -1,8 +1,8 @@
-"""The guard: messages are held back until their transaction has been committed, and nothing is published before.
+"""The guard: it holds messages back until their transaction is committed, and lets nothing be published before.
 
-- A transaction holds a connection, and publishing may want one too: done inside, a small pool is exhausted. So
-  publishing inside a transaction raises, in the thread or task that has it open and in tasks that it began meanwhile.
-- Messages of one transaction are released in their order, and dropped with it.
+- A transaction holds a connection, and publishing may need another. Inside a transaction, that exhausts a small pool.
+  So publishing raises in the thread or task that has a transaction open, and in tasks started inside it.
+- Messages of one transaction are released in order. A rollback drops them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONTEXTLIB = contextmanager.__code__.co_filename
 
 
 class _OpenTransaction:
-    """One that may be open. A task that was begun inside holds it too, by a copy of the context, and outlives it."""
+    """A transaction that may be open. A task started inside keeps it in its copy of the context, and may outlive it."""
 
     def __init__(self, store: object, place: str) -> None:
         self.store = store
@@ -40,7 +40,7 @@ def _list_open() -> tuple[_OpenTransaction, ...]:
 
 @contextmanager
 def open_transaction(store: object) -> Iterator[None]:
-    """Around a transaction of a store: until it ends, nothing can be published, nor another of the same store begin.
+    """Wrap a transaction of a store: until it ends, nothing can be published, and the store can begin no other.
 
     Every `Store` wraps its transactions in this. Raises `NestedTransactionError` inside another one of the same store.
     """
@@ -53,7 +53,7 @@ def open_transaction(store: object) -> Iterator[None]:
         yield
     finally:
         own.is_open = False
-        # No reset by token: it may end after another that began later, or in another context, as in a web framework.
+        # No reset by token: transactions may end out of order, or in another context, as in a web framework.
         _begun.set(_list_open())
 
 
@@ -65,8 +65,8 @@ def refuse_in_transaction() -> None:
 
 
 def _find_place() -> str:
-    """The line of the host's code that the transaction begins at: the first that is neither of this package nor within
-    the store, whose own code stands between the two wherever a host has written one.
+    """The line of the host's code where the transaction begins: outside this package, and outside the store that the
+    host may have written.
     """
     frame = sys._getframe(1)  # noqa: SLF001 - as logging does
     while frame.f_back and (_is_of_package(frame) or _is_of_context_manager(frame)):
@@ -79,25 +79,25 @@ def _is_of_package(frame: FrameType) -> bool:
 
 
 def _is_of_context_manager(frame: FrameType) -> bool:
-    """Whether it is what a `with` block enters: a context manager of a class, or a generator that contextlib enters."""
+    """Whether a `with` block enters the frame: as an `__enter__`, or as a generator, through contextlib."""
     caller = frame.f_back.f_code.co_filename if frame.f_back else ""
     is_entered = frame.f_code.co_name == "__enter__" or caller == _CONTEXTLIB
     return is_entered or frame.f_code.co_filename == _CONTEXTLIB
 
 
 class HeldMessages:
-    """The messages of one transaction, held back until it is committed."""
+    """The messages of one transaction, held back until its commit."""
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
 
     def add(self, message: Message) -> None:
-        """Hold one more."""
+        """Hold one more message."""
         self._messages.append(message)
 
     @contextmanager
     def nested(self) -> Iterator[None]:
-        """A part of the transaction: an error that leaves it drops the messages that were added in it."""
+        """A part of the transaction: an error that leaves it drops the messages added in it."""
         mark = len(self._messages)
         try:
             yield
@@ -106,15 +106,15 @@ class HeldMessages:
             raise
 
     def list_messages(self) -> tuple[Message, ...]:
-        """All that are held, in the order in which they were added."""
+        """All held messages, in the order in which they were added."""
         return tuple(self._messages)
 
 
 @contextmanager
 def hold_messages(store: object, release: Callable[[Sequence[Message]], None]) -> Iterator[HeldMessages]:
-    """Around a transaction of a store that has no outbox: what is held is released when the block has ended well.
+    """Wrap a transaction of a store without an outbox: release the held messages when the block ends without an error.
 
-    It is an `open_transaction` too. `release` is called outside of it, so that it may publish.
+    This includes `open_transaction`. `release` is called outside of it, so it may publish.
     """
     with open_transaction(store):
         held = HeldMessages()

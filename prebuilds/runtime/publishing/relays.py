@@ -1,6 +1,6 @@
-"""Relays: what sends committed messages on. Messages leave in the order in which they were committed.
+"""Relays: they send committed messages, in the order in which they were committed.
 
-An `OutboxRelay` loses nothing and may send twice. A `MessageQueue` never sends twice and is lost with the process.
+An `OutboxRelay` loses nothing but may send twice. A `MessageQueue` never sends twice but is lost with the process.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 100  # messages that are read from the outbox at once
+_BATCH = 100  # messages to read from the outbox at once
 
 
 class Relay(Protocol):
-    """What sends committed messages on."""
+    """Sends committed messages."""
 
     def flush(self) -> int:
-        """Publish all that wait, and return how many those were. Raises what publishing raises; the rest stays.
+        """Publish all waiting messages, and return their number. Raises what publishing raises; the rest stays.
 
-        While another call is at it, or this one is made by a listener, that other call publishes these too.
+        If another call is under way, or a listener makes this call, the other call publishes these messages too.
         """
         ...
 
 
 def flush_quietly(relay: Relay | None) -> None:
-    """Publish all that wait, if there is a relay. What fails is logged: the messages were committed, and wait."""
+    """Publish all waiting messages, if there is a relay. Log an error: the messages are committed, and still wait."""
     try:
         if relay:
             relay.flush()
@@ -46,8 +46,8 @@ def flush_quietly(relay: Relay | None) -> None:
 class MessageQueue:
     """A bounded queue within the process, for stores without an outbox.
 
-    `send` is what `hold_messages` releases to. What cannot be published stays queued until the next `flush`; beyond
-    `capacity` the oldest are dropped, which is logged and counted in `dropped`.
+    Pass `send` to `hold_messages`. A message that cannot be published stays queued until the next `flush`. Beyond
+    `capacity` the oldest messages are dropped; that is logged and counted in `dropped`.
     """
 
     def __init__(self, pubsub: PubSub, *, capacity: int = 1_000) -> None:
@@ -60,7 +60,7 @@ class MessageQueue:
         self.dropped = 0
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Queue these, and publish what is queued. Never raises: what is to be sent has been committed already."""
+        """Queue these messages and publish the queue. Never raises, as the messages are already committed."""
         self._queue(partial(self._messages.extend, messages))
         try:
             self.flush()
@@ -69,7 +69,7 @@ class MessageQueue:
 
     def flush(self) -> int:
         count = 0
-        # Whoever finds the lock taken leaves its messages to the one who has it, and who looks again after letting go.
+        # A thread that finds the lock taken leaves its messages to the holder, which looks again after releasing it.
         while self._messages and self._publishing.acquire(blocking=False):
             try:
                 count += self._publish_all()
@@ -92,7 +92,7 @@ class MessageQueue:
             count += 1
 
     def _queue(self, add: Callable[[], None]) -> None:
-        """Add messages, and drop the oldest of all beyond the capacity."""
+        """Add messages, and drop the oldest beyond the capacity."""
         with self._queueing:
             add()
             excess = max(len(self._messages) - self._capacity, 0)
@@ -104,7 +104,7 @@ class MessageQueue:
 
 
 class OutboxRelay:
-    """Sends the messages of a store's outbox: at least once, in their order, whatever crashes in between.
+    """Sends the messages of a store's outbox: at least once and in order, even after a crash.
 
     Relays of several processes may send the same message twice.
     """
@@ -122,10 +122,10 @@ class OutboxRelay:
     def flush(self) -> int:
         count = 0
         self._is_wanted = True
-        # As in a queue: whoever finds the lock taken leaves it to the one who has it, who looks after letting go.
+        # As in the queue: a thread that finds the lock taken leaves the work to the holder, which looks again.
         while self._is_wanted and self._publishing.acquire(blocking=False):
             try:
-                self._is_wanted = False  # before reading, so that what is committed from now on is asked for again
+                self._is_wanted = False  # before reading, so that later commits ask again
                 while sent := self._flush_batch():
                     count += sent
             finally:
