@@ -123,7 +123,7 @@ def test_everything_that_is_told() -> None:
     collector.observe_duration(timedelta(minutes=2))
     labels = '{organization_name="org",preset_name="web",template_name="template"}'
     expected = f"""\
-        # HELP created_total Prebuilt workspaces that were asked for.
+        # HELP created_total Prebuilt workspaces that were requested.
         # TYPE created_total counter
         created_total{labels} 4.0
         # HELP failed_total Builds of prebuilt workspaces that failed.
@@ -132,22 +132,22 @@ def test_everything_that_is_told() -> None:
         # HELP claimed_total Prebuilt workspaces that users got.
         # TYPE claimed_total counter
         claimed_total{labels} 2.0
-        # HELP claim_missed_total Claims for which no prebuilt workspace was there.
+        # HELP claim_missed_total Claims that found no prebuilt workspace.
         # TYPE claim_missed_total counter
         claim_missed_total{labels} 1.0
-        # HELP resource_replacements_total Prebuilt workspaces of which a resource had to be replaced when they were claimed.
+        # HELP resource_replacements_total Prebuilt workspaces that needed a resource replaced when they were claimed.
         # TYPE resource_replacements_total counter
         resource_replacements_total{labels} 1.0
         # HELP desired Prebuilt workspaces that are wanted.
         # TYPE desired gauge
         desired{labels} 2.0
-        # HELP running Prebuilt workspaces that run, expired ones too.
+        # HELP running Prebuilt workspaces that run, including expired ones.
         # TYPE running gauge
         running{labels} 2.0
-        # HELP eligible Prebuilt workspaces that users could have now.
+        # HELP eligible Prebuilt workspaces that users could get now.
         # TYPE eligible gauge
         eligible{labels} 0.0
-        # HELP preset_hard_limited Whether the builds of a preset keep failing, so that no more are made (1), or not (0).
+        # HELP preset_hard_limited Whether no more workspaces are created for a preset, as its builds keep failing (1), or not (0).
         # TYPE preset_hard_limited gauge
         preset_hard_limited{labels} 0.0
         # HELP schedule_errors Presets that keep their own count, as their schedules cannot be used.

@@ -111,7 +111,7 @@ def test_a_create_of_a_version_that_was_promoted_over_meanwhile_is_skipped() -> 
     result = world.reconcile()
     assert list_outcomes(result)[1:] == (
         *done(create(1)),
-        *skipped("the version that was planned is not the active one any more", create(2)),
+        *skipped("the planned version is no longer active", create(2)),
     )
     assert [workspace.id for workspace in world.list_prebuilds()] == ["0002"]
 
@@ -134,7 +134,7 @@ def test_a_delete_of_a_prebuild_that_was_claimed_meanwhile_is_skipped() -> None:
     world.store.transaction = transaction  # type: ignore[method-assign]
     result = world.reconcile()
     assert list_outcomes(result) == (
-        *skipped("it is no prebuild any more, or another build of it is under way", delete("0005", "0002")),
+        *skipped("it is no longer a prebuild, or another build of it is under way", delete("0005", "0002")),
         *done(delete("0006", "0004")),
     )
     claimed = world.get("0002")

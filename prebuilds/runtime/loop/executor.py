@@ -36,9 +36,8 @@ from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
 
-_SKIPPED_CREATE = "the version that was planned is not the active one any more"
-_SKIPPED_DELETE = "it is no prebuild any more, or another build of it is under way"
-
+_SKIPPED_CREATE = "the planned version is no longer active"
+_SKIPPED_DELETE = "it is no longer a prebuild, or another build of it is under way"
 
 _KINDS: dict[type[Effect], str] = {
     SubmitBuild: "submit",
@@ -185,15 +184,19 @@ class Executor:
                 self._hanging.add(preset_id)
             raise  # nobody knows whether it was accepted, so a later pass submits it again
         except Exception as error:
-            has_no_room = _is_want_of_room(error, request)
-            with self._transaction() as tx:
-                status = BuildStatus.CANCELED if has_no_room else BuildStatus.FAILED
-                finish_build(tx, request.build_id, status, now=self._clock.now())
-            if has_no_room:
-                raise _HeldError(str(error)) from error
+            self._end_refused(request, error)
             raise
         with self._transaction() as tx:
             tx.mark_submitted(request.build_id)
+
+    def _end_refused(self, request: BuildRequest, error: Exception) -> None:
+        """End a build that the builder refused. Raises `_HeldError` if a start only has to wait for room."""
+        is_held = _lacks_room(error, request)
+        status = BuildStatus.CANCELED if is_held else BuildStatus.FAILED
+        with self._transaction() as tx:
+            finish_build(tx, request.build_id, status, now=self._clock.now())
+        if is_held:
+            raise _HeldError(str(error)) from error
 
 
 def _tell_failed(effect: Effect, error: Exception) -> None:
@@ -205,6 +208,6 @@ def _tell_failed(effect: Effect, error: Exception) -> None:
     log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
 
 
-def _is_want_of_room(error: Exception, request: BuildRequest) -> bool:
+def _lacks_room(error: Exception, request: BuildRequest) -> bool:
     """Whether a start must wait for room. A delete needs no room, so a delete refused for that has failed."""
     return isinstance(error, NoRoomError) and request.transition is Transition.START

@@ -19,7 +19,7 @@ import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
-from prebuilds.decision.models import BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
+from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Policy, Prebuild, Preset, Transition
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.runtime.models import Workspace
@@ -75,22 +75,34 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: s
         ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit, preset_id=preset_id
     )
     resets = dict(reads.list_resets(preset_id))
-    known = {preset.id for preset in presets}
-    limited = calculate_hard_limited(builds, now=now, presets=presets, policy=policy, resets=resets)
     return Fleet(
-        snapshot=GlobalSnapshot(
-            presets=presets,
-            running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
-            in_progress=_count_in_progress(prebuilds),
-            pending=_count_pending(prebuilds),
-            backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
-            hard_limited=[name for name in limited if name in known],  # history may outlive its preset
-        ),
+        snapshot=_make_snapshot(presets, prebuilds, builds, resets, now=now, policy=policy),
         is_paused=reads.is_paused(),
         leftovers=filter(is_leftover, prebuilds),
         unsubmitted=filter(is_unsubmitted, prebuilds),
         deleting=filter(is_deleting, prebuilds),
         memberships=reads.list_memberships(),
+    )
+
+
+def _make_snapshot(
+    presets: Sequence[Preset],
+    prebuilds: Sequence[Workspace],
+    builds: Sequence[Build],
+    resets: Mapping[str, datetime],
+    *,
+    now: datetime,
+    policy: Policy,
+) -> GlobalSnapshot:
+    limited = calculate_hard_limited(builds, now=now, presets=presets, policy=policy, resets=resets)
+    known = {preset.id for preset in presets}
+    return GlobalSnapshot(
+        presets=presets,
+        running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
+        in_progress=_count_in_progress(prebuilds),
+        pending=_count_pending(prebuilds),
+        backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
+        hard_limited=[name for name in limited if name in known],  # history may outlive its preset
     )
 
 

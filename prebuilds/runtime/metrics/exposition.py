@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prebuilds.errors import InvalidValueError, MissingExtraError
-from prebuilds.runtime.metrics.readings import Labels, Reading
+from prebuilds.runtime.metrics.readings import Gauges, Labels, Reading
 from prebuilds.runtime.models import Counter
 
 if TYPE_CHECKING:
@@ -20,13 +20,27 @@ LABELS = Labels._fields
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 COUNTERS = {
-    Counter.CREATED: ("created", "Prebuilt workspaces that were asked for."),
+    Counter.CREATED: ("created", "Prebuilt workspaces that were requested."),
     Counter.FAILED: ("failed", "Builds of prebuilt workspaces that failed."),
     Counter.CLAIMED: ("claimed", "Prebuilt workspaces that users got."),
-    Counter.CLAIM_MISSED: ("claim_missed", "Claims for which no prebuilt workspace was there."),
+    Counter.CLAIM_MISSED: ("claim_missed", "Claims that found no prebuilt workspace."),
     Counter.RESOURCE_REPLACED: (
         "resource_replacements",
-        "Prebuilt workspaces of which a resource had to be replaced when they were claimed.",
+        "Prebuilt workspaces that needed a resource replaced when they were claimed.",
+    ),
+}
+
+GAUGES: dict[str, tuple[str, Callable[[Gauges], int]]] = {
+    "desired": ("Prebuilt workspaces that are wanted.", lambda gauges: gauges.desired),
+    "running": ("Prebuilt workspaces that run, including expired ones.", lambda gauges: gauges.running),
+    "eligible": ("Prebuilt workspaces that users could get now.", lambda gauges: gauges.eligible),
+    "preset_hard_limited": (
+        "Whether no more workspaces are created for a preset, as its builds keep failing (1), or not (0).",
+        lambda gauges: int(gauges.is_hard_limited),
+    ),
+    "schedule_errors": (
+        "Presets that keep their own count, as their schedules cannot be used.",
+        lambda gauges: gauges.schedule_errors,
     ),
 }
 
@@ -67,27 +81,10 @@ def check_extra() -> None:
 
 def make_families(prefix: str, reading: Reading | None, durations: Durations) -> Iterator[Metric]:
     """All metrics. Without a reading, only the durations of reconciliations are known, and that there is no reading."""
-    from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
-
     yield from _make_counters(prefix, reading)
     yield from _make_gauges(prefix, reading)
-    yield GaugeMetricFamily(
-        f"{prefix}metrics_last_updated",
-        "When these metrics were last read from the store, in Unix seconds; 0 if they never were.",
-        value=reading.taken_at.timestamp() if reading else 0,
-    )
-    yield GaugeMetricFamily(
-        f"{prefix}reconciliation_paused",
-        "Whether reconciliation is paused (1) or not (0).",
-        value=None if reading is None else int(reading.is_paused),
-    )
-    buckets, total = durations.read()
-    yield HistogramMetricFamily(
-        f"{prefix}reconciliation_duration_seconds",
-        "How long reconciliations of this process took, in seconds.",
-        buckets=buckets,
-        sum_value=total,
-    )
+    yield from _make_states(prefix, reading)
+    yield _make_histogram(prefix, durations)
 
 
 def _make_counters(prefix: str, reading: Reading | None) -> Iterator[Metric]:
@@ -103,23 +100,35 @@ def _make_counters(prefix: str, reading: Reading | None) -> Iterator[Metric]:
 def _make_gauges(prefix: str, reading: Reading | None) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
-    desired = GaugeMetricFamily(f"{prefix}desired", "Prebuilt workspaces that are wanted.", labels=LABELS)
-    running = GaugeMetricFamily(f"{prefix}running", "Prebuilt workspaces that run, expired ones too.", labels=LABELS)
-    eligible = GaugeMetricFamily(f"{prefix}eligible", "Prebuilt workspaces that users could have now.", labels=LABELS)
-    limited = GaugeMetricFamily(
-        f"{prefix}preset_hard_limited",
-        "Whether the builds of a preset keep failing, so that no more are made (1), or not (0).",
-        labels=LABELS,
+    for name, (text, measure) in GAUGES.items():
+        family = GaugeMetricFamily(f"{prefix}{name}", text, labels=LABELS)
+        for labels, gauges in reading.gauges.items() if reading else ():
+            family.add_metric(labels, measure(gauges))
+        yield family
+
+
+def _make_states(prefix: str, reading: Reading | None) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    yield GaugeMetricFamily(
+        f"{prefix}metrics_last_updated",
+        "When these metrics were last read from the store, in Unix seconds; 0 if they never were.",
+        value=reading.taken_at.timestamp() if reading else 0,
     )
-    errors = GaugeMetricFamily(
-        f"{prefix}schedule_errors",
-        "Presets that keep their own count, as their schedules cannot be used.",
-        labels=LABELS,
+    yield GaugeMetricFamily(
+        f"{prefix}reconciliation_paused",
+        "Whether reconciliation is paused (1) or not (0).",
+        value=None if reading is None else int(reading.is_paused),
     )
-    for labels, gauges in reading.gauges.items() if reading else ():
-        desired.add_metric(labels, gauges.desired)
-        running.add_metric(labels, gauges.running)
-        eligible.add_metric(labels, gauges.eligible)
-        limited.add_metric(labels, int(gauges.is_hard_limited))
-        errors.add_metric(labels, gauges.schedule_errors)
-    yield from (desired, running, eligible, limited, errors)
+
+
+def _make_histogram(prefix: str, durations: Durations) -> Metric:
+    from prometheus_client.core import HistogramMetricFamily
+
+    buckets, total = durations.read()
+    return HistogramMetricFamily(
+        f"{prefix}reconciliation_duration_seconds",
+        "How long reconciliations of this process took, in seconds.",
+        buckets=buckets,
+        sum_value=total,
+    )

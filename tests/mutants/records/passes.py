@@ -51,7 +51,7 @@ PASSES = (
     Mutant(
         "pending jobs are never canceled",
         "runtime/loop/fleet.py",
-        "            pending=_count_pending(prebuilds),\n",
+        "        pending=_count_pending(prebuilds),\n",
         "",
     ),
     Mutant(
@@ -155,8 +155,8 @@ PASSES = (
     Mutant(
         "what the builder refuses stays pending",
         "runtime/loop/executor.py",
-        "                finish_build(tx, request.build_id, status, now=self._clock.now())\n",
-        "                pass\n",
+        "            finish_build(tx, request.build_id, status, now=self._clock.now())\n",
+        "            pass\n",
         tests=("runtime/test_passes.py",),
     ),
     Mutant(
