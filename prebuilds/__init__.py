@@ -1,10 +1,10 @@
-"""Keep a warm pool of prebuilt workspaces: decide what to create and what to delete, and tell why.
+"""Keep a warm pool of prebuilt workspaces: decide what to create and what to delete, and say why.
 
 snapshot = load_snapshot("fleet.json")
 print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 """
 
-import prebuilds.starting as _starting  # noqa: F401 - before all others, which take their time
+import prebuilds.starting as _starting  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot

@@ -1,4 +1,4 @@
-"""Old names of a package: each still works, and warns with the name that it has now."""
+"""Old names of a package: each still works, and warns with the new name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 
 def warn_of_renames(package: str, names: Mapping[str, str]) -> Callable[[str], object]:
-    """A `__getattr__` for this package, by which these old names give what has the new ones.
+    """A `__getattr__` for this package, which maps old names to new ones.
 
-    Each use raises a `DeprecationWarning` where the name was asked for. Any other name raises `AttributeError`.
+    Each use warns with a `DeprecationWarning` at the caller's line. Any other name raises `AttributeError`.
     """
 
     def get(name: str) -> object:

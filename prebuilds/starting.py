@@ -1,9 +1,9 @@
-"""Ctrl-C while a command of this package is still being imported: it ends the process, without a traceback.
+"""Ctrl-C during the imports of a command ends the process without a traceback.
 
-- The package imports this before all else, as Python raises `KeyboardInterrupt` in the middle of an import.
-- Nothing is held that early, so the system may end the process. Later `prebuilds.commands.console.signals` takes over.
-- A program that imports the library keeps its own handlers. Meant are only `python -m prebuilds`, and the script
-  `prebuilds` beside Python itself, as an environment has it.
+- The package imports this module first: Python raises `KeyboardInterrupt` in the middle of an import.
+- The process holds nothing yet, so the system may end it. Later `prebuilds.commands.console.signals` takes over.
+- A program that imports the library keeps its own handlers. This is only for `python -m prebuilds`, and for the script
+  `prebuilds` in the same folder as Python.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 
 def is_command(arguments: Sequence[str], words: Sequence[str], executable: str) -> bool:
-    """Whether Python runs a command of this package, as `sys.argv`, `sys.orig_argv` and `sys.executable` tell.
+    """Whether Python runs a command of this package, judged by `sys.argv`, `sys.orig_argv` and `sys.executable`.
 
-    While Python looks for the module that it is to run, the first argument is `-m`, and the other ones come last among
-    the words that it was started with: the word before them is the module.
+    While Python looks for the module to run, the first argument is `-m`. The other arguments come last among the words
+    of the command line, and the word before them is the module.
     """
     if arguments[:1] == ["-m"]:
         return words[-len(arguments)].removeprefix("-m").partition(".")[0] == "prebuilds"

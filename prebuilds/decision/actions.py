@@ -1,8 +1,8 @@
 """Actions: what to do for one preset at one instant (R7 to R10).
 
-- An action says what to do and nothing of why; counts live in the state, reasons in `explain`.
-- Each rule is one small function that returns the actions it asks for, none or one; deciding is putting them in order.
-- Prebuilds are picked oldest first by (created_at, id), so that the same rows in any order give the same actions.
+- An action says what to do, not why. Counts are in the state, reasons in `explain`.
+- Each rule is one small function, which returns no action or one. `calculate_actions` puts them in order.
+- Prebuilds are picked oldest first by (created_at, id). The same rows in any order give the same actions.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _NEEDED = {
 
 @attrs.frozen(kw_only=True)
 class ReconciliationActions:
-    """One thing to do for a preset, and exactly what its type needs to know.
+    """One thing to do for a preset, with the values that its type needs and no others.
 
-    CREATE so many prebuilds, DELETE those of `delete_ids` in this order, do nothing up to and including
-    `backoff_until` (BACKOFF), or cancel the pending jobs (CANCEL_PENDING, which needs to know nothing).
+    CREATE makes `create` prebuilds. DELETE deletes those of `delete_ids`, in this order. BACKOFF does nothing up to and
+    including `backoff_until`. CANCEL_PENDING cancels the pending jobs, and needs no value.
     """
 
     type: ActionType = attrs.field(validator=member_of(ActionType))
@@ -81,17 +81,17 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
 
 
 def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
-    """Whether there is nothing to do without a closer look: the preset is inactive and has nothing left to clean up."""
+    """Whether there is clearly nothing to do: the preset is inactive and has nothing left to clean up."""
     return not (snapshot.preset.is_active or snapshot.running or snapshot.expired or snapshot.pending)
 
 
 def cancel_pending(snapshot: PresetSnapshot) -> Actions:
-    """Cancel the jobs that have not begun, if there are any."""
+    """Cancel the jobs that have not started, if there are any."""
     return (ReconciliationActions(type=ActionType.CANCEL_PENDING),) if snapshot.pending else ()
 
 
 def delete_everything(snapshot: PresetSnapshot) -> Actions:
-    """Delete every prebuild, good and expired."""
+    """Delete every prebuild, expired or not."""
     return _delete(sorted((*snapshot.expired, *snapshot.running), key=rank_by_age))
 
 
@@ -101,24 +101,24 @@ def delete_expired(snapshot: PresetSnapshot) -> Actions:
 
 
 def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
-    """Delete the oldest of the good prebuilds beyond the target."""
+    """Delete the oldest unexpired prebuilds beyond the target."""
     return _delete(snapshot.running[: count_extraneous(snapshot)])
 
 
 def create_missing(snapshot: PresetSnapshot) -> Actions:
-    """Create what the target lacks."""
+    """Create the missing prebuilds."""
     count = count_missing(snapshot)
     return _create(count) if count else ()
 
 
 def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
-    """Do nothing until the backoff has passed, if one holds (R8)."""
+    """Do nothing until the backoff ends, if there is one (R8)."""
     until = calculate_backoff_until(snapshot, policy)
     return (ReconciliationActions(type=ActionType.BACKOFF, backoff_until=until),) if until else ()
 
 
 def calculate_backoff_until(snapshot: PresetSnapshot, policy: Policy) -> datetime | None:
-    """The last instant of the backoff that holds, `num_failed x backoff_interval` after the last build (R8)."""
+    """The last instant of the current backoff: `num_failed x backoff_interval` after the last build (R8)."""
     backoff = snapshot.backoff
     if backoff is None or backoff.num_failed == 0:
         return None

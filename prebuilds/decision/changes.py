@@ -1,8 +1,8 @@
-"""The next change: when a decision could differ though no new data has come (R12); a host can sleep until then.
+"""The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
-- Only time passes: a prebuild outlives its ttl, an invalidation comes, a backoff ends, a window opens or closes.
-- The instant is the first at which the cause holds, to the microsecond that datetimes resolve: a prebuild of exactly
-  the ttl is still good, and a backoff still holds at its last instant.
+- Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes.
+- The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
+  good, and a backoff still applies at its last instant.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESOLUTION = datetime.resolution
 
 
 class ChangeCause(Enum):
-    """Why a decision could differ from an instant on."""
+    """Why a decision could differ from some instant on."""
 
     EXPIRY = "expiry"
     INVALIDATION = "invalidation"
@@ -33,7 +33,7 @@ class ChangeCause(Enum):
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """From when on a decision could differ, and why; `subject` is the id of the prebuild or preset it comes from."""
+    """When a decision could differ, and why; `subject` is the id of the prebuild or preset that causes it."""
 
     at: datetime = attrs.field(validator=INSTANT)
     cause: ChangeCause = attrs.field(validator=member_of(ChangeCause))
@@ -41,8 +41,8 @@ class Change:
 
 
 def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
-    """The earliest instant after `snapshot.now` at which the decision could differ with no new data (R12)."""
-    # Of causes at one instant the first counts, in this order.
+    """The earliest instant after `snapshot.now` at which the decision could differ without new data (R12)."""
+    # If several fall on the same instant, the first in this order is given.
     changes = (
         *_find_expiry(snapshot),
         *_find_invalidation(snapshot),
@@ -65,7 +65,7 @@ def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
 
 
 def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
-    """One that is yet to come, if a prebuild is there that it will expire."""
+    """A future invalidation, if there is a prebuild that it will expire."""
     at = snapshot.preset.last_invalidated_at
     if at is None or not snapshot.running or not snapshot.now < at <= LAST_NOW:
         return
@@ -87,5 +87,5 @@ def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
 
 
 def _add(instant: datetime, duration: timedelta) -> datetime | None:
-    """The sum; None when no decision can be taken so late, so that it never comes."""
+    """The sum; None if it is too late for any decision, so that it never comes."""
     return instant + duration if duration <= LAST_NOW - instant else None

@@ -1,7 +1,7 @@
-"""Snapshots and plans to JSON and back: the functions that everybody calls.
+"""Snapshots and plans to JSON and back: the public functions.
 
-The work is done in the room `documents` with cattrs, which comes with the extra `cli`. It is imported when a
-document is first read or written, so that importing the library loads neither it nor cattrs.
+The work is done in `documents`, with cattrs from the extra `cli`. It is imported when a document is first read or
+written, so importing the library does not load cattrs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_snapshot(source: Source) -> GlobalSnapshot:
-    """The snapshot in a JSON document: a path, an open file, or a dict that has been parsed already.
+    """The snapshot in a JSON document: a path, an open file, or a parsed dict.
 
     Raises `InvalidSnapshotError` with every problem and its path in the document, `OSError` for a path that cannot be
     read, and `MissingExtraError` without the extra `cli`.
@@ -27,19 +27,19 @@ def load_snapshot(source: Source) -> GlobalSnapshot:
 
 
 def load_document(source: Source) -> SnapshotDocument:
-    """The snapshot in a JSON document with the `now` and the backoff interval it may come with; see `load_snapshot`."""
+    """The snapshot in a JSON document, with its `now` and backoff interval if it has them; see `load_snapshot`."""
     document: SnapshotDocument = _import_loading().load_document(source)
     return document
 
 
 def dump_snapshot(snapshot: GlobalSnapshot) -> dict[str, Any]:
-    """The snapshot as a dict of JSON values; `load_snapshot` makes an equal snapshot of it."""
+    """The snapshot as a dict of JSON values; `load_snapshot` turns it back into an equal snapshot."""
     document: dict[str, Any] = _import_loading().dump_snapshot(snapshot)
     return document
 
 
 def dump_plan(plan: Plan) -> dict[str, Any]:
-    """The plan as a dict of JSON values, its decisions in the presets' order."""
+    """The plan as a dict of JSON values, with the decisions in the presets' order."""
     document: dict[str, Any] = _import_loading().dump_plan(plan)
     return document
 

@@ -8,7 +8,7 @@ _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta
 
 
 def describe_instant(instant: datetime) -> str:
-    """2026-11-23 09:30:00 UTC, with the fraction of the second if there is one."""
+    """2026-11-23 09:30:00 UTC, with a fraction of a second if there is one."""
     return f"{instant.replace(tzinfo=None)} UTC"
 
 

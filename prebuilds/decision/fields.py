@@ -1,7 +1,7 @@
-"""What a field of a model may hold: a validator for each kind of value, and the converters that go before them.
+"""What a field of a model may hold: a validator for each kind of value, and the converters that run before them.
 
-- A validator never changes a value and never accepts a look-alike: True is no count, and neither is 3.0.
-- Instants are held in UTC. Two datetimes of one DST zone compare by wall clock, which is wrong in a fold; UTC never is.
+- A validator never changes a value and never accepts a look-alike: neither True nor 3.0 is a count.
+- Instants are kept in UTC. Two datetimes in one DST zone compare by wall clock, which is wrong when clocks go back.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 UTC = timezone.utc
 MAX_COUNT = 2**31 - 1
-MAX_DURATION = timedelta(days=36_525)  # a century; up to there, seconds as a float keep every microsecond
+MAX_DURATION = timedelta(days=36_525)  # a century; seconds as a float are exact to the microsecond up to here
 MAX_TEXT = 500
-FIRST_NOW = datetime(1, 1, 2, tzinfo=UTC)  # a day off either end of what a datetime holds,
+FIRST_NOW = datetime(1, 1, 2, tzinfo=UTC)  # a day from either end of what a datetime holds,
 LAST_NOW = datetime(9999, 12, 30, tzinfo=UTC)  # so that every time zone can express it
-# Control characters, those that break lines or turn the direction of writing, and lone surrogates.
+# Control characters, characters that break lines or change the writing direction, and lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def check(allowed: str, accepts: Callable[[Any], bool]) -> Validator:
-    """An attrs validator for what `accepts`, which raises `InvalidValueError` with what is allowed in words."""
+    """An attrs validator that raises `InvalidValueError` unless `accepts` is true; `allowed` says what is, in words."""
 
-    # A closure, as calling an object by its __call__ takes twice as long, and there are several for each row.
+    # A closure: calling an object's __call__ takes twice as long, and each row runs several validators.
     def validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not accepts(value):
             raise InvalidValueError(type(instance).__name__, attribute.name, value, allowed)
@@ -40,7 +40,7 @@ def check(allowed: str, accepts: Callable[[Any], bool]) -> Validator:
 
 
 def optional(validator: Validator) -> Validator:
-    """The same, with None allowed too."""
+    """The same, but also allows None."""
 
     def validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not None:
@@ -53,7 +53,7 @@ def optional(validator: Validator) -> Validator:
 
 
 def instance_of(kind: type) -> Validator:
-    """An instance of a class or of a child of it."""
+    """An instance of a class or of a subclass."""
     return check(f"a {kind.__name__}", lambda value: isinstance(value, kind))
 
 
@@ -64,7 +64,7 @@ def member_of(kind: type[Enum]) -> Validator:
 
 
 def tuple_of(kind: type) -> Validator:
-    """A tuple of instances of a class. Its words say collection, as `to_tuple` goes before it."""
+    """A tuple of instances of a class. The message says collection, as `to_tuple` runs first."""
     is_kind = frozenset((kind,)).issuperset
     is_tuple = check(f"a collection of {kind.__name__}", lambda value: type(value) is tuple)
 
@@ -126,7 +126,7 @@ NOW = check(_NOW_ALLOWED, _is_now)
 
 
 def to_utc(value: Any) -> Any:
-    """The same instant in UTC; whatever is no aware datetime is left for the validator to refuse."""
+    """The same instant in UTC. Anything but an aware datetime is returned as it is, for the validator to refuse."""
     if not isinstance(value, datetime) or value.tzinfo is UTC or value.utcoffset() is None:
         return value
     try:
@@ -136,14 +136,14 @@ def to_utc(value: Any) -> Any:
 
 
 def to_tuple(value: Any) -> Any:
-    """Any iterable but a str or a mapping as a tuple; whatever else is left for the validator to refuse."""
+    """Any iterable except text, bytes and mappings as a tuple. Others are returned as they are, for the validator."""
     if isinstance(value, tuple) or not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping)):
         return value
     return tuple(value)
 
 
 def require_instant(place: str, name: str, value: datetime) -> datetime:
-    """An argument that decisions are taken from, in UTC. Raises `InvalidValueError`, which names the place."""
+    """The instant of an argument, in UTC, checked to be a valid `now`. Raises `InvalidValueError`, naming the place."""
     instant: datetime = to_utc(value)
     if not _is_now(instant):
         raise InvalidValueError(place, name, value, _NOW_ALLOWED)

@@ -1,15 +1,15 @@
-"""History: which presets back off and which are hard-limited, from their past builds (R13).
+"""History: which presets back off and which are hard-limited, given their past builds (R13).
 
-- Only what has an outcome counts: start builds that succeeded or failed. One that is pending, running or was canceled
-  says nothing about whether the next would work.
-- Only builds of the preset's own version count, and only those begun after its last reset: what another version did
-  says nothing about this one, and a reset forgives.
-- Clocks differ. An outcome that is dated after `now` has been seen, so it counts as if it ended at `now`. A replay of
-  the past sees what had not happened yet, and hides it. A build that was begun after `now` was begun by a clock that
-  has been put back since: a backoff that waited for it would last as long as that clock was ahead.
-- A backoff ranks builds by when they ended, as a slow build that fails counts from its failure. A hard limit ranks
-  attempts by when they began, and that is always told by one clock: the loop's own.
-- Both answers are pure functions of builds and instants, so that forgetting and resetting need no state of their own.
+- Only outcomes count: start builds that succeeded or failed. A build that is pending, running or canceled says nothing
+  about the next one.
+- Only builds of the preset's current version count, and only builds begun after its last reset.
+- Clocks differ. An outcome dated after `now` has been seen, so it counts as if it ended at `now`. A replay of the past
+  hides it instead, as it had not happened yet.
+- A build begun after `now` comes from a clock that has been set back since. A backoff ignores it, or it would last for
+  as long as that clock was ahead.
+- A backoff ranks builds by when they ended: a slow build that fails counts from its failure. A hard limit ranks
+  attempts by when they began, which is always by one clock, the loop's own.
+- Both answers are pure functions of builds and instants. Forgetting and resetting need no state.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def calculate_backoffs(
     resets: Mapping[str, datetime] = _NO_RESETS,
     is_replay: bool = False,
 ) -> tuple[Backoff, ...]:
-    """The backoffs of these presets at `now`, in their order (R13).
+    """The backoffs of these presets at `now`, in the order of the presets (R13).
 
-    A preset backs off when one of its last N builds failed within `policy.backoff_lookback`, N being the larger of its
+    A preset backs off when one of its last N builds failed within `policy.backoff_lookback`. N is the larger of its
     `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
-    `last_build_at` is when the last of them ended. `resets` has the instant of a preset's last reset, by preset id.
-    With `is_replay`, what ended after `now` is hidden.
+    `last_build_at` is when the last of them ended. `resets` maps preset ids to the instant of the last reset. With
+    `is_replay`, builds that ended after `now` are ignored.
     """
     now = require_instant("calculate_backoffs", "now", now)
     chosen = tuple(presets)
@@ -63,12 +63,12 @@ def calculate_hard_limited(
     resets: Mapping[str, datetime] = _NO_RESETS,
     is_replay: bool = False,
 ) -> tuple[str, ...]:
-    """The ids, sorted, of the presets whose last `policy.failure_hard_limit` attempts all failed (R13); 0 limits none.
+    """The sorted ids of the presets whose last `policy.failure_hard_limit` attempts all failed (R13); 0 means no limit.
 
-    All builds of one `created_at` are one attempt, as they were begun in one pass; it failed when every one of them
-    that has an outcome failed. `presets` tells which version counts: builds of a preset that is not among them count
-    whatever their version. `resets` has the instant of a preset's last reset, by preset id: only builds created after
-    it count. With `is_replay`, what ended after `now` is hidden.
+    Builds with the same `created_at` were begun in one pass and are one attempt. It failed if all its builds that have
+    an outcome failed. `presets` says which version counts; for a preset that is not among them, every version counts.
+    `resets` maps preset ids to the instant of the last reset: only builds created after it count. With `is_replay`,
+    builds that ended after `now` are ignored.
     """
     now = require_instant("calculate_hard_limited", "now", now)
     since = _check_resets("calculate_hard_limited", resets)
@@ -80,7 +80,7 @@ def calculate_hard_limited(
 
 
 class _Outcome(NamedTuple):
-    """How a build ended; outcomes sort by when, then by id."""
+    """How a build ended; outcomes sort by when it ended, then by id."""
 
     ended_at: datetime
     build_id: str
@@ -100,7 +100,7 @@ def _group_outcomes(
     *,
     is_replay: bool,
 ) -> Mapping[str, Sequence[_Outcome]]:
-    """The outcomes that count, by preset, the latest first; a build given twice counts once."""
+    """The outcomes that count, by preset, the latest first. A build that is given twice counts once."""
     groups: defaultdict[str, set[_Outcome]] = defaultdict(set)
     for build in builds:
         ended_at = build.finished_at
@@ -117,7 +117,7 @@ def _is_outcome(build: Build) -> bool:
 
 
 def is_of_version(build: Build, preset: Preset | None) -> bool:
-    """Whether a build ran with the version that its preset has now, as far as is known."""
+    """Whether a build ran with its preset's current version; True if either version is unknown."""
     wanted = preset.template_version.id if preset else ""
     return not wanted or build.template_version_id in ("", wanted)
 
@@ -141,6 +141,6 @@ def _is_all_failed(outcomes: Sequence[_Outcome], limit: int) -> bool:
 
 
 def _judge_attempts(outcomes: Sequence[_Outcome]) -> Iterator[bool]:
-    """Whether each attempt failed, the one that began last first."""
+    """Whether each attempt failed, the latest attempt first."""
     for _, attempt in groupby(sorted(outcomes, key=_begun_at, reverse=True), key=_begun_at):
         yield all(outcome.is_failure for outcome in attempt)

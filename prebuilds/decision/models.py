@@ -1,8 +1,8 @@
-"""What a control plane tells the decision: templates, presets, prebuilds, and what is under way.
+"""What a control plane tells the decision: templates, presets, prebuilds, and builds in progress.
 
-- Every model is frozen, slotted and keyword-only, and holds no list, no clock and no connection.
-- A wrong value raises `InvalidValueError` when the model is made; a model that exists is valid.
-- Ids are opaque text. Instants are aware, and held in UTC. Durations are `timedelta`.
+- Every model is frozen, slotted and keyword-only. None holds a list, a clock or a connection.
+- A wrong value raises `InvalidValueError` when the model is made. A model that exists is valid.
+- Ids are opaque text. Instants are aware, and kept in UTC. Durations are `timedelta`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from prebuilds.decision.fields import (
 from prebuilds.errors import InvalidValueError
 
 Parameters = tuple[tuple[str, str], ...]
-"""Names and values, sorted by name; any mapping makes one."""
+"""Names and values, sorted by name. A field of this type accepts any mapping."""
 
 
 class Transition(Enum):
@@ -47,7 +47,7 @@ class Transition(Enum):
 
 
 class PrebuildStatus(Enum):
-    """What the control plane last noted about a preset's prebuilds. It informs people; no decision reads it."""
+    """What the control plane last noted about a preset's prebuilds. It is for people; no decision reads it."""
 
     HEALTHY = "healthy"
     HARD_LIMITED = "hard_limited"
@@ -55,7 +55,7 @@ class PrebuildStatus(Enum):
 
 
 class BuildStatus(Enum):
-    """How far a build has come. FAILED, SUCCEEDED and CANCELED are final."""
+    """The status of a build. SUCCEEDED, FAILED and CANCELED are final."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -85,14 +85,14 @@ def to_optional_parameters(value: Any) -> Any:
     return None if value is None else to_parameters(value)
 
 
-_MAX_SCHEDULES = 100  # each is compared with each
+_MAX_SCHEDULES = 100  # as every pair is compared
 _FEW_SCHEDULES = check(f"a collection of at most {_MAX_SCHEDULES}", lambda value: len(value) <= _MAX_SCHEDULES)
 PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
 
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """What workspaces are made from. A deleted or deprecated one keeps no prebuilds."""
+    """What workspaces are made from. A deleted or deprecated template keeps no prebuilds."""
 
     id: str = attrs.field(default="", validator=TEXT)
     name: str = attrs.field(default="", validator=TEXT)
@@ -104,7 +104,7 @@ class Template:
 
 @attrs.frozen(kw_only=True)
 class TemplateVersion:
-    """One version of a template. `is_active` tells whether it is the one that new workspaces are made from."""
+    """One version of a template. `is_active` says whether new workspaces are made from it."""
 
     id: str = attrs.field(default="", validator=TEXT)
     name: str = attrs.field(default="", validator=TEXT)
@@ -112,12 +112,12 @@ class TemplateVersion:
     is_active: bool = attrs.field(default=True, validator=FLAG)
 
 
-@attrs.frozen(kw_only=True, cache_hash=True)  # schedules are looked up in a cache at every decision
+@attrs.frozen(kw_only=True, cache_hash=True)  # every decision looks schedules up in a cache
 class Schedule:
     """How many prebuilds to keep while the window of `cron` is open, in the time zone of the preset (R3, R4).
 
-    The expression is read when a decision needs it, so that one bad schedule never stops another preset;
-    `check_schedules` tells beforehand what is wrong with it.
+    The expression is parsed when a decision needs it, so that one bad schedule never stops another preset.
+    `check_schedules` finds its problems beforehand.
     """
 
     cron: str = attrs.field(validator=CRON)
@@ -129,8 +129,8 @@ class Preset:
     """How many prebuilds to keep for one set of parameters of one template version.
 
     `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. From `last_invalidated_at`
-    on, everything created before it has expired, whatever its age (R2); it may lie in the future. `timezone` is an IANA
-    name; only schedules need it.
+    on, every prebuild created before that instant has expired (R2); the instant may be in the future. `timezone` is an
+    IANA name; only schedules need it.
     """
 
     id: str = attrs.field(validator=ID)
@@ -146,7 +146,7 @@ class Preset:
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
     parameters: Parameters = attrs.field(default=(), converter=to_parameters, validator=PARAMETERS)
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
-    """Whether prebuilds are wanted at all: the version is active, the template neither deleted nor deprecated."""
+    """Whether prebuilds are wanted at all: the version is active and the template neither deleted nor deprecated."""
 
     def __attrs_post_init__(self) -> None:
         version, template = self.template_version, self.template_version.template
@@ -156,11 +156,11 @@ class Preset:
 
 @attrs.frozen(kw_only=True)
 class Prebuild:
-    """A running prebuilt workspace that nobody has claimed. `ready` tells whether a user could have it now.
+    """A running prebuilt workspace that nobody has claimed. `ready` says whether a user could have it now.
 
-    `template_version_id` and `parameters` are what it was made with. Where they differ from the preset's, the prebuild
-    is outdated and has expired (R2). An empty version, and None for the parameters, mean that nobody knows. One that is
-    `retired` was given up, and has expired too.
+    `template_version_id` and `parameters` are what it was made with. If they differ from the preset's, the prebuild is
+    outdated and has expired (R2). An empty version and None for the parameters mean unknown. A `retired` prebuild was
+    given up, and has expired too.
     """
 
     id: str = attrs.field(validator=ID)
@@ -178,7 +178,7 @@ class Prebuild:
 
 @attrs.frozen(kw_only=True)
 class InProgress:
-    """How many prebuilds of a preset are under way through one transition."""
+    """How many prebuilds of a preset are being started, stopped or deleted."""
 
     preset_id: str = attrs.field(validator=ID)
     transition: Transition = attrs.field(validator=member_of(Transition))
@@ -187,7 +187,7 @@ class InProgress:
 
 @attrs.frozen(kw_only=True)
 class Pending:
-    """How many provisioner jobs of a preset have been queued and not begun."""
+    """How many provisioner jobs of a preset are queued and have not started."""
 
     preset_id: str = attrs.field(validator=ID)
     count: int = attrs.field(validator=COUNT)
@@ -195,7 +195,7 @@ class Pending:
 
 @attrs.frozen(kw_only=True)
 class Backoff:
-    """A preset whose builds failed of late: how many, and when the last of them ended (R8, R13)."""
+    """A preset's recent failures: how many builds failed, and when the last of them ended (R8, R13)."""
 
     preset_id: str = attrs.field(validator=ID)
     num_failed: int = attrs.field(validator=COUNT)
@@ -204,10 +204,9 @@ class Backoff:
 
 @attrs.frozen(kw_only=True)
 class Build:
-    """One build of a prebuild, as history needs it. `finished_at` is set exactly when the status is final.
+    """One past or current build of a prebuild. `finished_at` is set if and only if the status is final.
 
-    Builds that were begun in one pass have the same `created_at`. An empty `template_version_id` means that nobody
-    knows which version it ran with.
+    Builds begun in one pass have the same `created_at`. An empty `template_version_id` means unknown.
     """
 
     id: str = attrs.field(validator=ID)
@@ -231,11 +230,11 @@ class Build:
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """How the decision treats failures, and how much it does at once.
+    """How the decision handles failures, and how much it does at once.
 
-    After `num_failed` failures it waits `num_failed x backoff_interval`; failures older than `backoff_lookback` are
-    forgotten; after `failure_hard_limit` failed attempts in a row a preset creates nothing until it is reset (0:
-    never). A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count harms nobody.
+    After `num_failed` failures a preset waits `num_failed x backoff_interval`. Failures older than `backoff_lookback`
+    are forgotten. After `failure_hard_limit` failed attempts in a row, a preset creates nothing until it is reset; 0
+    means no limit. A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)

@@ -1,8 +1,8 @@
-"""One preset at one instant: what the rules for a preset look at.
+"""One preset at one instant: the input of the rules.
 
-- Prebuilds are split into good and expired ones (R2), and each part is held oldest first (R10). A prebuild that was
-  made with another version or with other parameters than its preset has now is outdated, and expired too.
-- All rows are of the preset, and no prebuild is there twice.
+- Prebuilds are split into good and expired ones (R2), each oldest first (R10). A prebuild made with another version or
+  other parameters than its preset has now is outdated, and counts as expired.
+- All rows belong to the preset, and no prebuild appears twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from prebuilds.errors import InvalidValueError, show
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _created_at = attrgetter("created_at")
 rank_by_age = attrgetter("created_at", "id")
-"""The rank of a prebuild among others: the older first, and of one age the one with the lesser id (R10)."""
+"""Sorts prebuilds oldest first, and prebuilds of the same age by id (R10)."""
 
 
 def _to_oldest_first(value: Any) -> Any:
     rows = to_tuple(value)
     try:
         return tuple(sorted(rows, key=rank_by_age))
-    except (TypeError, AttributeError):  # no collection of prebuilds: left for the validator to refuse
+    except (TypeError, AttributeError):  # not a collection of prebuilds: left for the validator to refuse
         return rows
 
 
@@ -39,8 +39,8 @@ def _to_oldest_first(value: Any) -> Any:
 class PresetSnapshot:
     """One preset at one instant.
 
-    Its prebuilds are already split into the good ones (`running`) and the expired, each held oldest first (R10), in
-    whatever order they are given. `pending` counts its jobs that have not begun. The target follows from the rest.
+    Its prebuilds are already split into good ones (`running`) and `expired` ones. Both are sorted oldest first (R10).
+    `pending` counts the jobs that have not started. `target` is calculated from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
@@ -82,9 +82,9 @@ def take_preset_snapshot(
     backoff: Backoff | None,
     is_hard_limited: bool,
 ) -> PresetSnapshot:
-    """A preset at an instant that has been checked already, with its own rows, the prebuilds oldest first (R2, R10).
+    """A preset with its own rows at a valid instant; the prebuilds are sorted oldest first (R2, R10).
 
-    `outdated` has those of the prebuilds that are.
+    `outdated` has the outdated ones among the prebuilds.
     """
     running, expired = _split(preset, now, prebuilds, outdated)
     return _make_preset_snapshot(
@@ -103,7 +103,7 @@ def take_preset_snapshot(
 def _split(
     preset: Preset, now: datetime, prebuilds: tuple[Prebuild, ...], outdated: tuple[Prebuild, ...]
 ) -> tuple[tuple[Prebuild, ...], tuple[Prebuild, ...]]:
-    """The good ones and the expired ones, both in the order of the prebuilds."""
+    """The good prebuilds and the expired ones, both in the given order."""
     split = count_expired(preset, prebuilds, now)
     if not outdated:
         return prebuilds[split:], prebuilds[:split]
@@ -116,13 +116,13 @@ def _split(
 def is_outdated(preset: Preset, prebuild: Prebuild) -> bool:
     """Whether a prebuild was given up, or made with another version or other parameters than its preset has now (R2).
 
-    What is not known of either does not differ.
+    What is unknown counts as equal.
     """
     return prebuild.retired or is_made_otherwise(preset, prebuild.template_version_id, prebuild.parameters)
 
 
 def is_made_otherwise(preset: Preset, template_version_id: str, parameters: Parameters | None) -> bool:
-    """Whether what was made with these is not what the preset describes now."""
+    """Whether this version or these parameters differ from the preset's; what is unknown counts as equal."""
     wanted = preset.template_version.id
     if template_version_id != wanted and template_version_id and wanted:
         return True
@@ -130,10 +130,10 @@ def is_made_otherwise(preset: Preset, template_version_id: str, parameters: Para
 
 
 def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
-    """The instant before which a prebuild must have been created to be expired at `now`; None if none is (R2).
+    """Prebuilds created before this instant have expired at `now`; None if there is no such instant (R2).
 
-    It is the later of `last_invalidated_at`, once that has come, and `now - ttl`: a prebuild of exactly the ttl is
-    still good.
+    It is the later of `now - ttl` and `last_invalidated_at`, if that is not in the future. A prebuild exactly as old as
+    the ttl is still good.
     """
     invalidated = preset.last_invalidated_at
     if invalidated is not None and invalidated > now:
@@ -145,6 +145,6 @@ def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
 
 
 def count_expired(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> int:
-    """How many of these prebuilds, oldest first, have expired: they are the first ones."""
+    """How many of these prebuilds, sorted oldest first, were created before the cutoff; they come first."""
     cutoff = calculate_expiry_cutoff(preset, now)
     return 0 if cutoff is None else bisect_left(prebuilds, cutoff, key=_created_at)

@@ -1,8 +1,8 @@
-"""Snapshots: what is there at one moment, for all presets.
+"""Snapshots: all presets and their rows at one moment.
 
-- A snapshot is indexed once, when it is made; looking at one preset costs the rows of that preset alone.
-- A row belongs to the preset it names (R1). Rows that name no known preset are kept apart as orphans, never dropped.
-- Nothing given is sorted in place or changed.
+- A snapshot is indexed once, when it is made. Looking at one preset then costs only the rows of that preset.
+- A row belongs to the preset it names (R1). Rows that name no known preset are counted as orphans, never dropped.
+- Arguments are never changed or sorted in place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(m
 
 
 UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id"}
-"""What a collection may have once only."""
+"""The attribute that must be unique in each of these collections."""
 
 
 class _Row(Protocol):
@@ -50,7 +50,7 @@ _R = TypeVar("_R", bound=_Row)
 
 @attrs.frozen(kw_only=True)
 class Orphans:
-    """How many rows of one collection of a snapshot name a preset that the snapshot does not have."""
+    """How many rows of a collection name this preset, which the snapshot does not have."""
 
     collection: str
     preset_id: str
@@ -59,7 +59,7 @@ class Orphans:
 
 @attrs.frozen(kw_only=True)
 class GlobalSnapshot:
-    """Everything one round of decisions looks at: all presets, and the rows that name them.
+    """The input of one round of decisions: all presets, and the rows that name them.
 
     `hard_limited` has the ids of the presets that may create nothing until they are reset. Raises
     `InvalidSnapshotError` with every preset id, prebuild id or backoff that is given twice.
@@ -80,7 +80,7 @@ class GlobalSnapshot:
         first = next(duplicates, None)
         if first:
             raise InvalidSnapshotError(chain((first,), duplicates))
-        self._index  # noqa: B018 - made now, so that whoever plans does not pay for it
+        self._index  # noqa: B018 - made now, so that planning does not pay for it
 
     @cached_property
     def _index(self) -> _Index:
@@ -88,18 +88,18 @@ class GlobalSnapshot:
 
     @property
     def orphaned(self) -> tuple[Orphans, ...]:
-        """The rows that name no preset of this snapshot, counted by collection and name (R1)."""
+        """The rows that name no preset of this snapshot, counted by collection and by the preset they name (R1)."""
         return self._index.orphaned
 
     def for_preset(self, preset_id: str, now: datetime) -> PresetSnapshot:
-        """One preset at one instant, its expired prebuilds split off (R2). Raises `UnknownPresetError`."""
+        """One preset at one instant, with its expired prebuilds apart (R2). Raises `UnknownPresetError`."""
         preset = self._index.presets.get(preset_id)
         if preset is None:
             raise UnknownPresetError(preset_id)
         return self._index.make_preset_snapshot(preset, require_instant("for_preset", "now", now))
 
     def iterate_presets(self, now: datetime) -> Iterator[PresetSnapshot]:
-        """Every preset at one instant, in the presets' order, as `for_preset` gives it."""
+        """Every preset at one instant, in the order of the presets; see `for_preset`."""
         now = require_instant("iterate_presets", "now", now)
         for preset in self.presets:
             yield self._index.make_preset_snapshot(preset, now)
@@ -107,7 +107,7 @@ class GlobalSnapshot:
 
 @attrs.frozen(kw_only=True)
 class SnapshotDocument:
-    """A snapshot and, where its document gives them, the instant and the backoff interval to decide with."""
+    """A snapshot, and the instant and backoff interval to decide with, if the document has them."""
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
     now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
@@ -115,9 +115,9 @@ class SnapshotDocument:
 
 
 class _Index(NamedTuple):
-    """The rows of a snapshot by the preset they name; prebuilds are oldest first, by creation and then by id (R10).
+    """The rows of a snapshot by the preset they name; prebuilds are sorted oldest first, then by id (R10).
 
-    `outdated` has those of `running` that are, for the presets that have any.
+    `outdated` has the outdated prebuilds among `running`, for the presets that have any.
     """
 
     presets: Mapping[str, Preset]
@@ -175,7 +175,7 @@ def _group(rows: Iterable[_R]) -> dict[str, tuple[_R, ...]]:
 def _find_outdated(
     presets: Mapping[str, Preset], running: Mapping[str, tuple[Prebuild, ...]]
 ) -> Mapping[str, tuple[Prebuild, ...]]:
-    """Found once, as it does not depend on the instant; as a rule there is none."""
+    """The outdated prebuilds by preset: found once, as they do not depend on the instant. Usually there are none."""
     pairs = ((presets[name], rows) for name, rows in running.items() if name in presets)
     found = ((preset.id, tuple([row for row in rows if is_outdated(preset, row)])) for preset, rows in pairs)
     return {name: rows for name, rows in found if rows}
@@ -189,7 +189,7 @@ def _find_orphans(
 
 
 def find_duplicates(collection: str, key: str, values: Iterable[object]) -> Iterator[str]:
-    """A line for each value that an earlier row of the collection has already; only text is looked at."""
+    """A line for each value that an earlier row of the collection has too. Values that are not text are ignored."""
     first: dict[str, int] = {}
     for position, value in enumerate(values):
         if isinstance(value, str) and first.setdefault(value, position) != position:

@@ -1,4 +1,4 @@
-"""The state of a preset: counts for people, logs and metrics (R6). No decision is taken from it."""
+"""The state of a preset: counts for people, logs and metrics (R6). No decision depends on it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from prebuilds.decision.unchecked import UncheckedFactory
 
 @attrs.frozen(kw_only=True)
 class ReconciliationState:
-    """How many prebuilds a preset has, should have, and has under way.
+    """How many prebuilds a preset has, should have, and has in progress.
 
-    `actual` counts all that run, `expired` those of them past their time, `eligible` those a user could have now,
-    `extraneous` the good ones beyond `desired`. `target_source` and `target_error` tell where `desired` comes from.
+    `actual` counts all running prebuilds, `expired` the expired ones, `eligible` those that a user could have now, and
+    `extraneous` the unexpired ones beyond `desired`. `target_source` and `target_error` say where `desired` comes from.
     """
 
     actual: int = attrs.field(validator=TOTAL)
@@ -65,11 +65,11 @@ def count_extraneous(snapshot: PresetSnapshot) -> int:
 
 
 def count_missing(snapshot: PresetSnapshot) -> int:
-    """How many prebuilds the target lacks, those that are starting counted as there."""
+    """How many prebuilds are missing from the target; those that are starting count as present."""
     starting = count_in_progress(snapshot.in_progress, Transition.START)
     return max(snapshot.target.desired - len(snapshot.running) - starting, 0)
 
 
 def count_in_progress(rows: Sequence[InProgress], transition: Transition) -> int:
-    """How many prebuilds are under way through this transition."""
+    """How many prebuilds are going through this transition."""
     return sum([row.count for row in rows if row.transition is transition]) if rows else 0

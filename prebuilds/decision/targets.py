@@ -1,6 +1,6 @@
 """The target: how many prebuilds a preset should have at an instant, and where that number comes from (R3).
 
-A preset whose schedules cannot be used is no error here: its own count holds, and the target says what was wrong.
+Unusable schedules are not an error here: the preset's own count is used, and the target says what is wrong.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class TargetSource(Enum):
     INACTIVE = "inactive"
     """The preset is inactive and wants nothing."""
     PRESET = "preset"
-    """The preset's `desired_instances`: it has no schedules, or none is open."""
+    """The preset's `desired_instances`: it has no schedules, or no window is open."""
     SCHEDULE = "schedule"
-    """A schedule whose window is open."""
+    """The schedule whose window is open."""
     FALLBACK = "fallback"
-    """The preset's `desired_instances`, as its schedules cannot be used."""
+    """The preset's `desired_instances`, because its schedules cannot be used."""
 
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """How many prebuilds are wanted, why, and which window is open if one is."""
+    """How many prebuilds are wanted, why, and which window is open, if any."""
 
     desired: int = attrs.field(validator=COUNT)
     source: TargetSource = attrs.field(validator=member_of(TargetSource))
@@ -42,7 +42,7 @@ class Target:
 
 
 _make_target = UncheckedFactory(Target, ("desired", "source", "error", "opening"))
-_TOLD = 5  # problems in the text of an error; `check_schedules` tells all
+_MAX_LISTED = 5  # problems in the text of an error; `check_schedules` returns all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 
 
@@ -52,7 +52,7 @@ def _make_own_target(desired: int) -> Target:
 
 
 def calculate_target(preset: Preset, now: datetime) -> Target:
-    """The target of a preset at an instant (R3). The schedules of an inactive preset are not looked at.
+    """The target of a preset at an instant (R3). An inactive preset's schedules are ignored.
 
     Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
@@ -60,7 +60,7 @@ def calculate_target(preset: Preset, now: datetime) -> Target:
 
 
 def find_target(preset: Preset, now: datetime) -> Target:
-    """The target at an instant that has been checked already."""
+    """The target at an instant that is known to be valid."""
     if not preset.is_active:
         return _INACTIVE
     if not preset.schedules:
@@ -76,17 +76,17 @@ def find_target(preset: Preset, now: datetime) -> Target:
 
 
 def _describe_problems(problems: Sequence[ScheduleProblem]) -> str:
-    more = [f"and {len(problems) - _TOLD} more problems"] if len(problems) > _TOLD else []
-    return "; ".join([*map(str, problems[:_TOLD]), *more])
+    more = [f"and {len(problems) - _MAX_LISTED} more problems"] if len(problems) > _MAX_LISTED else []
+    return "; ".join([*map(str, problems[:_MAX_LISTED]), *more])
 
 
 def describe_fallback(preset_id: str, error: str) -> str:
-    """A sentence on a preset whose target has this error, without its full stop."""
+    """A sentence about a preset whose target has this error, without the full stop."""
     return f"{preset_id} keeps its own count, as its schedules cannot be used: {error}"
 
 
 def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
-    """The first instant after `now` at which another window is open, or none; None if that never comes."""
+    """The first instant after `now` at which a window opens or closes; None if that never happens."""
     if not preset.is_active or not preset.schedules:
         return None
     timetable = compile_schedules(preset.schedules, preset.timezone)
@@ -96,8 +96,8 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
 class _Edges:
     """The next edge of a timetable, kept until it passes.
 
-    An edge that was found from an instant is the answer for every instant from there until the edge. So what was asked
-    before changes how long an answer takes, and never the answer.
+    An edge found from one instant is the answer for every instant until that edge. Earlier calls change how long an
+    answer takes, never the answer.
     """
 
     def __init__(self, timetable: Timetable) -> None:
@@ -105,7 +105,7 @@ class _Edges:
         self._known: tuple[datetime, datetime | None] | None = None
 
     def find_next(self, now: datetime) -> datetime | None:
-        known = self._known  # read once, and replaced as a whole: threads share it
+        known = self._known  # read once and replaced as a whole, as threads share it
         if known is None or not _is_between(now, *known):
             known = self._known = now, self._timetable.find_next_edge(now)
         return known[1]
@@ -115,7 +115,7 @@ def _is_between(now: datetime, asked: datetime, edge: datetime | None) -> bool:
     return asked <= now and (edge is None or now < edge)
 
 
-@lru_cache(maxsize=2**14)  # as many as there are timetables in their own cache
+@lru_cache(maxsize=2**14)  # as large as the cache of timetables
 def _get_edges(timetable: Timetable) -> _Edges:
-    """Presets of one timetable share its edges, and plans ask for them again to explain themselves."""
+    """Cached: presets with the same timetable share its edges, and plans need them again for their explanations."""
     return _Edges(timetable)

@@ -1,6 +1,6 @@
-"""Models made without checks, for values that follow from models which were checked when they were made.
+"""Models made without checks, from values that have been checked already.
 
-A plan makes several models for each preset; checking them again would take most of its time. Only `decision` does this.
+A plan makes several models for each preset, and checks would take most of its time. Only `decision` may do this.
 """
 
 from __future__ import annotations

@@ -358,7 +358,7 @@ def test_a_path_that_cannot_be_one_and_text_that_is_none(tmp_path: Path) -> None
         (b" \n", "not JSON: the document is empty"),
         (b'{"presets": [', "not JSON: line 1, column 14: Expecting value"),
         (b'{"a": "\xff"}', "not UTF-8 text: byte 7 is 255"),
-        (b'{"snapshot": NaN}', "not JSON: NaN is no JSON number"),
+        (b'{"snapshot": NaN}', "not JSON: NaN is not a JSON number"),
         (b'{"a": 1, "b": {"a": 1, "b": 2, "b": 3}}', "not JSON: an object has the key 'b' twice"),
         (b'{"id": "x", "a": 1, "a": 2}', "not JSON: an object has the key 'a' twice (its id is 'x')"),
         (b"[" * 1_000_000, "not read: nested too deeply"),

@@ -70,18 +70,18 @@ MANY = [
         ],
     ),
     ("* 9/0 * * *", ["hour field: `9/0` has the step 0; it must be 1 or more"]),
-    ("* a * * *", ["hour field: `a` is no number of at most 4 digits"]),
+    ("* a * * *", ["hour field: `a` is not a number of at most 4 digits"]),
     ("* -1 * * *", ["hour field: a value is missing"]),
     ("* 1- * * *", ["hour field: a value is missing"]),
     ("* 1/ * * *", ["hour field: a value is missing"]),
     ("* 1,,2 * * *", ["hour field: a value is missing"]),
-    ("* 1-2-3 * * *", ["hour field: `2-3` is no number of at most 4 digits"]),
-    ("* *-5 * * *", ["hour field: `*` is no number of at most 4 digits"]),
-    ("* 1/2/3 * * *", ["hour field: `2/3` is no number of at most 4 digits"]),
-    ("* 12345 * * *", ["hour field: `12345` is no number of at most 4 digits"]),
+    ("* 1-2-3 * * *", ["hour field: `2-3` is not a number of at most 4 digits"]),
+    ("* *-5 * * *", ["hour field: `*` is not a number of at most 4 digits"]),
+    ("* 1/2/3 * * *", ["hour field: `2/3` is not a number of at most 4 digits"]),
+    ("* 12345 * * *", ["hour field: `12345` is not a number of at most 4 digits"]),
     (
         "* \N{ARABIC-INDIC DIGIT ONE} * * *",
-        ["hour field: `\N{ARABIC-INDIC DIGIT ONE}` is no number of at most 4 digits"],
+        ["hour field: `\N{ARABIC-INDIC DIGIT ONE}` is not a number of at most 4 digits"],
     ),
     ("* * 0 0 *", ["day-of-month field: `0` is not from 1 to 31", "month field: `0` is not from 1 to 12"]),
     ("* * 32 13 *", ["day-of-month field: `32` is not from 1 to 31", "month field: `13` is not from 1 to 12"]),
@@ -92,9 +92,9 @@ MANY = [
     (
         "* * * mon x",
         [
-            "month field: `mon` is no number of at most 4 digits, nor one of "
+            "month field: `mon` is not a number of at most 4 digits, nor one of "
             "jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec",
-            "day-of-week field: `x` is no number of at most 4 digits, nor one of sun, mon, tue, wed, thu, fri, sat",
+            "day-of-week field: `x` is not a number of at most 4 digits, nor one of sun, mon, tue, wed, thu, fri, sat",
         ],
     ),
 ]

@@ -1,7 +1,7 @@
-"""How JSON values become models and models JSON values, with cattrs.
+"""JSON values to models and models to JSON values, with cattrs.
 
-- The rules for a value are the model's own: every field is put to the check that guards it in the model.
-- Each field is checked on its own, and each row too, so that one that is wrong hides no other.
+- The rules for a value are the model's own: each field is checked by its validator in the model.
+- Each field and each row is checked on its own, so that one problem hides no other.
 - A failure is a cattrs error that knows its place; `read` turns it into lines that begin with a path.
 """
 
@@ -61,7 +61,7 @@ def write(model: Any) -> dict[str, Any]:
 def _get_converter() -> Converter:
     converter = Converter(detailed_validation=True)
     for plain in (str, int, bool):
-        converter.register_structure_hook(plain, lambda value, _: value)  # the field's check decides
+        converter.register_structure_hook(plain, lambda value, _: value)  # the field's validator decides
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
     converter.register_structure_hook(timedelta, lambda value, _: _read_seconds(value))
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
@@ -76,11 +76,11 @@ def _get_converter() -> Converter:
 
 
 def _register(converter: Converter, kind: type) -> None:
-    """Teach the converter how this model stands in a document."""
+    """Teach the converter how a document spells this model."""
     attrs.resolve_types(kind)
     fields = [field for field in attrs.fields(kind) if field.init]
     overrides: dict[str, Any] = {field.name: _make_override(converter, kind, field) for field in fields}
-    # A wrapped document may say more than is read here; a row may not, as a misspelt key would be lost in silence.
+    # A wrapped document may have other keys; a row may not, as a misspelt key would be lost in silence.
     is_strict = kind is not SnapshotDocument
     structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
         kind, converter, _cattrs_forbid_extra_keys=is_strict, **overrides
@@ -92,7 +92,7 @@ def _register(converter: Converter, kind: type) -> None:
 
 def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]) -> Any:
     parse: Callable[[Any, Any], Any] = converter.get_structure_hook(field.type)
-    if _is_enum(field.type):  # whose reader in old versions of cattrs comes before any that is registered
+    if _is_enum(field.type):  # old versions of cattrs prefer their own reader of enums to a registered one
         parse = _read_member
     validate: Validator = cast("Validator", field.validator)
 
@@ -135,7 +135,7 @@ def _is_rows(kind: Any) -> bool:
 
 
 def _read_rows(converter: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
-    """Each element of a list; once more of them are wrong than will be told, no more are read."""
+    """The elements of a list. Reading stops when more of them are wrong than an error lists."""
     if not isinstance(value, (list, tuple)):
         raise ValueError(refuse(value, "a list"))
     row_kind = get_args(kind)[0]
@@ -172,7 +172,7 @@ def _read_instant(value: Any) -> datetime:
 
 def _read_seconds(value: Any) -> timedelta:
     most = MAX_DURATION // timedelta(seconds=1)
-    # What rounds to zero is refused, as a ttl of zero means for ever.
+    # A number that rounds to zero is refused, as a ttl of zero means for ever.
     if type(value) not in (int, float) or not (value == 0 or _MICROSECOND <= value <= most):
         raise ValueError(refuse(value, f"0 or a number of seconds from 0.000001 to {most}, or null"))
     return timedelta(seconds=value)

@@ -1,7 +1,6 @@
-"""Keys: how the fields of the models are called in a document, and what lies flat there.
+"""The names of the models' fields in a document, and which models are flat there.
 
-In a document a preset is one flat object; its template version and its template are objects of their own only as
-models.
+In a document a preset is one flat object that includes the fields of its template version and its template.
 """
 
 from __future__ import annotations
@@ -15,42 +14,42 @@ from cattrs.errors import ForbiddenExtraKeysError
 from prebuilds.decision.models import Preset, Template, TemplateVersion
 from prebuilds.decision.snapshots import SnapshotDocument
 
-# Where a key differs from the field's name.
+# Keys that differ from the field's name.
 _KEYS: dict[type, dict[str, str]] = {
     Template: {"id": "template_id", "name": "template_name"},
     TemplateVersion: {
         "id": "template_version_id",
         "name": "template_version_name",
         "is_active": "using_active_version",
-        "template": "(template)",  # in brackets, what no document has: see _FLAT
+        "template": "(template)",  # in brackets: never a key of a document, see _FLAT
     },
     Preset: {"ttl": "ttl_seconds", "template_version": "(template_version)"},
     SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
 }
-# What is an object as a model and lies flat in its parent's object as JSON.
+# Models that have no object of their own in JSON: their keys are in the object of their parent.
 _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("template", Template)}
 
 
 def get_key(kind: type, name: str) -> str:
-    """The key at which a field of a model stands."""
+    """The key of a model's field in a document."""
     return _KEYS.get(kind, {}).get(name, name)
 
 
 @cache
 def _list_keys(kind: type) -> frozenset[str]:
-    """All keys at which this model's own fields and those of its flat part stand."""
+    """The keys of all fields of this model, those of its flat part included."""
     name, part = _FLAT.get(kind, ("", None))
     own = {get_key(kind, field.name) for field in attrs.fields(kind)} - {get_key(kind, name)}
     return frozenset(own | (_list_keys(part) if part else frozenset()))
 
 
 def is_flat(kind: type, name: str) -> bool:
-    """Whether the model in this field lies flat in the object of its parent."""
+    """Whether the keys of the model in this field are in the object of its parent."""
     return name in _FLAT.get(kind, ())
 
 
 def nest(kind: type, value: dict[str, Any]) -> dict[str, Any]:
-    """The object with the keys of its flat part moved into an object of their own."""
+    """The object, with the keys of its flat part moved into an inner object."""
     if kind not in _FLAT:
         return value
     name, part = _FLAT[kind]

@@ -1,4 +1,4 @@
-"""JSON text, read whole and strictly: an object that has a key twice, and numbers that JSON lacks, are errors."""
+"""JSON text, read strictly: a key that an object has twice is an error, and so are NaN and Infinity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Source = str | os.PathLike[str] | IO[str] | IO[bytes] | Mapping[str, Any]
 
 
 def read_json(source: Source) -> Any:
-    """The JSON value of a path, of an open file, or of a mapping that is one already.
+    """The JSON value in a path or an open file; a mapping is returned as it is.
 
-    Raises `OSError` for a path that cannot be read, `InvalidSnapshotError` for what is no JSON.
+    Raises `OSError` for a path that cannot be read, and `InvalidSnapshotError` for anything that is not JSON.
     """
     if isinstance(source, Mapping):
         return source
@@ -59,4 +59,4 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,6 +1,6 @@
-"""Documents: a snapshot or a plan as JSON values, and a snapshot with what its document may say beside it.
+"""Documents: a snapshot or a plan as JSON values, and a snapshot with its instant and backoff interval.
 
-- A document that loads makes exactly the models it was dumped from; one that does not load names every problem.
+- A dumped document loads as equal models. A document that does not load reports every problem.
 - Each field is read and checked on its own, so that one bad field hides no other.
 """
 
@@ -44,7 +44,7 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
 
 
 def _read(value: Any, kind: type[_T], snapshot: Any, prefix: str = "") -> _T:
-    """The value as a model. What is given twice is told even where rows are wrong in other ways too."""
+    """The value as a model. Duplicates are reported even if rows have other problems too."""
     try:
         return converter.read(value, kind)
     except InvalidSnapshotError as error:
@@ -73,7 +73,7 @@ def _dump_decision(decision: Decision) -> dict[str, Any]:
 
 
 def _dump_action(action: ReconciliationActions) -> dict[str, Any]:
-    """The type, and what that type alone needs to know."""
+    """The type, and the values that this type needs."""
     if action.type is ActionType.CREATE:
         return {"type": "create", "create": action.create}
     if action.type is ActionType.DELETE:

@@ -1,4 +1,4 @@
-"""Problems: the errors of cattrs as lines for people, each led by its path in the document."""
+"""Errors of cattrs as lines for people, each starting with its path in the document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}")
 
 
 def list_problems(error: Exception, path: str = "") -> Iterator[str]:
-    """Every problem in an error of the converter, each led by its path in the document."""
+    """Every problem in an error of the converter, each starting with its path in the document."""
     if isinstance(error, BaseValidationError):
         for inner in error.exceptions:
             yield from list_problems(inner, path + _find_step(error.cl, inner))
@@ -34,21 +34,21 @@ def list_problems(error: Exception, path: str = "") -> Iterator[str]:
 
 
 def refuse(value: Any, allowed: str) -> str:
-    """What to say of a value that is not allowed, with the words of JSON for what models allow."""
+    """The message for a value that is not allowed, in the words of JSON."""
     words = allowed.replace("True or False", "true or false").replace("or None", "or null")
     return f"{show_json(value)} is not allowed; it must be {words}"
 
 
 def show_json(value: Any) -> str:
-    """The value as it stands in the document, shortened."""
+    """The value as the document spells it, shortened."""
     try:
         return shorten(json.dumps(value))
-    except (TypeError, ValueError, RecursionError):  # given as a dict, with something in it that is no JSON
+    except (TypeError, ValueError, RecursionError):  # a dict with something in it that is not JSON
         return show(value)
 
 
 def _find_step(kind: type, error: Exception) -> str:
-    """The last step of the path to an error that occurred within a value of this kind; none for the value itself."""
+    """The last step of the path to an error inside a value of this kind; empty for the value itself."""
     marks = (IterableValidationNote, AttributeValidationNote)
     notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, marks)]
     if not notes:

@@ -1,7 +1,7 @@
-"""Instants as RFC 3339 text, as documents have them.
+"""Instants as RFC 3339 text.
 
-Python 3.10 reads neither `Z` nor fractions of any length, so they are read here. Digits beyond the microsecond, which
-a datetime cannot hold, are cut off.
+Python 3.10 reads neither `Z` nor fractions of any length, so they are read here. Digits beyond the microsecond, which a
+datetime cannot hold, are cut off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EXAMPLE = "2026-01-31T09:30:00Z"
 
 
 def parse_instant(text: str) -> datetime:
-    """The instant in UTC. Raises `ValueError`, which says what is wrong, for anything else."""
+    """The instant in UTC. Raises `ValueError`, which says what is wrong with the text."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError(f"is not an RFC 3339 instant such as {EXAMPLE}")
@@ -29,12 +29,12 @@ def parse_instant(text: str) -> datetime:
     fraction = f".{match['fraction'][:6]:0<6}" if match["fraction"] else ""
     zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
     try:
-        # As Python 3.10 can read it, and in one step, as files have many of them.
+        # In a form that Python 3.10 reads, and in one step, as files have many instants.
         return datetime.fromisoformat(f"{match['moment'].upper()}{fraction}{zone}").astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a date and time of the years 1 to 9999 of UTC") from None
 
 
 def format_instant(instant: datetime) -> str:
-    """The instant in UTC, ending in Z, with as many digits after the point as it needs: none or six."""
+    """The instant in UTC, ending in Z, with six digits after the point if it has a fraction, and none otherwise."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -1,4 +1,4 @@
-"""Plans: one decision for each preset, in plain words, and how two plans differ.
+"""Plans: one decision for each preset, its explanation in plain words, and the difference between two plans.
 
-A `GlobalSnapshot`, an instant and a policy enter; a `Plan` leaves.
+A `GlobalSnapshot`, an instant and a policy come in; a `Plan` goes out.
 """

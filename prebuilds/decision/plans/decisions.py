@@ -23,19 +23,19 @@ from prebuilds.decision.unchecked import UncheckedFactory
 
 
 class WithheldReason(Enum):
-    """Why an action is not to be done now."""
+    """Why an action must not be done now."""
 
     PAUSED = "paused"
-    """Reconciliation is paused: nothing is to be done."""
+    """Reconciliation is paused: nothing may be done."""
     HARD_LIMITED = "hard_limited"
-    """The preset's builds keep failing: nothing is to be created until it is reset."""
+    """The preset's builds keep failing: nothing may be created until it is reset."""
     MAX_CREATES = "max_creates"
     """One pass creates at most `Policy.max_creates` prebuilds of a preset; later passes create the rest."""
 
 
 @attrs.frozen(kw_only=True)
 class Withheld:
-    """An action that was decided and is not to be done now."""
+    """An action that was decided but must not be done now."""
 
     reason: WithheldReason = attrs.field(validator=member_of(WithheldReason))
     action: ReconciliationActions = attrs.field(validator=instance_of(ReconciliationActions))
@@ -43,9 +43,9 @@ class Withheld:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Decision:
-    """What to do for one preset and what is withheld, with the snapshot and the policy it follows from.
+    """What to do for one preset and what is withheld, with the snapshot and the policy behind it.
 
-    Two decisions are equal when they say the same of the same preset, in whatever order their rows came.
+    Two decisions are equal if they say the same about the same preset. The order of the rows does not matter.
     """
 
     preset_id: str = attrs.field(validator=ID)
@@ -71,7 +71,7 @@ class Decision:
 
     @cached_property
     def next_change(self) -> Change | None:
-        """When, and why, this decision could differ with no new data (R12)."""
+        """When this decision could differ without new data, and why (R12)."""
         return find_next_change(self.snapshot, self.policy)
 
     @property
@@ -81,7 +81,7 @@ class Decision:
 
     @property
     def why(self) -> tuple[str, ...]:
-        """A sentence for each action, done or withheld; one that says why there is nothing to do if there is none."""
+        """A sentence for each action, withheld ones included; if there is none, one on why there is nothing to do."""
         done = [explain_action(self.snapshot, self.policy, action) for action in self.actions]
         withheld = [
             f"withheld ({entry.reason.value}): {explain_action(self.snapshot, self.policy, entry.action)}"
@@ -98,7 +98,7 @@ _make_decision = UncheckedFactory(Decision, ("preset_id", "actions", "withheld",
 
 
 def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:
-    """The decision for one preset, as a plan has it."""
+    """The decision for one preset."""
     actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, policy, paused=paused)
     return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
 
@@ -106,7 +106,7 @@ def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) ->
 def _withhold(
     actions: Actions, snapshot: PresetSnapshot, policy: Policy, *, paused: bool
 ) -> tuple[Actions, tuple[Withheld, ...]]:
-    """The actions to be done now, and those that are not, each with its reason (R11)."""
+    """The actions to do now, and the withheld ones, each with its reason (R11)."""
     if paused:
         return (), tuple([Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions])
     if not actions or actions[-1].type is not ActionType.CREATE:  # a create comes last (R9)

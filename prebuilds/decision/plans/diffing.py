@@ -1,6 +1,6 @@
-"""The difference between two plans: what would change if the second were deployed instead of the first.
+"""The difference between two plans: what would change if the second replaced the first.
 
-Decisions are compared by what they say, so that a preset whose rows merely came in another order is no change.
+Decisions are compared by what they say. Rows in another order are not a change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prebuilds.decision.plans.rendering import render_table
 
 @attrs.frozen(kw_only=True)
 class DecisionChange:
-    """One preset whose decision differs; `before` or `after` is None where a plan does not have the preset."""
+    """One preset whose decision differs; `before` or `after` is None if that plan does not have the preset."""
 
     preset_id: str = attrs.field(validator=ID)
     before: Decision | None = attrs.field(validator=optional(instance_of(Decision)))
@@ -30,13 +30,13 @@ class DecisionChange:
 
 @attrs.frozen(kw_only=True)
 class PlanDiff:
-    """All presets whose decision differs: those of the second plan in its order, then those that it lacks."""
+    """All presets whose decision differs: those of the second plan in its order, then those only in the first."""
 
     changes: tuple[DecisionChange, ...] = attrs.field(
         default=(), converter=to_tuple, validator=tuple_of(DecisionChange)
     )
     notes: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
-    """What differs of the plans as a whole: a pause, and rows that name no preset."""
+    """Differences between the whole plans: a pause, and rows that name no preset."""
 
     def __iter__(self) -> Iterator[DecisionChange]:
         return iter(self.changes)
@@ -55,7 +55,7 @@ class PlanDiff:
 
 
 def diff(before: Plan, after: Plan) -> PlanDiff:
-    """What would change if `after` were deployed instead of `before`, preset by preset."""
+    """What would change if `after` replaced `before`, preset by preset."""
     old = {decision.preset_id: decision for decision in before}
     new = {decision.preset_id: decision for decision in after}
     return PlanDiff(

@@ -1,6 +1,6 @@
-"""Plain words for a decision: what is to be done and the numbers it follows from.
+"""A decision in plain words: what to do, and the numbers behind it.
 
-Words are made from the same snapshot the decision was made from, and from nothing else.
+The words come from the decision's own snapshot, and from nothing else.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def describe_action(action: ReconciliationActions) -> str:
 
 
 def describe_change(change: Change) -> str:
-    """When and why a decision could differ next."""
+    """When a decision could differ next, and why."""
     what = {
         ChangeCause.EXPIRY: "the prebuild {} expires",
         ChangeCause.INVALIDATION: "the prebuilds of the preset {} are invalidated",
@@ -62,7 +62,7 @@ def describe_change(change: Change) -> str:
 
 
 def describe_orphans(orphans: Orphans) -> str:
-    """Rows that no decision could look at."""
+    """Rows that belong to no decision."""
     rows = describe_count(orphans.count, "row")
     return f"{rows} of {orphans.collection} left alone: there is no preset {orphans.preset_id}"
 
@@ -87,7 +87,7 @@ def _explain_backoff(snapshot: PresetSnapshot, policy: Policy, until: datetime |
 
 
 def _describe_balance(snapshot: PresetSnapshot) -> str:
-    """What is wanted and what is there: the numbers that creates and deletes follow from."""
+    """What is wanted and what is there: the numbers behind creates and deletes."""
     starting = count_in_progress(snapshot.in_progress, Transition.START)
     parts = [_describe_target(snapshot), f"{len(snapshot.running)} running"]
     parts += [f"{len(snapshot.expired)} expired"] if snapshot.expired else []
@@ -112,7 +112,7 @@ def _describe_target(snapshot: PresetSnapshot) -> str:
 
 
 def _describe_local(instant: datetime, now: datetime, zone: str) -> str:
-    """The minute on the wall clock of a zone, with the date if it is not today's there."""
+    """The minute on the wall clock of a zone, with the date unless it is today there."""
     local, today = instant.astimezone(load_zone(zone)), now.astimezone(load_zone(zone))
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local.date()} {local:%H:%M}"
 
@@ -126,7 +126,7 @@ def _describe_inactivity(preset: Preset) -> str:
 
 
 def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> str:
-    """Why these have expired: age, then how the outdated differ; one that is outdated and old is outdated."""
+    """Why these have expired: age, then how the outdated differ. A prebuild that is both counts as outdated."""
     outdated = [prebuild for prebuild in expired if is_outdated(snapshot.preset, prebuild)]
     differences = list(dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated))
     old = [_describe_age(snapshot)] if len(outdated) < len(expired) else []

@@ -24,7 +24,7 @@ from prebuilds.errors import InvalidValueError, UnknownPresetError
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """The decisions for all presets of a snapshot, in the presets' order, and how many rows named no preset."""
+    """The decisions for all presets of a snapshot, in the presets' order, and the rows that name no preset."""
 
     now: datetime = attrs.field(converter=to_utc, validator=NOW)
     paused: bool = attrs.field(default=False, validator=FLAG)
@@ -39,12 +39,12 @@ class Plan:
 
     @property
     def orphans(self) -> int:
-        """How many rows of the snapshot name no known preset (R1); `orphaned` tells which."""
+        """How many rows of the snapshot name no known preset (R1); `orphaned` says which."""
         return sum(orphans.count for orphans in self.orphaned)
 
     @property
     def next_change(self) -> Change | None:
-        """When, and why, the first of the decisions could differ with no new data (R12)."""
+        """When the first of the decisions could differ without new data, and why (R12)."""
         changes = [decision.next_change for decision in self.decisions if decision.next_change]
         return min(changes, key=lambda change: change.at, default=None)
 
@@ -55,7 +55,7 @@ class Plan:
         return change.at if change else None
 
     def for_preset(self, preset_id: str) -> Plan:
-        """The plan with this preset's decision alone. Raises `UnknownPresetError`."""
+        """The plan with only this preset's decision. Raises `UnknownPresetError`."""
         decisions = tuple(decision for decision in self.decisions if decision.preset_id == preset_id)
         if not decisions:
             raise UnknownPresetError(preset_id)
@@ -68,14 +68,14 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What concerns the plan as a whole: that it is paused, rows that name no preset, when it changes next."""
+        """What concerns the whole plan: a pause, rows that name no preset, and when it changes next."""
         change = self.next_change
         next_one = f"Next change {describe_change(change)}." if change else "No change by time alone."
         return (*self.hindrances, next_one)
 
     @property
     def hindrances(self) -> tuple[str, ...]:
-        """What keeps the plan from doing or seeing everything: that it is paused, and rows that name no preset."""
+        """The part of `notes` that keeps the plan from being complete: a pause, and rows that name no preset."""
         paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
         return (*paused, *(f"{describe_orphans(orphans)}." for orphans in self.orphaned))
 
@@ -87,7 +87,7 @@ TABLE_HEADERS = ("preset", "desired", "actual", "expired", "eligible", "starting
 
 
 def list_cells(decision: Decision) -> tuple[str, ...]:
-    """A decision as the cells of a table under `TABLE_HEADERS`."""
+    """A decision as cells of a table, under `TABLE_HEADERS`."""
     state = decision.state
     is_plain = state.target_source is TargetSource.PRESET
     desired = f"{state.desired}" if is_plain else f"{state.desired} ({state.target_source.value})"
@@ -98,7 +98,7 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
 
 
 def list_notes(plan: Plan) -> tuple[str, ...]:
-    """What a table of the plan does not show: schedules that cannot be used, and the notes on the plan as a whole."""
+    """What a table of the plan does not show: unusable schedules, and the notes on the whole plan."""
     fallbacks = [
         f"{describe_fallback(decision.preset_id, decision.state.target_error)}."
         for decision in plan
@@ -113,8 +113,8 @@ _DEFAULT_POLICY = Policy()
 def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_POLICY, paused: bool = False) -> Plan:
     """Decide for every preset of the snapshot, as of `now`.
 
-    `now` is an aware datetime. While `paused`, every action is withheld. The creates of a hard-limited preset always
-    are, and so is what goes beyond `policy.max_creates`. Costs time in proportion to the rows. Raises
+    `now` is an aware datetime. While `paused`, every action is withheld. Creates of a hard-limited preset are always
+    withheld, and so are creates beyond `policy.max_creates`. The time grows with the number of rows. Raises
     `InvalidValueError` for a `now` that is naive or out of range.
     """
     now = require_instant("plan", "now", now)

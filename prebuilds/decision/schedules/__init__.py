@@ -1,5 +1,5 @@
 """Schedules as windows in time: cron fields, time zones, and what is wrong with either.
 
-A preset's schedules and its zone enter; a `Timetable` leaves, or the problems. It says what is open at an instant, and
-when that changes.
+A preset's schedules and its zone come in; a `Timetable` goes out, or the problems. A timetable says which window is
+open at an instant, and when that changes.
 """

@@ -1,8 +1,8 @@
-"""Timetables: the schedules of a preset as windows in a time zone, and what is wrong with them if they are none.
+"""Timetables: the schedules of a preset as windows in a time zone, or the problems that prevent it.
 
-- A set of schedules is usable as a whole or not at all (R3): a zone that exists, expressions that parse, no overlap.
+- A set of schedules is usable as a whole or not at all (R3): the zone exists, expressions parse, no windows overlap.
 - A timetable is a pure function of schedules and zone, so it is made once and cached.
-- Wall clocks jump. Every question about time is asked of an instant, never of a wall clock that is counted on.
+- Wall clocks jump. Time is always calculated from instants, never by adding to a wall clock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECOND = timedelta(seconds=1)
 
 @attrs.frozen(kw_only=True)
 class ScheduleProblem:
-    """One thing wrong with a preset's schedules; `schedules` are the positions of those it concerns, () the zone."""
+    """One problem of a preset's schedules; `schedules` has the positions of the bad ones, () if it is the zone."""
 
     schedules: tuple[int, ...]
     message: str
@@ -39,7 +39,7 @@ class ScheduleProblem:
 
 @attrs.frozen(kw_only=True)
 class Opening:
-    """A window, its place among the preset's schedules, and how many instances it asks for."""
+    """A window, its position among the preset's schedules, and how many instances it wants."""
 
     window: Window
     index: int
@@ -54,14 +54,14 @@ class Timetable:
     zone: tzinfo
 
     def get_opening(self, now: datetime) -> Opening | None:
-        """What is open at this instant."""
+        """The window that is open at this instant, if any."""
         return self._get_opening_at(now.astimezone(self.zone))
 
     def find_next_edge(self, now: datetime) -> datetime | None:
-        """The first instant after `now` at which something else is open than at `now`, or nothing; None if none comes.
+        """The first instant after `now` at which a window opens or closes; None if that never happens.
 
-        Exact to the second, changes of the zone's offset included. Its cost grows with the days until then, and little:
-        dates on which nothing can change are passed over.
+        Exact to the second, even where the zone's offset changes. The cost grows slowly with the days until then: dates
+        on which nothing can change are skipped.
         """
         current = self.get_opening(now)
         if not self._can_change(current):
@@ -84,13 +84,13 @@ class Timetable:
         return not current.window.is_always_open
 
     def _lasts(self, current: Opening | None, day: date) -> bool:
-        """Whether nothing but this opening, or nothing at all if None, is open on this date, at whatever hour."""
+        """Whether this opening is open for all of this date or, if None, whether nothing is open on it at any hour."""
         if current is None:
             return not any(opening.window.has_date(day) for opening in self.openings)
         return len(current.window.hours) == 24 and current.window.has_date(day)
 
     def _find_edge_between(self, local: datetime, local_end: datetime, current: Opening | None) -> datetime | None:
-        """The first full hour of a part of one date at which something else is open, or its begin if that is so."""
+        """The first time in this part of a date at which `current` is not what is open: its start or a full hour."""
         if self._lasts(current, local):
             return None
         while local < local_end:
@@ -100,10 +100,10 @@ class Timetable:
         return None
 
     def _pass_over(self, begin: datetime, current: Opening | None) -> datetime:
-        """`begin`, or a later instant before which `current` lasts.
+        """`begin`, or a later instant until which `current` lasts.
 
-        No clock was ever put back, or forward, by more than a day: the date before `begin` may come once more, and the
-        eve of a date begins before the date does.
+        No clock was ever set back or forward by more than a day. So the date before `begin` may come again, and the day
+        before a date always starts before that date does.
         """
         first = begin.astimezone(self.zone).date() - _DAY
         other = self._find_other_date(first, current)
@@ -112,13 +112,13 @@ class Timetable:
         return datetime.combine(other - _DAY, time.min, tzinfo=self.zone).astimezone(timezone.utc)
 
     def _find_other_date(self, day: date, current: Opening | None) -> date:
-        """The first date from this one on at which `current` does not last; the last of all dates at the latest."""
+        """The first date, from this one on, that `current` does not fill; at the latest, the last possible date."""
         while day < date.max and self._lasts(current, day):
             day += _DAY
         return day
 
     def _measure_stretch(self, begin: datetime) -> tuple[timedelta, datetime]:
-        """The offset at an instant, and until when it holds: the next local midnight at the latest."""
+        """The offset at an instant, and how long it lasts: until the next local midnight at most."""
         offset = begin.astimezone(self.zone).utcoffset() or timedelta()
         midnight = (begin + offset).replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
         end = midnight - offset
@@ -127,7 +127,7 @@ class Timetable:
         return offset, end
 
     def _find_offset_change(self, before: datetime, after: datetime) -> datetime:
-        """The first whole second from which on the offset is that of `after`."""
+        """The first whole second with the offset of `after`."""
         new_offset = after.astimezone(self.zone).utcoffset()
         while after - before > _SECOND:
             middle = before + (after - before) // _SECOND // 2 * _SECOND
@@ -139,10 +139,10 @@ class Timetable:
 
 
 def check_schedules(schedules: Sequence[Schedule], timezone: str | None) -> tuple[ScheduleProblem, ...]:
-    """Everything that makes these schedules unusable, at once: for people and linters, before a decision falls back.
+    """Everything that makes these schedules unusable, for forms and linters, before a decision falls back.
 
-    Reports a zone that is missing or unknown, each bad field of each expression, and each pair of overlapping windows
-    with the first hour that they share. No schedules have no problem.
+    Reports a missing or unknown zone, each bad field of each expression, and each pair of overlapping windows with the
+    first hour that they share. An empty set of schedules has no problems.
     """
     result = compile_schedules(tuple(schedules), timezone)
     return result if isinstance(result, tuple) else ()
@@ -150,7 +150,7 @@ def check_schedules(schedules: Sequence[Schedule], timezone: str | None) -> tupl
 
 @lru_cache(maxsize=2**14)
 def compile_schedules(schedules: tuple[Schedule, ...], timezone: str | None) -> Timetable | tuple[ScheduleProblem, ...]:
-    """The schedules as a timetable, or all that is wrong with them; either is cached."""
+    """The schedules as a timetable, or all their problems; both are cached."""
     zone = _find_zone(timezone)
     problems = [zone] if isinstance(zone, ScheduleProblem) and schedules else []
     openings: list[Opening] = []

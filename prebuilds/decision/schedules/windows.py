@@ -1,9 +1,9 @@
-"""Windows: five cron fields read as a stretch of time rather than as moments (R4, R5).
+"""Windows: five cron fields read as a stretch of time, not as moments (R4, R5).
 
-- A window speaks of the local calendar alone: the hour, day, month and weekday of a wall clock. Time zones come later.
+- A window knows only the local calendar: the hour, day, month and weekday of a wall clock. It has no time zone.
 - Minutes must be `*`: a window opens and closes on the hour.
-- Sunday is 0. Every number outside its field's range is an error, and so is a range that runs backwards.
-- Whether two windows overlap is decided exactly, over every date that a calendar can have.
+- Sunday is 0. A number outside its field's range is an error, and so is a range that runs backwards.
+- The check for overlaps is exact: it covers every date that a calendar can have.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _EVERY_WEEKDAY = frozenset(range(7))
 _NO_WEEKDAY: frozenset[int] = frozenset()
-# February has its leap day: in the calendar's cycle of 400 years every one of these dates falls on every weekday.
+# With the leap day: in the calendar's cycle of 400 years, each of these dates falls on every weekday.
 _DAYS_IN_MONTH = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
 
 
 class _Field(NamedTuple):
-    """One of the fields: its name, its range, and the names that its values may go by."""
+    """One of the fields: its name, its range, and the names of its values, if they have names."""
 
     name: str
     low: int
@@ -35,7 +35,7 @@ class _Field(NamedTuple):
     names: tuple[str, ...] = ()
 
     def read(self, text: str) -> tuple[frozenset[int], bool]:
-        """The values that comma-separated terms allow, and whether a term is `*`. Raises `ValueError`."""
+        """The values that comma-separated terms allow, and whether any term is a star. Raises `ValueError`."""
         terms = [self._read_term(term) for term in text.split(",")]
         return frozenset().union(*(values for values, _ in terms)), any(is_star for _, is_star in terms)
 
@@ -47,7 +47,7 @@ class _Field(NamedTuple):
             raise ValueError(f"`{shorten(term)}` has the step 0; it must be 1 or more")
         if low > high:
             raise ValueError(f"`{shorten(term)}` runs backwards: write `{self._turn(body, low, high, step)}`")
-        # As in robfig/cron, `*/2` is no star: it restricts its field.
+        # As in robfig/cron, `*/2` is not a star: it restricts its field.
         return range(low, high + 1, step), body in _STARS and step == 1
 
     def _read_bounds(self, body: str, *, is_open: bool) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class _Field(NamedTuple):
         low = self._read_value(first)
         if is_range:
             return low, self._read_value(last)
-        # `9/2` is 9 and every second value from there to the end of the range.
+        # `9/2` is every second value from 9 to the end of the range.
         return low, self.high if is_open else low
 
     def _read_value(self, text: str) -> int:
@@ -70,7 +70,7 @@ class _Field(NamedTuple):
         return value
 
     def _turn(self, body: str, low: int, high: int, step: int) -> str:
-        """A range that runs over the end of the field, as terms that do not; names are kept."""
+        """A range that runs past the end of the field, as terms that do not; names are kept."""
         size = self.high - self.low + 1
         values = [self.low + (value - self.low) % size for value in range(low, high + size + 1, step)]
         texts = [str(value) if body[0].isdigit() else self.names[value - self.low] for value in values]
@@ -85,7 +85,7 @@ def _read_number(text: str, *names: str) -> int:
         raise ValueError("a value is missing")
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
         named = f", nor one of {', '.join(names)}" if names else ""
-        raise ValueError(f"`{shorten(text)}` is no number of at most {_MOST_DIGITS} digits{named}")
+        raise ValueError(f"`{shorten(text)}` is not a number of at most {_MOST_DIGITS} digits{named}")
     return int(text)
 
 
@@ -93,14 +93,14 @@ _HOUR = _Field("hour", 0, 23)
 _DAY = _Field("day-of-month", 1, 31)
 _MONTH = _Field("month", 1, 12, _MONTHS)
 _WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS)
-# What to write instead of what other dialects of cron allow: of a number in a field, and of how many fields there are.
+# What to write instead of what other cron dialects allow: for a number in a field, and for a number of fields.
 _HINTS = {("hour", 24): ": midnight is 0", ("day-of-week", 7): ": Sunday is 0 in this dialect"}
 _COUNT_HINTS = {6: ": leave out the seconds", 7: ": leave out the seconds and the year"}
 
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """A parsed expression: the hours, months and days at which it is open. Made by `parse_window`."""
+    """A parsed expression: the hours, months and days on which it is open. Made by `parse_window`."""
 
     expression: str
     hours: frozenset[int]
@@ -108,18 +108,18 @@ class Window:
     months: frozenset[int]
     weekdays: frozenset[int]
     needs_both_days: bool
-    """Whether day-of-month and day-of-week must both match, as they must when either is `*`; else one is enough."""
+    """Whether day-of-month and day-of-week must both match: true if either is a star. Otherwise one is enough."""
 
     def contains(self, local: datetime) -> bool:
         """Whether the window is open at this wall-clock time."""
         return local.hour in self.hours and self.has_date(local)
 
     def has_date(self, local: date) -> bool:
-        """Whether this date, or that of this wall-clock time, is one of the window's."""
+        """Whether the window is open on this date, or on the date of this wall-clock time."""
         return local.month in self.months and local.isoweekday() % 7 in self.weekdays_on(local.day)
 
     def weekdays_on(self, day: int) -> frozenset[int]:
-        """The weekdays on which a date with this day of the month is one of the window's."""
+        """The weekdays on which the window is open when the date has this day of the month."""
         if day in self.days:
             return self.weekdays if self.needs_both_days else _EVERY_WEEKDAY
         return _NO_WEEKDAY if self.needs_both_days else self.weekdays
@@ -156,8 +156,8 @@ class SharedHour:
 def parse_window(expression: str) -> Window:
     """Read five cron fields as a window; parsed expressions are cached.
 
-    Fields are minute (only `*`), hour, day-of-month, month and day-of-week, each a list of values, ranges, steps and,
-    for months and weekdays, English three-letter names. Raises `InvalidCronError` with every bad field at once.
+    Fields are minute (only `*`), hour, day-of-month, month and day-of-week. Each is a list of values, ranges and steps;
+    months and weekdays also have English three-letter names. Raises `InvalidCronError` with all bad fields at once.
     """
     fields = expression.split()
     if len(fields) != 5:
@@ -190,8 +190,8 @@ def parse_window(expression: str) -> Window:
 def find_shared_hour(a: Window, b: Window) -> SharedHour | None:
     """The first hour of the calendar, by month and day, in which both windows are open; None if there is none (R5).
 
-    Exact for the calendar, whose every date and weekday it considers. It knows no time zone, so that an hour which a
-    change to daylight saving skips in one zone counts as an hour here.
+    Exact: it considers every date of the calendar on every weekday. It knows no time zone, so an hour that daylight
+    saving skips in one zone counts as an hour here.
     """
     hours = a.hours & b.hours
     checked = 0
@@ -200,11 +200,11 @@ def find_shared_hour(a: Window, b: Window) -> SharedHour | None:
             weekdays = a.weekdays_on(day) & b.weekdays_on(day)
             if weekdays:
                 return SharedHour(month=month, day=day, weekday=min(weekdays), hour=min(hours))
-        # Which weekdays a day allows is the same in every month: only days that no month before had are new.
+        # A day allows the same weekdays in every month: only days that no earlier month had are new.
         checked = max(checked, _DAYS_IN_MONTH[month])
     return None
 
 
 def is_overlapping(a: Window, b: Window) -> bool:
-    """Whether any hour of any calendar year lies in both windows (R5)."""
+    """Whether both windows are open in any hour of any calendar year (R5)."""
     return find_shared_hour(a, b) is not None

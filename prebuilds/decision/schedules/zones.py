@@ -1,7 +1,7 @@
-"""Time zones by their IANA names, and what to write instead of a name that is not known.
+"""Time zones by their IANA names, and a suggestion for an unknown name.
 
-- UTC is known everywhere. Every other zone is read from the database of the system, or of the package tzdata.
-- What is needed for schedules alone is imported when a schedule needs it.
+- UTC is known everywhere. Other zones come from the system's database, or from the package tzdata.
+- Modules that only schedules need are imported when a schedule needs them.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from functools import cache, lru_cache
 
 from prebuilds.errors import show
 
-_FEWEST = 5  # letters that a name needs to resemble another: CEST is not a misspelt EST
+_FEWEST = 5  # letters in a name that may be a misspelling of another: CEST is not a misspelt EST
 _MOST = 64
 _ALIKE = 0.85
 
 
 def load_zone(name: str) -> tzinfo:
-    """The zone of this name. Raises `ValueError`, whose text says what is wrong with the name."""
+    """The zone with this name. Raises `ValueError`, which says what is wrong with the name."""
     if name == "UTC":
         return timezone.utc
-    from zoneinfo import ZoneInfo  # a tenth of the time that importing this library takes, and only schedules need it
+    from zoneinfo import ZoneInfo  # takes a tenth of this library's import time, and only schedules need it
 
     try:
         return ZoneInfo(name)
-    # Not found; no name of a zone; a directory, or a name too long; no text, or the name of a module of tzdata.
+    # Not found; not a zone's name; a directory, or a name too long; not text, or the name of a module of tzdata.
     except (LookupError, ValueError, OSError, TypeError):
         raise ValueError(f"{show(name)} is not a known time zone{_advise(name)}") from None
 
@@ -39,7 +39,7 @@ def _advise(name: str) -> str:
 
 @cache
 def _get_names() -> Mapping[str, str]:
-    """The name of every zone, by itself and by the last part of itself, both in small letters."""
+    """The name of every zone, by the name itself and by its last part, both in lower case."""
     from zoneinfo import available_timezones
 
     names = sorted(available_timezones())
