@@ -92,6 +92,7 @@ LOOP = (
         "runtime/publishing/guard.py",
         "            del self._messages[mark:]\n",
         "",
+        tests=("runtime/test_publishing.py",),
     ),
     Mutant(
         "messages are released before the commit",
