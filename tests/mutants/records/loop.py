@@ -100,6 +100,7 @@ LOOP = (
         "        held = HeldMessages()\n        yield held\n    messages = held.list_messages()\n",
         "        held = HeldMessages()\n        try:\n            yield held\n"
         "        finally:\n            messages = held.list_messages()\n            release(messages)\n",
+        tests=("runtime/test_publishing.py",),
     ),
     Mutant(
         "a forked child waits for its parent's relay",
