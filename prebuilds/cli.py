@@ -1,9 +1,9 @@
-"""The command line, `python -m prebuilds`: which commands there are, and one that is asked for is run.
+"""The command line, `python -m prebuilds`: finds the command and runs it.
 
-- What a person asked for goes to standard output, what went wrong to standard error, one line for each problem.
-- The exit status is 0 when the question was answered, 1 when the answer is no, and 2 when it was put wrongly. It is 3
-  when `plan --strict` answers from schedules that cannot be used. A command that a signal cuts off has 128 and the
-  number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+- Answers go to standard output. Problems go to standard error, one line each.
+- The exit status is 0 for an answer, 1 if the answer is no, and 2 for wrong input. It is 3 if `plan --strict` meets
+  schedules that cannot be used. If a signal ends the command, it is 128 plus the signal's number: 130 after Ctrl-C,
+  143 after SIGTERM, 129 after SIGHUP.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, those of the process by default, and return its exit status."""
+    """Run a command and return its exit status. The default for `arguments` is those of the process."""
     return run_until_signal(lambda: _run(arguments))
 
 

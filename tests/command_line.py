@@ -54,7 +54,7 @@ def start(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Pope
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """`run` at work in a process of its own, and what it prints."""
     with start("run", *arguments) as (process, output):
-        assert output.readline() == "At work; Ctrl-C ends it.\n"
+        assert output.readline() == "Running; Ctrl-C stops it.\n"
         yield process, output
 
 

@@ -21,7 +21,7 @@ from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.commands.fleet.files import choose_invalidation
 
 LEADER = re.compile(
-    r"Another `run` works on this store: [^:]+:(?P<process>\d+):\S+, "
+    r"Another `run` is working on this store: [^:]+:(?P<process>\d+):\S+, "
     r"until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC at least\."
 )
 ROOT = Path(__file__).parent.parent
@@ -112,7 +112,7 @@ def test_the_fleet_file_is_the_whole_fleet(store: str, tmp_path: Path, capsys: p
     running = [{"id": "w", "preset_id": "web", "created_at": "2026-11-23T09:30:00Z"}]
     fleet.write_text(json.dumps({"presets": presets, "running": running}))
     status, out, err = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
-    assert (status, err) == (0, "Only the presets of the file are used; not used: running.\n")
+    assert (status, err) == (0, "Only the presets in the file are used; ignored: running.\n")
     assert out.splitlines()[:2] == ["gpu: delete 1", "web: delete 1, create 1"]
     assert read_rows(out) == {"gpu": [0, 0, 0, 0, 0, 1, 0, 0, 0], "web": [1, 1, 1, 0, 0, 2, 0, 0, 0]}
 
@@ -209,7 +209,7 @@ def test_a_second_run_waits_until_the_first_has_stopped(store: str, fleet: Path)
             assert LEADER.fullmatch(other.readline().removesuffix(" This one waits to take over.\n"))
             first.send_signal(signal.SIGINT)
             assert first.wait(timeout=LONG) == 0
-            assert other.readline() == "At work again.\n"
+            assert other.readline() == "Running again.\n"
 
 
 def test_run_once_says_when_another_run_is_at_work(store: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +232,7 @@ def test_what_expires_before_it_is_ready_is_told(
     assert out.splitlines()[:3] == ["gpu: create 1", "web: create 2", "web: delete 2, create 2"]
     assert read_rows(out)["gpu"][:2] == [1, 1]
     assert out.splitlines()[-1] == (
-        "web: 0 of 2 ready: by its ttl of 0.01 s its prebuilds expire before the pool is full."
+        "web: 0 of 2 ready: with a ttl of 0.01 s its prebuilds expire before the pool is full."
     )
 
 
@@ -270,12 +270,12 @@ def test_a_port_that_is_taken_is_named(store: str, fleet: Path, capsys: pytest.C
     run = ("run", "--store", store, "--fleet", str(fleet))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        told = f"metrics cannot be served on 127.0.0.1:{port}: Address already in use\n"
+        told = f"cannot serve metrics on 127.0.0.1:{port}: Address already in use\n"
         assert call(capsys, *run, "--metrics-port", port) == (2, "", told)
     status, out, err = call(capsys, *run, "--metrics-port", "0", "--metrics-address", "no.such.host.invalid")
     assert (status, out) == (2, "")
-    assert err.startswith("metrics cannot be served on no.such.host.invalid:0: ")
-    told = "--metrics-address needs a --metrics-port\n"
+    assert err.startswith("cannot serve metrics on no.such.host.invalid:0: ")
+    told = "--metrics-address needs --metrics-port\n"
     assert call(capsys, *run, "--metrics-address", "127.0.0.1") == (2, "", told)
 
 
@@ -339,8 +339,8 @@ def test_an_invalidation_of_the_file_waits_for_one_before_it(
     write_fleet(tmp_path, {**preset, "last_invalidated_at": "2126-11-23T22:00:00Z"})
     _, _, err = call(capsys, *run)
     assert re.fullmatch(
-        r"web: its invalidation at 2126-11-23 22:00:00 UTC is not noted, as the one at [-0-9 :.]+ UTC comes first; "
-        r"put the file again after it\.\n",
+        r"web: its invalidation at 2126-11-23 22:00:00 UTC was not recorded, because the one at [-0-9 :.]+ UTC "
+        r"comes first; load the file again after that\.\n",
         err,
     )
     call(capsys, "resume", "--store", store)
@@ -438,8 +438,8 @@ def test_a_claimed_workspace_is_released(
     claim = ("claim", "web", "--store", store, "--owner", "ann", "--name", "dev", "--request-id", "r-1")
     first = call(capsys, *claim)[1].split()[-1].rstrip(")")
     release = ("release", first, "--store", store)
-    assert call(capsys, *release) == (0, f"{first}: taken back; it is deleted, and its name is free.\n", "")
-    assert call(capsys, *release) == (0, f"{first}: was taken back before.\n", "")
+    assert call(capsys, *release) == (0, f"{first}: released; it will be deleted, and its name is free.\n", "")
+    assert call(capsys, *release) == (0, f"{first}: was already released.\n", "")
     assert call(capsys, *claim) == (1, "web: the workspace of this request has been released\n", "")
     second = call(capsys, *claim[:-1], "r-2")[1].split()[-1].rstrip(")")
     assert second != first
@@ -454,8 +454,8 @@ def test_a_prebuild_is_retired(store: str, tmp_path: Path, fleet: Path, capsys: 
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
     retired = list_prebuilds(tmp_path)[0]
     retire = ("retire", retired, "--store", store)
-    assert call(capsys, *retire) == (0, f"{retired}: given up; it is deleted and replaced.\n", "")
-    assert call(capsys, *retire) == (0, f"{retired}: was given up before.\n", "")
+    assert call(capsys, *retire) == (0, f"{retired}: retired; it will be deleted and replaced.\n", "")
+    assert call(capsys, *retire) == (0, f"{retired}: was already retired.\n", "")
     status, out, _ = call(capsys, "run", "--store", store, "--once")
     assert (status, out.splitlines()[0].partition(": ")[2]) == (0, "delete 1, create 1")
     assert retired not in list_prebuilds(tmp_path)
@@ -479,9 +479,9 @@ def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pyte
     fleet = write_fleet(tmp_path, *presets)
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
     reset = ("reset", "--store", store)
-    assert call(capsys, *reset, "--template", "a") == (0, "2 presets: failures up to now count no more.\n", "")
+    assert call(capsys, *reset, "--template", "a") == (0, "2 presets: earlier failures no longer count.\n", "")
     assert list_reset(tmp_path) == ["a1", "a2"]
-    assert call(capsys, *reset, "--all") == (0, "3 presets: failures up to now count no more.\n", "")
+    assert call(capsys, *reset, "--all") == (0, "3 presets: earlier failures no longer count.\n", "")
     assert list_reset(tmp_path) == ["a1", "a2", "b1"]
     assert call(capsys, *reset, "--template", "c") == (2, "", "there is no preset of the template 'c'\n")
     for wrong in ([], ["a1", "--all"], ["--all", "--template", "a"]):

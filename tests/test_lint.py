@@ -550,7 +550,7 @@ def test_what_cannot_be_checked_is_named(tmp_path: Path, capsys: pytest.CaptureF
     problems = [line.removeprefix(f"{tmp_path}/").partition(": ") for line in output.err.splitlines()]
     assert f"{tmp_path / 'e.py'}: not Python: line 1: '(' was never closed" in output.err
     assert [name for name, _, _ in problems] == ["a.py", "b.py", "c.py", "d.py", "e.py", "f.py", "g.py", "none.py"]
-    assert all(problem.startswith(("not Python: ", "nested too deep", "No such file")) for _, _, problem in problems)
+    assert all(problem.startswith(("not Python: ", "nested too deeply", "No such file")) for _, _, problem in problems)
 
 
 def test_a_directory_that_cannot_be_read_is_named(

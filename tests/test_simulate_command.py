@@ -87,7 +87,7 @@ def test_claims_without_a_preset_are_of_the_one_that_is_named(
     assert main([*BASE, "--trace", str(file), "--column", "at", "--preset", "docs"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["docs", "2"]
     (problem,) = fail(capsys, *BASE, "--trace", str(file), "--column", "at")
-    assert problem == f"{file}: no column tells the claims of 7 presets apart; use --preset"
+    assert problem == f"{file}: it has no column preset_id, and the fleet has 7 presets; choose one with --preset"
 
 
 @pytest.mark.parametrize(("name", "beginning"), [("chart.svg", "<svg"), ("chart.html", "<!DOCTYPE html>")])
@@ -121,7 +121,7 @@ def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
         ("--seed", "9" * 5_000, "is not a whole number from -9223372036854775807 to 9223372036854775807"),
         ("--explain", "-1", "'-1' is not a whole number from 0 to 2147483647"),
         ("--timezone", "Mars", "'Mars' is not a known time zone"),
-        ("--chart", "chart.png", "'chart.png' is no name that ends in .html or .svg"),
+        ("--chart", "chart.png", "'chart.png' does not end in .html or .svg"),
     ):
         assert told in fail(capsys, *BASE, "--trace", CLAIMS, option, value)[-1]
     there = str(tmp_path / "none" / "chart.html")

@@ -1,4 +1,4 @@
-"""The commands of `python -m prebuilds`, a module each: `add_parser` says how it is called, `run` answers it.
+"""The commands of `python -m prebuilds`, one module each: `add_parser` declares its arguments, `run` does the work.
 
-This is the edge of the library: files, the clock and the terminal are touched here and nowhere below.
+This is the edge of the library: only here does it use the terminal and the system clock.
 """

@@ -1,4 +1,4 @@
-"""`check`: every problem of a fleet file, for people who write one and for CI."""
+"""`check`: every problem in a fleet file, for authors and for CI."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from prebuilds.errors import InvalidSnapshotError
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "check",
-        help="tell every problem of a fleet file",
+        help="list every problem in a fleet file",
         description=(
-            "Tell every problem of a fleet file: what cannot be read, schedules and time zones that cannot be used, "
-            "windows that overlap or never open, a ttl that is no longer than a build takes, and counts out of "
-            "proportion to the others."
+            "List every problem in a fleet file: fields that cannot be read, invalid schedules and time zones, windows "
+            "that overlap or never open, a ttl that is too short for a build, and counts that are far larger than the "
+            "others."
         ),
-        epilog="The exit status is 0 if there is no problem, 1 if there is one, and 2 if the file cannot be opened.",
+        epilog="The exit status is 0 if there are no problems, 1 if there are any, and 2 if the file cannot be opened.",
     )
     command.set_defaults(run=run)
     command.add_argument("file", metavar="FILE", help="a fleet or a snapshot in JSON; - reads standard input")

@@ -1,4 +1,4 @@
-"""`claim`: give a prebuild to a user. The exit status is 1 when there is none."""
+"""`claim`: give a prebuild to a user. The exit status is 1 if none is ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ _WHY = {
     MissReason.NONE_ELIGIBLE: "no prebuild is ready",
     MissReason.INACTIVE_PRESET: "the preset is inactive",
     MissReason.RELEASED: "the workspace of this request has been released",
-    MissReason.RELEASED: "the workspace of this request has been released",
 }
 
 
@@ -22,14 +21,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = commands.add_parser(
         "claim",
         help="give a prebuild to a user",
-        description="Give a prebuild to a user, at once or not at all. The exit status is 1 when there is none.",
+        description="Give a prebuild to a user, at once or not at all. The exit status is 1 if none is ready.",
     )
     command.set_defaults(run=run)
     command.add_argument("preset", metavar="PRESET", help="the id of the preset")
     add_store(command)
     command.add_argument("--owner", required=True, metavar="USER", help="who gets it")
-    command.add_argument("--name", required=True, metavar="NAME", help="what the workspace is called from now on")
-    command.add_argument("--request-id", metavar="ID", help="makes the claim safe to repeat: a retry gets the same")
+    command.add_argument("--name", required=True, metavar="NAME", help="the new name of the workspace")
+    command.add_argument(
+        "--request-id", metavar="ID", help="makes the claim safe to repeat: a retry gets the same workspace"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `invalidate`, `reset`, `retire` and `release`: what people tell the loop."""
+"""`pause`, `resume`, `invalidate`, `reset`, `retire` and `release`: manual control of the loop."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _Change = Callable[[Controls, argparse.Namespace], str]
 
 
 class _NothingToChangeError(PrebuildsError, LookupError):
-    """There is nothing of what a command was to change."""
+    """The command found nothing to change."""
 
 
 def add_parser(commands: _Commands) -> None:
-    _add(commands, "pause", _pause, "create and delete nothing until `resume`; claims are served")
-    _add(commands, "resume", _resume, "create and delete again")
-    purpose = "let all prebuilds of a preset expire, so that they are replaced"
+    _add(commands, "pause", _pause, "stop creating and deleting until `resume`; claims are still served")
+    _add(commands, "resume", _resume, "start creating and deleting again after `pause`")
+    purpose = "expire all prebuilds of a preset, so that they are replaced"
     _add(commands, "invalidate", _invalidate, purpose).add_argument("preset", metavar="PRESET", help="the preset's id")
     _add_reset(commands)
-    purpose = "give a prebuild up that is dead or damaged, so that it is deleted and replaced"
+    purpose = "delete and replace a prebuild that is dead or damaged"
     _add(commands, "retire", _retire, purpose).add_argument("workspace", metavar="WORKSPACE", help="the prebuild's id")
     _add_release(commands)
 
@@ -42,7 +42,7 @@ def _add(commands: _Commands, name: str, change: _Change, purpose: str) -> argpa
 
 
 def _add_reset(commands: _Commands) -> None:
-    purpose = "forget the failures of a preset, so that it creates again at once"
+    purpose = "forget the failures of a preset, so that it builds again at once"
     which = _add(commands, "reset", _reset, purpose).add_mutually_exclusive_group(required=True)
     which.add_argument("preset", nargs="?", metavar="PRESET", help="the preset's id")
     which.add_argument("--all", action="store_true", help="every preset, as after an outage")
@@ -50,19 +50,21 @@ def _add_reset(commands: _Commands) -> None:
 
 
 def _add_release(commands: _Commands) -> None:
-    command = _add(commands, "release", _release, "delete a workspace that a user has claimed, and free its name")
+    command = _add(commands, "release", _release, "delete a claimed workspace, and free its name")
     command.add_argument("workspace", metavar="WORKSPACE", help="the workspace's id, as `claim` prints it")
-    command.add_argument("--forget", action="store_true", help="only free its name, as it has been deleted already")
+    command.add_argument(
+        "--forget", action="store_true", help="only free its name: the workspace has been deleted already"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     try:
         with open_store(options.store) as opened:
             controls = Controls(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
-            told = options.change(controls, options)
+            answer = options.change(controls, options)
     except (PrebuildsError, OSError) as error:
         return fail(str(error))
-    return write(lambda: print(told))
+    return write(lambda: print(answer))
 
 
 def _pause(controls: Controls, _: argparse.Namespace) -> str:
@@ -77,7 +79,7 @@ def _resume(controls: Controls, _: argparse.Namespace) -> str:
 
 def _invalidate(controls: Controls, options: argparse.Namespace) -> str:
     controls.invalidate(options.preset)
-    return f"{options.preset}: all prebuilds that are there now have expired."
+    return f"{options.preset}: all current prebuilds have expired."
 
 
 def _reset(controls: Controls, options: argparse.Namespace) -> str:
@@ -86,7 +88,7 @@ def _reset(controls: Controls, options: argparse.Namespace) -> str:
     else:
         controls.reset(options.preset)
         who = options.preset
-    return f"{who}: failures up to now count no more."
+    return f"{who}: earlier failures no longer count."
 
 
 def _describe_reset(preset_ids: Sequence[str], template_id: str | None) -> str:
@@ -98,12 +100,12 @@ def _describe_reset(preset_ids: Sequence[str], template_id: str | None) -> str:
 
 def _retire(controls: Controls, options: argparse.Namespace) -> str:
     is_new = controls.retire(options.workspace)
-    return f"{options.workspace}: {'given up; it is deleted and replaced' if is_new else 'was given up before'}."
+    return f"{options.workspace}: {'retired; it will be deleted and replaced' if is_new else 'was already retired'}."
 
 
 def _release(controls: Controls, options: argparse.Namespace) -> str:
     if options.forget:
         is_new, done = controls.forget(options.workspace), "forgotten; its name is free"
     else:
-        is_new, done = controls.release(options.workspace), "taken back; it is deleted, and its name is free"
-    return f"{options.workspace}: {done if is_new else 'was taken back before'}."
+        is_new, done = controls.release(options.workspace), "released; it will be deleted, and its name is free"
+    return f"{options.workspace}: {done if is_new else 'was already released'}."

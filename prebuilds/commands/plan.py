@@ -1,4 +1,4 @@
-"""`plan`: what to create and delete for a snapshot, and why. Nothing is carried out."""
+"""`plan`: what to create and delete for a snapshot, and why. It changes nothing."""
 
 from __future__ import annotations
 
@@ -17,35 +17,43 @@ from prebuilds.decision.plans.planning import Plan, list_cells, list_notes, plan
 from prebuilds.decision.targets import describe_fallback
 from prebuilds.errors import PrebuildsError
 
-_UNUSABLE = 3  # the exit status of `--strict` where schedules cannot be used
+_UNUSABLE = 3  # the exit status of `--strict` if schedules cannot be used
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "plan",
         help="show what to create and delete for a snapshot, and why",
-        description="Show what to create and delete for a snapshot, and why. Nothing is carried out.",
-        epilog="The exit status is 0 if there is an answer, 2 if the question was put wrongly; see also --strict.",
+        description="Show what to create and delete for a snapshot, and why. This changes nothing.",
+        epilog="The exit status is 0 if there is a plan, and 2 if the input is wrong; see also --strict.",
     )
     command.set_defaults(run=run)
     command.add_argument("file", metavar="FILE", help="a snapshot in JSON; - reads standard input")
-    command.add_argument(
-        "--now", type=read_instant, metavar="T", help="decide as of this RFC 3339 instant (default: the file's, or now)"
-    )
+    _add_assumptions(command)
     command.add_argument("--format", choices=tuple(_FORMATS), default="table", help="default: %(default)s")
+    command.add_argument("--preset", metavar="ID", help="show only this preset")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with {_UNUSABLE} if a shown preset has schedules that cannot be used",
+    )
+
+
+def _add_assumptions(command: argparse.ArgumentParser) -> None:
+    """Add what to assume in place of what the file says."""
+    command.add_argument(
+        "--now",
+        type=read_instant,
+        metavar="T",
+        help="decide as of this time, in RFC 3339 (default: the file's `now`, or the current time)",
+    )
     command.add_argument(
         "--backoff-interval",
         type=read_seconds,
         metavar="S",
         help="seconds to wait for each failed build (default: the file's, or 60)",
     )
-    command.add_argument("--paused", action="store_true", help="decide as if reconciliation were paused")
-    command.add_argument("--preset", metavar="ID", help="show only this preset")
-    command.add_argument(
-        "--strict",
-        action="store_true",
-        help=f"exit with {_UNUSABLE} if a preset that is shown has schedules that cannot be used",
-    )
+    command.add_argument("--paused", action="store_true", help="decide as if the loop were paused")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _refuse_fallbacks(file: str, made: Plan) -> int:
-    """The exit status of `--strict`; what it is about is told on standard error, as JSON may be read by nobody."""
+    """The exit status of `--strict`. The reasons go to standard error, as people may not see the JSON."""
     errors = [(decision.preset_id, decision.state.target_error) for decision in made]
     fallbacks = [f"{file}: {describe_fallback(preset_id, error)}" for preset_id, error in errors if error]
     fail(*fallbacks)

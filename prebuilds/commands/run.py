@@ -1,4 +1,4 @@
-"""`run`: the loop at work, with a builder that completes its builds after a delay and makes nothing."""
+"""`run`: the loop, with a builder that makes nothing and completes each build after a delay."""
 
 from __future__ import annotations
 
@@ -36,44 +36,52 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "run",
         help="keep the pools of a store at their targets",
         description=(
-            "Keep the pools of a store at their targets until Ctrl-C. Builds succeed after the delay that the fleet "
-            "file gives, and make nothing: this is for trying things out."
+            "Keep the pools of a store at their targets until Ctrl-C. This is for trying things out: builds make "
+            "nothing, and succeed after the delay given in the fleet file."
         ),
     )
     command.set_defaults(run=run)
     add_store(command)
     command.add_argument(
-        "--fleet", metavar="FILE", help="the presets to keep, in JSON (default: those that the store has)"
+        "--fleet", metavar="FILE", help="the presets to keep, in JSON (default: those already in the store)"
     )
+    command.add_argument(
+        "--once",
+        action="store_true",
+        help="fill the pools, show their state, and exit; the exit status is 1 if a pool is not full",
+    )
+    _add_times(command)
+    _add_metrics(command)
+
+
+def _add_metrics(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--metrics-port", type=read_port, metavar="P", help="serve Prometheus metrics on this port")
+    command.add_argument(
+        "--metrics-address", metavar="A", help=f"serve metrics on this address (default: {LOOPBACK}, this machine only)"
+    )
+
+
+def _add_times(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--interval",
         type=read_interval,
         default=timedelta(seconds=15),
         metavar="S",
-        help="seconds between two looks at everything (default: 15)",
+        help="seconds between two full passes (default: 15)",
     )
     command.add_argument(
         "--lease",
         type=read_interval,
         default=timedelta(seconds=60),
         metavar="S",
-        help="seconds until another `run` takes over from one that was killed (default: 60)",
-    )
-    command.add_argument("--metrics-port", type=read_port, metavar="P", help="serve metrics for Prometheus there")
-    command.add_argument(
-        "--metrics-address", metavar="A", help=f"the address to serve them on (default: {LOOPBACK}, this machine alone)"
-    )
-    command.add_argument(
-        "--once",
-        action="store_true",
-        help="fill the pools, show how they stand, and end; the exit status is 1 if one is not full",
+        help="seconds until another `run` takes over from a killed one (default: 60)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if options.metrics_address and options.metrics_port is None:
-        return fail("--metrics-address needs a --metrics-port")
+        return fail("--metrics-address needs --metrics-port")
     try:
         fleet = load_fleet(options.fleet) if options.fleet else None
     except (PrebuildsError, OSError) as error:
@@ -108,15 +116,15 @@ def _put(fleet: FleetFile, opened: OpenStore) -> None:
     with opened.store.transaction() as tx:
         postponed = put_fleet(tx, fleet.presets, now=SYSTEM_CLOCK.now())
     if fleet.ignored:
-        print(f"Only the presets of the file are used; not used: {', '.join(fleet.ignored)}.", file=sys.stderr)
+        print(f"Only the presets in the file are used; ignored: {', '.join(fleet.ignored)}.", file=sys.stderr)
     for line in postponed:
         print(line, file=sys.stderr)
 
 
 def _keep(reconciler: Reconciler, builder: LocalBuilder, _: OpenStore) -> int:
-    """Work until a signal comes, which is how this ends and no failure."""
+    """Work until a signal comes. That is the normal end, with status 0."""
     with _building(builder), stopping(reconciler.request_stop):
-        say("At work; Ctrl-C ends it.")
+        say("Running; Ctrl-C stops it.")
         reconciler.run()
     say("Stopped.")
     return 0

@@ -1,4 +1,4 @@
-"""`simulate`: what a fleet would have done with the claims of a file."""
+"""`simulate`: what a fleet would have done with past claims."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.commands.console.charts import read_chart_file, write_chart
-from prebuilds.commands.console.options import read_count, read_duration, read_pause, read_share
+from prebuilds.commands.console.options import read_count, read_pause, read_share
 from prebuilds.commands.console.streams import fail_for, get_source, write
 from prebuilds.commands.console.tables import print_table
-from prebuilds.commands.fleet.traces import add_trace, fail_for_trace, read_claims
+from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_claims
 from prebuilds.decision.codec import load_document
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.decision.models import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
-from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, simulate
+from prebuilds.whatif import Scenario, SimulationResult, Trace, simulate
 from prebuilds.whatif.simulation.measures import make_row
 from prebuilds.whatif.traces.arguments import LARGEST_SEED
 from prebuilds.whatif.views.rows import list_texts
@@ -32,31 +32,30 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = commands.add_parser(
         "simulate",
         help="show what a fleet would have done with past claims",
-        description="Show what a fleet would have done with past claims, decided as in production. Every pool begins "
-        "full: of the snapshot only the presets count.",
+        description="Show what a fleet would have done with past claims. The decisions are those of production. Of the "
+        "snapshot only the presets are used; every pool begins full.",
     )
     command.set_defaults(run=run)
     command.add_argument("file", metavar="FLEET", help="a snapshot in JSON; - reads standard input")
     add_trace(command)
+    add_builds(command)
     command.add_argument(
-        "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes: 5m"
-    )
-    command.add_argument("--interval", type=read_pause, metavar="D", help="wake so often (default: at once)")
-    command.add_argument(
-        "--on-miss",
-        choices=[mode.value for mode in OnMiss],
-        default=OnMiss.COLD_START.value,
-        help="default: %(default)s",
+        "--interval", type=read_pause, metavar="D", help="decide once per interval (default: at every change)"
     )
     command.add_argument(
-        "--failure-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that fail"
+        "--failure-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that fail, 0 to 1"
     )
     command.add_argument(
         "--seed",
         type=read_count(-LARGEST_SEED, LARGEST_SEED),
         default=0,
-        help="for what is left to chance (default: %(default)s)",
+        metavar="N",
+        help="the seed of all random numbers (default: %(default)s)",
     )
+    _add_output(command)
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--explain",
         type=read_count(0, MAX_COUNT),
@@ -98,7 +97,7 @@ def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> Simula
 
 
 def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSnapshot:
-    """The presets alone, or one of them."""
+    """Only the presets, or one of them."""
     presets = [preset for preset in snapshot.presets if preset_id in (None, preset.id)]
     if preset_id is not None and not presets:
         raise UnknownPresetError(preset_id)
@@ -106,9 +105,11 @@ def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSn
 
 
 def _match(claims: Trace | dict[str, Trace], fleet: GlobalSnapshot) -> Trace | dict[str, Trace]:
-    """The claims as they are, if it is known whose they are."""
+    """The claims, if it is known which preset each belongs to."""
     if isinstance(claims, Trace) and len(fleet.presets) > 1:
-        raise InvalidTraceError([f"no column tells the claims of {len(fleet.presets)} presets apart; use --preset"])
+        raise InvalidTraceError(
+            [f"it has no column preset_id, and the fleet has {len(fleet.presets)} presets; choose one with --preset"]
+        )
     return claims
 
 
@@ -121,7 +122,7 @@ def _print_table(result: SimulationResult, explained: int) -> None:
 
 
 def _print_part(rows: Sequence[tuple[dict[str, Any], str]], columns: Sequence[str], notes: Sequence[str]) -> None:
-    """Some of the columns: all of them side by side are wider than a terminal."""
+    """Some of the columns: all together are wider than a terminal."""
     headers = [name.replace("_", " ") for name in columns]
     shown = [(list_texts({name: row[name] for name in ("preset_id", *columns)}), style) for row, style in rows]
     print_table(("preset", *headers), shown, numbers=headers, notes=notes)

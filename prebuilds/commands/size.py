@@ -12,48 +12,62 @@ from prebuilds.commands.console.charts import read_chart_file, write_chart
 from prebuilds.commands.console.options import read_count, read_duration, read_goal, read_instant
 from prebuilds.commands.console.streams import write
 from prebuilds.commands.console.tables import print_table
-from prebuilds.commands.fleet.traces import add_trace, fail_for_trace, read_one_preset
+from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_one_preset
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.errors import InvalidTraceError, PrebuildsError
-from prebuilds.whatif import Curve, OnMiss, PoolSize, Recommendation, Trace, judge, recommend, sweep
+from prebuilds.whatif import Curve, PoolSize, Recommendation, Trace, judge, recommend, sweep
 from prebuilds.whatif.recommendation.recommending import MAX_WINDOWS
 from prebuilds.whatif.views.rows import Rows, list_texts
 
-_AROUND = 3  # rows of the table on either side of the size that is asked for
+_AROUND = 3  # rows of the table on either side of the chosen size
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "size",
         help="show how many prebuilds to keep for past claims",
-        description="Show what each pool size would have had with past claims, and which is enough.",
+        description="Show how each pool size would have done with past claims, and which is enough.",
     )
     command.set_defaults(run=run)
     add_trace(command)
+    add_builds(command)
+    _add_goal(command)
+    _add_recommendation(command)
     command.add_argument(
-        "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes: 5m"
+        "--thin", type=read_count(1, MAX_COUNT), default=1, metavar="N", help="use only every N-th claim"
     )
-    command.add_argument("--hit-rate", type=read_goal, default=0.99, metavar="P", help="default: %(default)s")
+    command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the chart as .html or .svg")
+
+
+def _add_goal(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--on-miss",
-        choices=[mode.value for mode in OnMiss],
-        default=OnMiss.COLD_START.value,
-        help="default: %(default)s",
+        "--hit-rate",
+        type=read_goal,
+        default=0.99,
+        metavar="P",
+        help="the share of claims to serve at once (default: %(default)s)",
     )
-    command.add_argument("--wake-delay", type=read_duration, default=timedelta(), metavar="D", help="default: 0s")
+    command.add_argument(
+        "--wake-delay",
+        type=read_duration,
+        default=timedelta(),
+        metavar="D",
+        help="how long the loop takes to react to a claim (default: 0s)",
+    )
+
+
+def _add_recommendation(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--windows",
         type=read_count(0, MAX_WINDOWS),
         metavar="K",
-        help="recommend a base count and at most K schedules, by the clock of --timezone (default: UTC)",
+        help="recommend a base count and at most K schedules, in the time zone of --timezone (default: UTC)",
     )
     command.add_argument(
-        "--until", type=read_instant, metavar="T", help="learn from the claims before T, and judge on the others"
+        "--until", type=read_instant, metavar="T", help="learn from the claims before T, and test on the later ones"
     )
-    command.add_argument("--thin", type=read_count(1, MAX_COUNT), default=1, metavar="N", help="keep every N-th claim")
-    command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
-    command.add_argument("--chart", type=read_chart_file, metavar="FILE", help="write the chart as .html or .svg")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _split(trace: Trace, until: datetime | None) -> tuple[Trace, Trace | None]:
-    """The claims to learn from, and those to judge on."""
+    """The claims to learn from, and those to test on."""
     if until is None:
         return trace, None
     if not trace.begin <= until <= trace.end:
@@ -77,7 +91,7 @@ def _split(trace: Trace, until: datetime | None) -> tuple[Trace, Trace | None]:
 
 
 def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], Any]]:
-    """What shows the answer, and what draws it."""
+    """A function that prints the answer, and one that draws its chart."""
     past, future = _split(trace, options.until)
     given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
     is_json = options.format == "json"

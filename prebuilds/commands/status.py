@@ -1,4 +1,4 @@
-"""`status`: how the pools of a store stand; in a terminal a table that stays current until Ctrl-C."""
+"""`status`: the state of the pools of a store; in a terminal, a table that stays current until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ from prebuilds.runtime.ports import Store
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "status",
-        help="show how the pools of a store stand",
-        description="Show how the pools of a store stand: in a terminal until Ctrl-C, else once.",
+        help="show the state of the pools of a store",
+        description=(
+            "Show the state of the pools of a store. In a terminal the table is updated until Ctrl-C. Otherwise it is "
+            "shown once."
+        ),
     )
     command.set_defaults(run=run)
     add_store(command)
-    command.add_argument("--once", action="store_true", help="show it once, in a terminal too")
+    command.add_argument("--once", action="store_true", help="show it once, even in a terminal")
     command.add_argument(
-        "--interval", type=read_interval, default=timedelta(seconds=1), metavar="S", help="seconds (default: 1)"
+        "--interval",
+        type=read_interval,
+        default=timedelta(seconds=1),
+        metavar="S",
+        help="seconds between updates (default: 1)",
     )
 
 

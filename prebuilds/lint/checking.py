@@ -1,7 +1,7 @@
-"""The rule PRB001: what publishes inside a transaction, in the module as it stands.
+"""The rule PRB001: calls inside a transaction that publish.
 
-- A finding is at the call that is made inside the transaction, whatever it leads to.
-- It is there once, however many transactions are open around the call.
+- A finding is at the call inside the transaction, even if that leads to publishing elsewhere.
+- Each call is found once, however many transactions are open around it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from prebuilds.lint.scopes import MadeCall, Module, Scope, get_last_name
 
 CODE = "PRB001"
 _PUBLISHING = frozenset({"publish", "publish_all"})
-_RELAYING = frozenset({"flush", "send"})  # of a relay or a queue, which publish what waits
+_RELAYING = frozenset({"flush", "send"})  # of a relay or a queue: they publish waiting messages
 _ADVICE = "hand the message to `publish_on_commit`"
 
 
 class Finding(NamedTuple):
-    """What was found: the line, counted from 1, the column in it, counted from 0, and what to say of it."""
+    """A finding: the line, counted from 1, the column, counted from 0, and the text."""
 
     line: int
     column: int
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 
 def find_publishing(tree: ast.AST, lines: Sequence[str]) -> Sequence[Finding]:
-    """Every call of a module that publishes inside a transaction, in order. `lines` is the source that `tree` is of."""
+    """Every call in a module that publishes inside a transaction, in order. `lines` is the source of `tree`."""
     module = Module(tree)
     runs = {call.node: module.resolve(call) for scope in module.scopes for call in scope.calls}
     publishers = _find_publishers(module.scopes, runs)
@@ -44,7 +44,7 @@ _Runs = Mapping[ast.Call, Sequence[Scope]]
 
 
 def _find_publishers(scopes: Sequence[Scope], runs: _Runs) -> Mapping[Scope, ast.Call]:
-    """The functions that publish when they are run, by themselves or through others, each with a call that does it."""
+    """The functions that publish when run, directly or through others, each with a call that publishes."""
     publishers: dict[Scope, ast.Call] = {}
     callers: defaultdict[Scope, list[Scope]] = defaultdict(list)
     for scope in scopes:
@@ -63,13 +63,13 @@ def _find_publishers(scopes: Sequence[Scope], runs: _Runs) -> Mapping[Scope, ast
 
 
 def _is_publish(call: ast.Call, runs: Sequence[Scope]) -> bool:
-    """Whether a call publishes by its name. A `flush` or `send` of the module's own is judged by what it does."""
+    """Whether a call publishes, by its name. The module's own `flush` or `send` is judged by its body instead."""
     name = get_last_name(call)
     return name in _PUBLISHING or (name in _RELAYING and not runs)
 
 
 def _describe(call: MadeCall, runs: Sequence[Scope], publishers: Mapping[Scope, ast.Call]) -> Iterator[str]:
-    """What to say of a call, if anything."""
+    """The text of the finding at a call, if there is one."""
     if call.transaction is None:
         return
     where = f"inside the transaction of line {call.transaction.lineno}; {_ADVICE}"
@@ -82,5 +82,5 @@ def _describe(call: MadeCall, runs: Sequence[Scope], publishers: Mapping[Scope, 
 
 
 def _find_column(node: ast.Call, lines: Sequence[str]) -> int:
-    """The column in characters; that of a node is in bytes."""
+    """The column in characters; the node has it in bytes."""
     return len(lines[node.lineno - 1].encode()[: node.col_offset].decode())

@@ -1,6 +1,6 @@
-"""The command: findings go to standard output, and each file that cannot be checked to standard error.
+"""The command: findings go to standard output, and files that cannot be checked to standard error.
 
-The exit status is 0 if nothing was found, 1 if something was, 2 if the call was wrong or a file could not be checked.
+The exit status is 0 without findings, 1 with some, and 2 for wrong arguments or a file that cannot be checked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prebuilds.lint.files import check_file, list_files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the paths that are given, and return the exit status."""
+    """Check the given paths and return the exit status."""
     checks = _Checks(_make_parser().parse_args(arguments).paths)
     status = write(checks.show)
     return status or (2 if checks.problems else 1 if checks.found else 0)
@@ -24,16 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m prebuilds.lint", description="Find publishing inside transactions (PRB001)."
+        prog="python -m prebuilds.lint", description="Find calls that publish inside a transaction (PRB001)."
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="a Python file, or a directory to look for such in"
+        "paths", nargs="+", type=Path, metavar="PATH", help="a Python file, or a directory to search for Python files"
     )
     return parser
 
 
 class _Checks:
-    """The findings in these paths and below, each file looked at once; what came of it is counted meanwhile."""
+    """Checks each file in and below these paths once, and counts findings and problems."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths

@@ -1,4 +1,4 @@
-"""The files to look at, and what is found in one of them."""
+"""Finding the files to check, and checking one of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FOREIGN = ("node_modules", "site-packages", "__pycache__")
 
 
 def list_files(path: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """A path that is no directory itself; of a directory all `*.py` below it, in the order of their names.
+    """The path itself if it is a file; for a directory, all `*.py` files below it, sorted by name.
 
-    Hidden directories, virtual environments, and what others have installed are passed over. `on_error` is called with
-    each directory that cannot be read.
+    Skips hidden directories, virtual environments and installed packages. Calls `on_error` for each directory that
+    cannot be read.
     """
     if not path.is_dir():
         yield path
@@ -37,17 +37,17 @@ def _is_foreign(folder: Path) -> bool:
 
 
 def check_file(path: Path) -> Sequence[Finding]:
-    """What is found in a file and not silenced there.
+    """The findings in a file that no comment silences.
 
-    Raises `OSError` if it cannot be read, and `ValueError`, with a text that says why, if it is not Python.
+    Raises `OSError` if it cannot be read, and `ValueError` with the reason if it is not Python.
     """
     try:
         lines = _read_lines(path.read_bytes())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what else may be wrong with the file is for others to tell
+            warnings.simplefilter("ignore")  # other tools report those
             tree = ast.parse("".join(lines))
         findings = find_publishing(tree, lines)
-        silenced = find_silenced(lines, CODE) if findings else ()  # which takes longer than all the rest
+        silenced = find_silenced(lines, CODE) if findings else ()  # slower than everything else
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(_describe(error)) from error
     return [finding for finding in findings if finding.line not in silenced]
@@ -62,5 +62,5 @@ def _describe(error: Exception) -> str:
     if isinstance(error, SyntaxError) and error.lineno:
         return f"not Python: line {error.lineno}: {error.msg}"
     if isinstance(error, (RecursionError, MemoryError)):
-        return "nested too deep to be read"
+        return "nested too deeply to be read"
     return f"not Python: {error}"

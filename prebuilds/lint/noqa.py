@@ -10,9 +10,9 @@ _COMMENT = re.compile(r"#\s*noqa(?::\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9
 
 
 def find_silenced(lines: Sequence[str], code: str) -> frozenset[int]:
-    """The lines, counted from 1, on which this code is silenced.
+    """The lines, counted from 1, where comments silence this code.
 
-    Lines that one string or a backslash ties together are silenced together. Raises what `tokenize` raises.
+    Lines joined by a string or a backslash are silenced together. Raises what `tokenize` raises.
     """
     return frozenset(_iterate_silenced(lines, code))
 

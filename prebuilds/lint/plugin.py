@@ -1,4 +1,4 @@
-"""The linter as a plugin of flake8, which finds it by its entry point; flake8 itself is not needed."""
+"""The linter as a flake8 plugin. flake8 finds it by its entry point, and need not be installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prebuilds.lint.checking import find_publishing
 
 
 class PublishChecker:
-    """What flake8 makes for each file and runs. Comments that silence a line are flake8's own business."""
+    """flake8 makes one for each file and runs it. flake8 itself handles the comments that silence a line."""
 
     def __init__(self, tree: ast.AST, filename: str, lines: Sequence[str]) -> None:
         self._tree = tree
@@ -17,6 +17,6 @@ class PublishChecker:
         self.filename = filename
 
     def run(self) -> Iterator[tuple[int, int, str, type]]:
-        """The findings, each as line, column, text, and this class."""
+        """The findings, each as line, column, text and this class."""
         for finding in find_publishing(self._tree, self._lines):
             yield finding.line, finding.column, finding.text, type(self)

@@ -1,9 +1,9 @@
-"""Scopes: who calls what when a module, a function or a lambda is run, and which functions a name may stand for.
+"""Scopes: the calls that a module, a function or a lambda makes when it runs, and the functions a name may stand for.
 
-- A call belongs to the scope that makes it when it is run. What a function's body calls is called by nobody until the
-  function is; its decorators and defaults are called by whoever defines it, as is all of a class body.
-- A name stands for the functions and classes that its scope defines by it. A name that is bound to anything else too
-  may be anything, and stands for those alone.
+- A call belongs to the scope that makes it when it runs. A function's body runs when the function is called. Its
+  decorators and defaults run when it is defined, in the outer scope, and so does a class body.
+- A name stands for the functions and classes that its scope defines under it. Anything else bound to the name is
+  ignored, as nothing is known of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class MadeCall(NamedTuple):
-    """A call, the scope in which its names are looked up, and the transaction that is open around it, if any."""
+    """A call, the scope where its names are looked up, and the transaction around it, if any."""
 
     node: ast.Call
     scope: Scope
@@ -35,19 +35,19 @@ class Scope:
         self.names: defaultdict[str, list[Scope]] = defaultdict(list)
         self.outer_names: set[str] = set()
         self.calls: list[MadeCall] = []
-        """What is called when this is run."""
+        """The calls that it makes when it runs."""
 
     @property
     def runner(self) -> Scope:
-        """What runs when this does: a class body is run by whoever defines the class."""
+        """The scope that runs this one: for a class body, the scope that defines the class."""
         return self.parent.runner if self.is_class and self.parent else self
 
     def bind(self, name: str, *values: Scope) -> None:
-        """Note that a name is bound here, to these or to what nothing is known of."""
+        """Record that a name is bound here, to these scopes or to something unknown."""
         self.names[name] += values
 
     def iterate_outwards(self) -> Iterator[Scope]:
-        """This, what it lies in, and so on to the module."""
+        """This scope, the one around it, and so on up to the module."""
         scope: Scope | None = self
         while scope:
             yield scope
@@ -59,7 +59,7 @@ class Scope:
         return next((scope for scope in self.iterate_outwards() if scope.is_class), None)
 
     def look_up(self, name: str) -> Sequence[Scope]:
-        """The functions and classes that a name stands for here. Functions do not see the names of their class."""
+        """The functions and classes that a name stands for here. A function does not see the names of its class."""
         for scope in self.iterate_outwards():
             is_seen = scope is self or not scope.is_class
             if is_seen and name in scope.names and name not in scope.outer_names:
@@ -67,7 +67,7 @@ class Scope:
         return ()
 
     def find_method(self, name: str) -> Sequence[Scope]:
-        """The method of a class, its own or that of the first base of the same module that has one."""
+        """The method of a class: its own, or that of its first base in the same module that has one."""
         classes: list[Scope] = [self]
         for cls in classes:
             if name in cls.names:
@@ -76,7 +76,7 @@ class Scope:
         return ()
 
     def list_bases(self) -> Sequence[Scope]:
-        """The bases that are classes of the same module."""
+        """The base classes in the same module."""
         names = [base.id for base in self.bases if isinstance(base, ast.Name)]
         return [found for name in names if self.parent for found in self.parent.look_up(name) if found.is_class]
 
@@ -87,7 +87,7 @@ class Module:
     def __init__(self, tree: ast.AST) -> None:
         self.scopes = [Scope(tree)]
         self._lambdas: dict[ast.Lambda, Scope] = {}
-        # A stack of our own, as a module may nest deeper than Python calls.
+        # A stack instead of recursion, as a module may nest deeper than Python's recursion limit.
         self._stack: list[tuple[ast.AST, Scope, ast.Call | None]] = []
         self._push(ast.iter_child_nodes(tree), self.scopes[0], None)
         while self._stack:
@@ -142,7 +142,7 @@ class Module:
         self._push([*outside, *arguments.defaults, *filter(None, arguments.kw_defaults)], scope, transaction)
 
     def _visit_with(self, node: ast.With | ast.AsyncWith, scope: Scope, transaction: ast.Call | None) -> None:
-        """Items are entered one by one, so that those after a transaction are inside it already."""
+        """Items are entered one by one, so those after a transaction are inside it."""
         parts: list[tuple[ast.AST, Scope, ast.Call | None]] = []
         for item in node.items:
             parts.append((item.context_expr, scope, transaction))
@@ -152,7 +152,7 @@ class Module:
         self._stack += reversed(parts)
 
     def _name_lambda(self, node: ast.AST, scope: Scope) -> None:
-        """Let the names that a lambda is assigned to stand for it."""
+        """Bind the names that a lambda is assigned to."""
         if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) or not isinstance(node.value, ast.Lambda):
             return
         self._lambdas[node.value] = inner = self._open(node.value, scope)
@@ -169,7 +169,7 @@ class Module:
 
 
 def get_last_name(call: ast.Call) -> str | None:
-    """The name that is called, or the last of a dotted one."""
+    """The name that is called, or the last part of a dotted name."""
     function = call.func
     if isinstance(function, ast.Attribute):
         return function.attr
@@ -177,7 +177,7 @@ def get_last_name(call: ast.Call) -> str | None:
 
 
 def _find_transaction(entered: ast.expr) -> ast.Call | None:
-    """The call that begins a transaction, if that is what a `with` enters."""
+    """The call that begins a transaction, if the `with` enters one."""
     while isinstance(entered, (ast.Await, ast.NamedExpr)):
         entered = entered.value
     return entered if isinstance(entered, ast.Call) and get_last_name(entered) == "transaction" else None
@@ -193,7 +193,7 @@ def _list_owners(value: ast.expr, scope: Scope) -> Sequence[Scope]:
 
 
 def _bind(node: ast.AST, scope: Scope) -> None:
-    """Note the names that a node binds to something other than a function or a class of this module."""
+    """Record the names that a node binds to something other than a function or a class of this module."""
     names: list[str | None] = []
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         names = [node.id]

@@ -99,7 +99,7 @@ def test_the_command_recommends_and_judges(capsys: pytest.CaptureFixture[str], t
         (["--hit-rate", "0"], "argument --hit-rate: '0' is not a number above 0, up to 1"),
         (["--hit-rate", "nan"], "argument --hit-rate: 'nan' is not a number from 0 to 1"),
         (["--windows", "25"], "argument --windows: '25' is not a whole number from 0 to 24"),
-        (["--chart", ".html"], "argument --chart: '.html' is no name that ends in .html or .svg"),
+        (["--chart", ".html"], "argument --chart: '.html' does not end in .html or .svg"),
         (["--thin", "9" * 5_000], "is not a whole number from 1 to 2147483647"),
         (["--column", "when"], "line 1"),
         (["--trace", "nowhere.csv"], "nowhere.csv: No such file or directory"),
@@ -138,7 +138,7 @@ def test_a_file_of_several_presets_is_no_pool(tmp_path: Path, capsys: pytest.Cap
     """Without `--preset` they are listed; the claims of one preset alone need no name."""
     (problem,) = fail(capsys, "size", "--trace", CLAIMS, "--lead-time", "5m")
     listed = "backend-large, backend-small, data-gpu, mobile"
-    assert problem == f"{CLAIMS}: claims of 4 presets; choose one with --preset: {listed}"
+    assert problem == f"{CLAIMS}: it has claims of 4 presets; choose one with --preset: {listed}"
     file = tmp_path / "claims.csv"
     file.write_text("claimed_at,preset_id\n2026-11-09T09:00:00Z,web\n2026-11-09T09:01:00Z,web\n")
     assert main(["size", "--trace", str(file), "--lead-time", "5m"]) == 0

@@ -1,4 +1,4 @@
 """The edge to the terminal: options, streams, signals, tables and charts.
 
-Text of a command line enters; values leave. What is printed goes through here.
+Text from the command line enters, and values leave. All output is printed here.
 """

@@ -1,4 +1,4 @@
-"""Charts in files: a page for a browser, or a picture, as the name of the file ends."""
+"""Charts in files: a page for a browser (.html) or a picture (.svg)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _ENDINGS = (".html", ".svg")
 
 
 def read_chart_file(text: str) -> str:
-    """The name of a file that a chart can be written to."""
+    """The name of a file to write a chart to: it must end in .html or .svg."""
     if Path(text).suffix not in _ENDINGS:
-        raise argparse.ArgumentTypeError(f"{show(text)} is no name that ends in {' or '.join(_ENDINGS)}")
+        raise argparse.ArgumentTypeError(f"{show(text)} does not end in {' or '.join(_ENDINGS)}")
     return text
 
 
 def write_chart(chart: Any, file: str) -> None:
-    """Write an altair chart; a page has its scripts in itself, so that it opens without a network.
+    """Write an altair chart. A page contains its scripts, so that it opens without a network.
 
     Raises `OSError`, and `MissingExtraError` without the extra `notebook`.
     """
     try:
-        import vl_convert  # noqa: F401 - altair says in many words which version of it is missing
+        import vl_convert  # noqa: F401 - altair's own error is long and unclear
     except ImportError as error:
         raise MissingExtraError("vl-convert-python", "notebook") from error
     chart.save(file, inline=file.endswith(".html"))

@@ -1,4 +1,4 @@
-"""The values of options, read from text; for a wrong one argparse tells the option, the value and what is allowed."""
+"""Reading the values of options. For a wrong value argparse shows the option, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_instant(text: str) -> datetime:
 
 
 def read_seconds(text: str) -> timedelta:
-    """A number of seconds that a policy could have."""
+    """A number of seconds that `Policy.backoff_interval` allows."""
     try:
         seconds = float(text)
         interval = Policy(backoff_interval=timedelta(seconds=seconds)).backoff_interval
@@ -40,7 +40,7 @@ def read_seconds(text: str) -> timedelta:
 
 
 def read_interval(text: str) -> timedelta:
-    """A number of seconds to wait: more than 0, and a day at most."""
+    """A number of seconds to wait: more than 0, and at most a day."""
     try:
         interval = timedelta(seconds=float(text))
     except (ValueError, OverflowError):
@@ -51,14 +51,14 @@ def read_interval(text: str) -> timedelta:
 
 
 def read_port(text: str) -> int:
-    """A TCP port; 0 has the system choose one."""
+    """A TCP port; for 0 the system chooses one."""
     if not _WHOLE.fullmatch(text) or not 0 <= int(text) <= _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{show(text)} is not a port from 0 to {_LAST_PORT}")
     return int(text)
 
 
 def read_duration(text: str) -> timedelta:
-    """A duration such as 5m, 90s or 1h30m, of a century at most."""
+    """A duration such as 5m, 90s or 1h30m, at most a century."""
     match = _DURATION.fullmatch(text)
     if match is None or not text:
         raise argparse.ArgumentTypeError(f"{show(text)} is not a duration such as 5m, 90s, 1h30m or 2d")
@@ -100,7 +100,7 @@ def read_goal(text: str) -> float:
 
 
 def read_count(least: int, most: int) -> Callable[[str], int]:
-    """What reads a whole number within these bounds."""
+    """A reader of whole numbers within these bounds."""
 
     def read(text: str) -> int:
         if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
@@ -111,7 +111,7 @@ def read_count(least: int, most: int) -> Callable[[str], int]:
 
 
 def read_timezone(text: str) -> str:
-    """The name of a time zone that is known here."""
+    """The name of a time zone that this system knows."""
     try:
         load_zone(text)
     except ValueError as error:

@@ -1,8 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP: what they do to a command.
 
-- A command that is cut off ends without a traceback. Its exit status is 128 and the number of the signal, as in shells.
-- A command that has something to give back, as `run` has its lease, is asked to stop. A second signal cuts it off.
-- SIGHUP that is ignored, as under `nohup`, stays ignored.
+- By default a signal ends the command, without a traceback. The exit status is 128 plus the number of the signal, as in
+  shells.
+- A command with something to clean up, such as the lease of `run`, is asked to stop. A second signal ends it at once.
+- If SIGHUP is ignored, as under `nohup`, it stays ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _Handler = Callable[[int, "FrameType | None"], None]
 
 
 class CutOff(KeyboardInterrupt):
-    """A signal has come that ends the command."""
+    """A signal ends the command."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,7 +28,7 @@ class CutOff(KeyboardInterrupt):
 
 
 class Stop:
-    """Whether a command has been asked to stop, and its exit status if so."""
+    """Says whether a command has been asked to stop, and with which exit status."""
 
     def __init__(self) -> None:
         self.event = Wakeup()
@@ -35,7 +36,7 @@ class Stop:
 
 
 def run_until_signal(command: Callable[[], int]) -> int:
-    """Run a command, and return its exit status or that of being cut off."""
+    """Run a command and return its exit status, or that of the signal that ended it."""
     try:
         with _handling(_cut_off):
             return command()
@@ -45,7 +46,7 @@ def run_until_signal(command: Callable[[], int]) -> int:
 
 @contextmanager
 def stopping(stop: Callable[[], None]) -> Iterator[Stop]:
-    """Call `stop` at the first signal, in place of cutting the command off. It must not wait for anything."""
+    """At the first signal call `stop`, which must not wait for anything, instead of ending the command."""
     asked = Stop()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -65,7 +66,8 @@ def _cut_off(number: int, _: FrameType | None) -> None:
 
 @contextmanager
 def _handling(handler: _Handler) -> Iterator[None]:
-    """Have these signals handled so until the block ends. Python handles signals in the main thread alone."""
+    """Handle the signals with this handler until the block ends. Does nothing outside the main thread, as Python
+    handles signals only there."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What a command writes: answers to standard output, and each problem as one line to standard error."""
+"""The output of commands: answers on standard output, problems on standard error, one line each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from prebuilds.errors import InvalidSnapshotError, PrebuildsError
 
 
 def write(show: Callable[[], None]) -> int:
-    """The exit status of showing an answer; a reader that has gone away has seen enough."""
-    if sys.stdout is None:  # as Python leaves it when a shell has closed it
+    """Show an answer and return the exit status. A reader that closes the pipe is no error: it has seen enough."""
+    if sys.stdout is None:  # closed by the shell
         return fail("standard output is closed")
     _allow_all_characters(sys.stdout)
     try:
@@ -29,7 +29,7 @@ def write(show: Callable[[], None]) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line at once, for a command that goes on whether or not anybody reads it."""
+    """Print a line at once, for a command that goes on even if no one reads it."""
     if sys.stdout is None:
         return
     _allow_all_characters(sys.stdout)
@@ -44,11 +44,11 @@ def say(line: str) -> None:
 
 def _allow_all_characters(stream: TextIO) -> None:
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a name
+        stream.reconfigure(errors="backslashreplace")  # a terminal may lack some characters of a name
 
 
 def _silence(stream: TextIO) -> None:
-    """Let nothing more be written there: Python would complain once more when it flushes at its exit."""
+    """Discard all further output, so that Python does not complain again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -57,21 +57,21 @@ def _fail_to_write(error: OSError) -> int:
 
 
 def fail(*problems: str) -> int:
-    """Tell the problems, and give the exit status of a question that was put wrongly."""
+    """Print the problems, and return the exit status for wrong input."""
     for problem in problems:
         print(problem, file=sys.stderr)
     return 2
 
 
 def fail_for(file: str, error: PrebuildsError | OSError) -> int:
-    """Tell what went wrong; what the file is to blame for, with its name."""
+    """Print what went wrong, with the name of the file for its own problems. Returns the exit status."""
     if isinstance(error, InvalidSnapshotError):
         return fail(*(f"{file}: {problem}" for problem in error.problems))
     return fail(f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error))
 
 
 def get_source(file: str) -> str | IO[bytes]:
-    """The file to read; `-` is standard input. Raises `OSError` where that is closed."""
+    """The file to read; `-` is standard input. Raises `OSError` if that is closed."""
     if file != "-":
         return file
     if sys.stdin is None:

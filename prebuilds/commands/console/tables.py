@@ -1,7 +1,7 @@
-"""Tables for people: with rules and colours in a terminal, plain lines where other tools read them.
+"""Tables: with rules and colours in a terminal, plain lines for other tools.
 
-- A table fits its terminal, and 79 columns where there is none. Long cells go on in the next line.
-- The first column, which has ids, stays whole where there is no terminal, so that tools find them.
+- A table fits its terminal, or 79 columns without one. Long cells are wrapped.
+- Without a terminal the first column, which has ids, is never wrapped, so that tools find the ids.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNBOUNDED = 10_000
 
 
 def print_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = (), notes: Iterable[str] = ()) -> None:
-    """Print rows, each with its style, under these headers, then the notes; columns of numbers are aligned right.
+    """Print rows, each with its style, then the notes. The columns in `numbers` are aligned right.
 
     Raises `MissingExtraError` without the extra `cli`.
     """
@@ -37,7 +37,7 @@ def print_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = 
 
 
 def _measure(table: Table) -> int:
-    """How wide the table is where there is no terminal: wider than it should be only for an id or a word that is."""
+    """The width of a table without a terminal: more than 79 columns only for an id or a word that is too long."""
     from rich.console import Console
     from rich.measure import Measurement
 
@@ -46,7 +46,7 @@ def _measure(table: Table) -> int:
 
 
 def make_table(headers: Sequence[str], rows: Rows, *, numbers: Sequence[str] = ()) -> Table:
-    """The same as a table of rich. Raises `MissingExtraError` without the extra `cli`."""
+    """The rows as a table of rich. Raises `MissingExtraError` without the extra `cli`."""
     try:
         from rich import box
         from rich.table import Table

@@ -1,4 +1,4 @@
-"""What commands do with fleets and stores: open them, fill them, check them, and tell how they stand.
+"""What commands do with fleets and stores: read, check, open, fill and show them.
 
 Files and addresses enter; presets, stores and lines of text leave.
 """

@@ -1,8 +1,8 @@
-"""What is wrong with a fleet file: its problems, each with its place, the value and what is allowed.
+"""The problems of a fleet file, each with its place, the value and what is allowed.
 
-- All problems are told at once. A field that cannot be read hides no other.
-- The answer follows from the document and the database of time zones alone: no clock and no store is read.
-- The schedules of inactive presets are checked too, as they will be read once their preset is active.
+- All problems are listed at once. A field that cannot be read hides no other problem.
+- Only the document and the time zone database count: no clock and no store is read.
+- The schedules of inactive presets are checked too, as they will count once the preset is active.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prebuilds.errors import InvalidCronError, InvalidSnapshotError
 
 _BLANK = {"id": "?", "desired_instances": 0}
 _NOTHING = FleetFile(presets=(), delay=timedelta(), ignored=())
-_FEW = 100  # a count up to this is never out of proportion
+_FEW = 100  # counts up to this are never out of proportion
 _TIMES_USUAL = 20
 _MOST = 10_000
 _PROPORTION = f"{_TIMES_USUAL} times the file's median count but at least {_FEW} and at most {_MOST}"
@@ -32,9 +32,9 @@ _PROPORTION = f"{_TIMES_USUAL} times the file's median count but at least {_FEW}
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """What is wrong at one place of a fleet file.
+    """A problem at one place in a fleet file.
 
-    `preset_id` is whose place it is: `?` if its id cannot be read, and empty for what concerns the document.
+    `preset_id` is the preset it concerns: `?` if the id cannot be read, and empty for the document as a whole.
     """
 
     path: str
@@ -47,14 +47,14 @@ class Problem:
 
 
 def list_unreadable(error: InvalidSnapshotError) -> Iterator[Problem]:
-    """Why a document cannot be read."""
+    """The reasons why a document cannot be read."""
     for problem in error.problems:
         path, colon, message = problem.partition(": ")
         yield Problem(path=path, message=message) if colon else Problem(path="document", message=problem)
 
 
 def find_problems(document: Any) -> tuple[Problem, ...]:
-    """Everything that is wrong with the document of a fleet file: what cannot be read, then preset by preset."""
+    """All problems of the document: first what cannot be read, then the rest preset by preset."""
     try:
         fleet = parse_fleet(document)
     except InvalidSnapshotError as error:
@@ -64,7 +64,7 @@ def find_problems(document: Any) -> tuple[Problem, ...]:
 
 
 def _read_what_can_be_read(document: Any) -> tuple[Mapping[int, Preset], timedelta]:
-    """The presets, by their places, without the fields that cannot be read, and how long their builds take."""
+    """The presets by place, without their unreadable fields, and how long builds take."""
     body = document if isinstance(document, Mapping) else {}
     snapshot, builder = body.get("snapshot", body), body.get("builder")
     rows = snapshot.get("presets") if isinstance(snapshot, Mapping) else None
@@ -84,7 +84,7 @@ def _try(document: Mapping[str, Any]) -> FleetFile:
     try:
         return parse_fleet(document)
     except InvalidSnapshotError:
-        return _NOTHING  # why has been told
+        return _NOTHING  # already listed
 
 
 def _check(document: Any, presets: Mapping[int, Preset], delay: timedelta) -> Iterator[Problem]:
@@ -118,11 +118,11 @@ def _place(problem: ScheduleProblem, preset: Preset) -> tuple[str, str]:
 
 
 def _may_open(cron: str) -> bool:
-    """False for an expression that can be read, and whose window never opens."""
+    """False if the expression can be read, but its window never opens."""
     try:
         return parse_window(cron).is_ever_open
     except InvalidCronError:
-        return True  # what is wrong with it has been told
+        return True  # already listed
 
 
 def _check_ttl(preset: Preset, delay: timedelta) -> Iterator[tuple[str, str]]:
@@ -144,7 +144,7 @@ def _list_counts(preset: Preset) -> Iterator[tuple[str, int]]:
 
 
 def _calculate_most(counts: Iterable[int]) -> int:
-    """Up to how many are in proportion to what is usual in the file: the median of all counts but 0."""
+    """The largest count in proportion to the usual count: the median of all counts but 0."""
     usual = median_low([count for count in counts if count] or [0])
     return min(max(_FEW, _TIMES_USUAL * usual), _MOST)
 

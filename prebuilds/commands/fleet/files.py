@@ -1,10 +1,10 @@
 """Fleet files: the presets that `run` keeps, and how long its builds take.
 
-The file is a snapshot's document. Its presets are the whole fleet: those of the store that it does not have are given
-up, so that their prebuilds are deleted. What runs is known to the store; what the file says of it is left alone.
+The file is a snapshot's document. Its presets are the whole fleet: other presets in the store become inactive, and
+their prebuilds are deleted. The store knows what is running, so rows of the file about that are ignored.
 
-An invalidation may be noted in the store, by `invalidate`, and stand in the file, as planned for tonight. A preset has
-room for one: see `choose_invalidation`.
+A preset may have an invalidation in the store, from `invalidate`, and another in the file, say for tonight. It has room
+for one: see `choose_invalidation`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST = MAX_DURATION // timedelta(seconds=1)
 
 @attrs.frozen(kw_only=True)
 class FleetFile:
-    """What a fleet file says. `ignored` has the collections in it that `run` does not read."""
+    """The content of a fleet file. `ignored` names the collections in it that `run` does not use."""
 
     presets: tuple[Preset, ...]
     delay: timedelta
@@ -42,7 +42,7 @@ def load_fleet(file: str) -> FleetFile:
 
 
 def parse_fleet(document: Any) -> FleetFile:
-    """The same of a document that has been read. Raises `InvalidSnapshotError` with every problem."""
+    """Read a fleet from parsed JSON. Raises `InvalidSnapshotError` with every problem."""
     builder = document.get("builder", {}) if isinstance(document, Mapping) and "snapshot" in document else {}
     problems = [*_list_builder_problems(builder)]
     try:
@@ -71,9 +71,9 @@ def _list_builder_problems(builder: Any) -> Iterator[str]:
 
 
 def put_fleet(tx: Transaction, presets: Sequence[Preset], *, now: datetime) -> Sequence[str]:
-    """Make these the presets of the store, and keep what the loop and its users have noted about them.
+    """Make these the presets of the store. Keeps what the loop and its users have recorded about them.
 
-    Returns a line for each invalidation of the file that could not be noted, as another one comes first.
+    Returns a line for each invalidation in the file that was not recorded, because another comes first.
     """
     noted = {preset.id: preset for preset in tx.list_presets()}
     kept = [_keep_notes(tx, preset, noted.pop(preset.id, None), now) for preset in presets]
@@ -98,11 +98,11 @@ def _keep_notes(tx: Transaction, preset: Preset, known: Preset | None, now: date
 
 
 def choose_invalidation(instants: Iterable[datetime], *, oldest: datetime | None, now: datetime) -> datetime | None:
-    """Which of these invalidations a preset keeps, as it has room for one; `oldest` is when its oldest prebuild
-    began of those that were not given up.
+    """Which of these invalidations a preset keeps, as it has room for one.
 
-    The latest that has come covers all before it. It is kept while there is a prebuild for it, since nobody may get
-    that one any more. Else it is done with, and the next that is to come has the room.
+    `oldest` is when the oldest prebuild that is not retired was created. The latest past invalidation covers all before
+    it. It is kept while there is a prebuild from before it, which no user may get any more. After that the next future
+    one takes its place.
     """
     come = max((at for at in instants if at <= now), default=None)
     coming = min((at for at in instants if at > now), default=None)
@@ -115,6 +115,6 @@ def _list_postponed(preset: Preset, put: Preset, now: datetime) -> Iterator[str]
     asked, noted = preset.last_invalidated_at, put.last_invalidated_at
     if asked and noted and asked > now and asked != noted:
         yield (
-            f"{preset.id}: its invalidation at {describe_instant(asked)} is not noted, as the one at "
-            f"{describe_instant(noted)} comes first; put the file again after it."
+            f"{preset.id}: its invalidation at {describe_instant(asked)} was not recorded, because the one at "
+            f"{describe_instant(noted)} comes first; load the file again after that."
         )

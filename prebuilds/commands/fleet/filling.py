@@ -1,7 +1,8 @@
-"""`run --once`: passes until the pools are full or cannot be filled, and why they are not.
+"""`run --once`: passes until the pools are full or cannot be filled, and the reasons why they are not.
 
-- After the last build it looks again: what was built may have expired by the time that it was ready.
-- A preset whose new prebuilds go before it is full would be built for ever. It is given up, and the others go on.
+- There is one more pass after the last build: new prebuilds may have expired before they were ready.
+- If a preset's new prebuilds expire before its pool is full, filling it would never end. It is given up, and the others
+  go on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from prebuilds.runtime.ports import Clock
 
 @attrs.define
 class Filled:
-    """How far the filling came: how the last pass ended, what was created, and which presets were given up."""
+    """The result so far: how the last pass ended, what was created, and which presets were given up."""
 
     status: PassStatus = PassStatus.RECONCILED
     failures: dict[str, str] = attrs.Factory(dict)
@@ -32,7 +33,7 @@ class Filled:
     expiring: set[str] = attrs.Factory(set)
 
     def note(self, result: ReconciliationResult) -> None:
-        """Take down what a pass did."""
+        """Record what a pass did."""
         self.status = result.status
         for preset in result:
             effects = [outcome.effect for outcome in preset.select(OutcomeStatus.DONE)]
@@ -45,9 +46,9 @@ class Filled:
 
 
 def fill(reconciler: Reconciler, builder: LocalBuilder, stop: Stop, clock: Clock) -> Filled:
-    """Do passes and builds until nothing is left to do but to wait for time to pass, or until the stop is asked for."""
+    """Do passes and builds until only the passing of time could change anything, or until a stop is requested."""
     filled, idle = Filled(), 0
-    while idle < 2 and not stop.status:  # a second look, as the first may have come before the last build
+    while idle < 2 and not stop.status:  # twice, as the first idle pass may have come before the last build
         result = reconciler.reconcile_all()
         filled.note(result)
         if not _list_busy(result) - filled.expiring:
@@ -59,7 +60,7 @@ def fill(reconciler: Reconciler, builder: LocalBuilder, stop: Stop, clock: Clock
 
 
 def _list_busy(result: ReconciliationResult) -> set[str]:
-    """The presets for which something was done, or is under way."""
+    """The presets for which something was done or is under way."""
     under_way = {decision.preset_id for decision in result.plan or () if _is_under_way(decision.state)}
     return under_way | {preset.preset_id for preset in result if preset.select(OutcomeStatus.DONE)}
 
@@ -69,7 +70,7 @@ def _is_under_way(state: ReconciliationState) -> bool:
 
 
 def list_shortfalls(decisions: Sequence[Decision], filled: Filled) -> Sequence[str]:
-    """A line for each preset that is not full, with the reason if no other note tells it."""
+    """A line for each preset that is not full, with the reason unless another note gives it."""
     lacking = [decision for decision in decisions if decision.state.eligible < decision.state.desired]
     return [_describe_shortfall(decision, filled) for decision in lacking]
 
@@ -83,6 +84,6 @@ def _describe_shortfall(decision: Decision, filled: Filled) -> str:
 def _list_reasons(decision: Decision, filled: Filled) -> Iterator[str]:
     preset_id, ttl = decision.preset_id, decision.snapshot.preset.ttl
     if ttl and (preset_id in filled.expiring or decision.state.expired):
-        yield f"by its ttl of {describe_duration(ttl)} its prebuilds expire before the pool is full"
+        yield f"with a ttl of {describe_duration(ttl)} its prebuilds expire before the pool is full"
     if preset_id in filled.failures:
         yield filled.failures[preset_id]

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, served while a command runs. Only this machine can ask for them, unless that is told."""
+"""Metrics for Prometheus, served while a command runs; by default to this machine only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -> Callable[[timedelta], None]:
-    """Serve metrics until the resources are let go; what is returned is told how long each pass took.
+    """Serve metrics until the resources are released. Returns a function to call with the time each pass took.
 
     Raises `MissingExtraError`, and `OSError` with the address and the port if it cannot listen there.
     """
@@ -32,7 +32,7 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
         server, thread = start_http_server(port, address, registry=registry)
     except OSError as error:
         place = _describe_place(address, port)
-        raise OSError(f"metrics cannot be served on {place}: {error.strerror or error}") from error
+        raise OSError(f"cannot serve metrics on {place}: {error.strerror or error}") from error
     resources.callback(server.server_close)
     resources.callback(thread.join)
     resources.callback(server.shutdown)

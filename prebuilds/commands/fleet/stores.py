@@ -1,4 +1,4 @@
-"""The store that a command works on, by its address."""
+"""Opening the store at the address that `--store` gives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POSTGRES = ("postgresql", "postgres")  # as libpq itself takes them
 
 @attrs.frozen(kw_only=True)
 class OpenStore:
-    """A store with the pubsub that belongs to it, and the relay between them."""
+    """A store, its pubsub, and the relay between them."""
 
     store: Store
     pubsub: PubSub
@@ -28,9 +28,9 @@ class OpenStore:
 
 
 def add_store(command: argparse.ArgumentParser) -> None:
-    """The option that every command on a store has."""
+    """Add the option that every command on a store has."""
     command.add_argument(
-        "--store", required=True, type=_read_url, metavar="URL", help=f"where the workspaces are kept: {_ALLOWED}"
+        "--store", required=True, type=_read_url, metavar="URL", help=f"the address of the store: {_ALLOWED}"
     )
 
 
@@ -38,24 +38,24 @@ def _read_url(url: str) -> str:
     kind, _, rest = url.partition(":")
     if (kind == "sqlite" and rest) or (kind in _POSTGRES and rest.startswith("//")):
         return url
-    shown = f"{kind}:..." if kind in _POSTGRES else show(url)  # as there may be a password in it
+    shown = f"{kind}:..." if kind in _POSTGRES else show(url)  # it may contain a password
     raise argparse.ArgumentTypeError(f"{shown} is not {_ALLOWED}")
 
 
 class Access(Enum):
-    """What a command does with a store."""
+    """What a command does with its store."""
 
     READ = "read"
-    """It only reads one that is there, though it may not be allowed to write it."""
+    """It only reads an existing store, and needs no permission to write."""
     WRITE = "write"
-    """It changes one that is there."""
+    """It changes an existing store."""
     MAKE = "make"
-    """It changes one, and makes one where there is none."""
+    """It changes a store, and makes a missing one."""
 
 
 @contextmanager
 def open_store(url: str, access: Access = Access.WRITE) -> Iterator[OpenStore]:
-    """The store that the option names, closed when the block ends. Raises what the store raises."""
+    """The store at this address, closed when the block ends. Raises what the store raises."""
     kind, _, path = url.partition(":")
     try:
         opened = _open_sqlite(path, access) if kind == "sqlite" else _open_postgres(url, access)

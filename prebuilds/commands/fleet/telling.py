@@ -1,4 +1,4 @@
-"""What `run` prints of each pass: a line for each preset, and one when the loop begins or ceases to stand still."""
+"""What `run` prints about each pass: a line for each preset, and one when the loop pauses or goes on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERBS: dict[type[Effect], str] = {
 
 
 class Teller:
-    """Prints what passes do. `is_waiting` tells that the loop takes over when another one that works has ended."""
+    """Prints what passes do. With `is_waiting` it says that the loop waits to take over from another."""
 
     def __init__(self, store: Store, lease_name: str, *, is_waiting: bool) -> None:
         self._store = store
@@ -43,15 +43,16 @@ class Teller:
         if self._status is PassStatus.PAUSED:
             return "Paused: nothing is created or deleted until `resume`."
         if self._status is PassStatus.RECONCILED:
-            return "At work again."
+            return "Running again."
         return self._describe_leader() + " This one waits to take over." * self._is_waiting
 
     def _describe_leader(self) -> str:
         with self._store.transaction(read_only=True) as tx:
             lease = tx.find_lease(self._lease_name)
-        if lease is None:  # given back between the pass and now
-            return "Another `run` worked on this store just now."
-        return f"Another `run` works on this store: {lease.holder}, until {describe_second(lease.expires_at)} at least."
+        if lease is None:  # released since the pass
+            return "Another `run` was working on this store just now."
+        until = describe_second(lease.expires_at)
+        return f"Another `run` is working on this store: {lease.holder}, until {until} at least."
 
 
 def _describe(preset: PresetResult) -> Iterator[str]:

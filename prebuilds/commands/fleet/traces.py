@@ -1,37 +1,53 @@
-"""Files of claims: the options that say how to read one, its claims by preset, and what is said of one that is bad."""
+"""Files of past claims: the options for reading one, its claims by preset, and its errors."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
 
-from prebuilds.commands.console.options import read_timezone
+from prebuilds.commands.console.options import read_duration, read_timezone
 from prebuilds.commands.console.streams import fail
 from prebuilds.errors import InvalidTraceError, PrebuildsError
-from prebuilds.whatif import Trace, read_traces
+from prebuilds.whatif import OnMiss, Trace, read_traces
 from prebuilds.whatif.traces.csv_files import list_columns
 
 _BY = "preset_id"
-_LISTED = 20  # names of presets in a message
+_LISTED = 20  # names of presets in a message at most
 
 
 def add_trace(command: argparse.ArgumentParser) -> None:
-    """The options that say which file of claims to read, and how."""
+    """Add the options for reading a file of claims."""
     command.add_argument(
         "--trace",
         required=True,
         metavar="FILE",
-        help=f"a CSV file of claims, .gz too; a column {_BY}, if there is one, says whose they are",
+        help=f"a CSV file of claims, or .csv.gz; an optional column {_BY} says which preset each claim is for",
     )
-    command.add_argument("--column", default="claimed_at", help="the column of the instants (default: %(default)s)")
-    command.add_argument("--preset", metavar="ID", help="take this preset alone")
     command.add_argument(
-        "--timezone", type=read_timezone, metavar="Z", help="the zone of instants without one, such as Europe/Berlin"
+        "--column", default="claimed_at", help="the column with the times of the claims (default: %(default)s)"
+    )
+    command.add_argument("--preset", metavar="ID", help="use only this preset")
+    command.add_argument(
+        "--timezone", type=read_timezone, metavar="Z", help="the time zone of times without one, such as Europe/Berlin"
+    )
+
+
+def add_builds(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how long builds take, and what users do who find no prebuild ready."""
+    command.add_argument(
+        "--lead-time", type=read_duration, required=True, metavar="D", help="how long a build takes, such as 5m"
+    )
+    command.add_argument(
+        "--on-miss",
+        choices=[mode.value for mode in OnMiss],
+        default=OnMiss.COLD_START.value,
+        help="what a user does who finds no prebuild ready: build a workspace of their own, or wait for the next "
+        "prebuild (default: %(default)s)",
     )
 
 
 def read_claims(options: argparse.Namespace) -> Trace | dict[str, Trace]:
-    """The claims of each preset, or of the one that is asked for; one trace where the file does not tell presets apart.
+    """The claims of each preset, or of the chosen one. One trace if the file has no column of presets.
 
     Raises `InvalidTraceError` and `OSError`.
     """
@@ -42,22 +58,22 @@ def read_claims(options: argparse.Namespace) -> Trace | dict[str, Trace]:
     if options.preset is None:
         return traces
     if options.preset not in traces:
-        raise InvalidTraceError([f"no claims of the preset {options.preset}; there are some of {_list(traces)}"])
+        raise InvalidTraceError([f"it has no claims of the preset {options.preset}, only of {_list(traces)}"])
     return {options.preset: traces[options.preset]}
 
 
 def read_one_preset(options: argparse.Namespace) -> Trace:
-    """The claims of one preset, which has to be named where the file has several."""
+    """The claims of one preset, which must be chosen if the file has several."""
     claims = read_claims(options)
     if isinstance(claims, Trace):
         return claims
     if len(claims) > 1:
-        raise InvalidTraceError([f"claims of {len(claims)} presets; choose one with --preset: {_list(claims)}"])
+        raise InvalidTraceError([f"it has claims of {len(claims)} presets; choose one with --preset: {_list(claims)}"])
     return next(iter(claims.values()))
 
 
 def fail_for_trace(options: argparse.Namespace, error: PrebuildsError | OSError) -> int:
-    """Tell what went wrong; what a file is to blame for, with its name."""
+    """Print what went wrong, with the name of the file for its own problems. Returns the exit status."""
     if isinstance(error, InvalidTraceError):
         return fail(*(f"{options.trace}: {problem}" for problem in error.problems))
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""How a store's pools stand, as the rows of a table."""
+"""The state of a store's pools, as the rows of a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNTED = (Counter.CREATED, Counter.CLAIMED, Counter.CLAIM_MISSED, Counter.FAIL
 
 
 class View(NamedTuple):
-    """The decision on each preset, its cells with a style, and notes."""
+    """The decision on each preset, its row of the table with a style, and notes."""
 
     decisions: Sequence[Decision]
     rows: Sequence[tuple[Sequence[str], str]]
@@ -30,7 +30,7 @@ class View(NamedTuple):
 
 
 def read_view(store: Store, *, now: datetime, policy: Policy) -> View:
-    """How the pools stand at `now`, all of it read in one moment."""
+    """The state of the pools at `now`, read in one transaction."""
     with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
         fleet = read_fleet(tx, now=now, policy=policy)
         counters = {(entry.preset_id, entry.counter): entry.value for entry in tx.list_counters()}
@@ -47,7 +47,7 @@ def read_view(store: Store, *, now: datetime, policy: Policy) -> View:
 
 
 def describe_second(instant: datetime) -> str:
-    """The instant in whole seconds, not before it."""
+    """The instant, rounded up to whole seconds."""
     begun = instant.replace(microsecond=0)
     return describe_instant(begun if begun == instant else begun + timedelta(seconds=1))
 
