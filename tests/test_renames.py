@@ -11,7 +11,7 @@ RENAMED = {
     "prebuilds.runtime": {"Outcome": "EffectOutcome"},
     "prebuilds.testing": {"Scenario": "FaultScenario"},
     "prebuilds.testing.faults": {"Scenario": "FaultScenario"},
-    "prebuilds.whatif": {"Outcome": "ScenarioOutcome"},
+    "prebuilds.whatif": {"HeldOut": "HoldoutReport", "Loss": "LossReason", "Outcome": "ScenarioOutcome"},
 }
 
 

@@ -105,7 +105,7 @@ def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
     problems = fail(capsys, *BASE, "--trace", str(bad))
     assert problems == [
         f"{bad}: line 2: 'noon' is not an RFC 3339 instant such as 2026-01-31T09:30:00Z; "
-        "so with 1 more row: line 4: '2026-11-09'",
+        "1 more row like this: line 4: '2026-11-09'",
         f"{bad}: line 3: preset_id is missing",
     ]
     assert fail(capsys, *BASE, "--trace", str(tmp_path / "none.csv")) == [

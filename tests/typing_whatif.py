@@ -12,7 +12,7 @@ from prebuilds import Decision, GlobalSnapshot, PlanDiff, Preset
 from prebuilds.whatif import (
     Comparison,
     Curve,
-    HeldOut,
+    HoldoutReport,
     Interval,
     Invalidation,
     LognormalLeadTime,
@@ -93,5 +93,5 @@ def size(claims: Trace, preset: Preset, at: datetime) -> Preset:
     past, future = claims.split_at(at)
     made = recommend(past, lead_time, hit_rate=0.99, timezone="Europe/Berlin", windows=3)
     assert_type(made, Recommendation)
-    assert_type(judge(made, future, lead_time), HeldOut)
+    assert_type(judge(made, future, lead_time), HoldoutReport)
     return made.apply_to(preset)

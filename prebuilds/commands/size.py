@@ -18,7 +18,7 @@ from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.errors import InvalidTraceError, PrebuildsError
 from prebuilds.whatif import Curve, PoolSize, Recommendation, Trace, judge, recommend, sweep
 from prebuilds.whatif.recommendation.recommending import MAX_WINDOWS
-from prebuilds.whatif.views.rows import Rows, list_texts
+from prebuilds.whatif.views.rows import Tabular, list_texts
 
 _AROUND = 3  # rows of the table on either side of the chosen size
 
@@ -126,7 +126,7 @@ def _show_recommendation(made: Recommendation, judged: tuple[str, ...], *, is_js
     print_table(("window", "instances"), rows, numbers=("instances",), notes=notes)
 
 
-def _list_json(rows: Rows) -> list[dict[str, Any]]:
+def _list_json(rows: Tabular) -> list[dict[str, Any]]:
     return [
         {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in row.items()}
         for row in rows.to_dicts()

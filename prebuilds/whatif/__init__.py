@@ -7,9 +7,9 @@ print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 from prebuilds.renames import warn_of_renames
 from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, what_would_change
 from prebuilds.whatif.recommendation.recommending import judge, recommend
-from prebuilds.whatif.recommendation.report import HeldOut, HourForecast, Recommendation
+from prebuilds.whatif.recommendation.report import HoldoutReport, HourForecast, Recommendation
 from prebuilds.whatif.simulation.event_log import HoldReason
-from prebuilds.whatif.simulation.lifetimes import Loss
+from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.simulation.measures import Measures
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.simulation.moments import Moment
@@ -17,10 +17,10 @@ from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenar
 from prebuilds.whatif.simulation.simulating import SimulationResult, simulate
 from prebuilds.whatif.simulation.timeline import Timeline
 from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_poisson_miss, predict
-from prebuilds.whatif.sizing.curve import Curve, PoolSize
+from prebuilds.whatif.sizing.curve import Curve
+from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import sweep
 from prebuilds.whatif.traces.generators import generate_bursts, generate_poisson, generate_profile
-from prebuilds.whatif.traces.groups import read_traces
 from prebuilds.whatif.traces.lead_times import (
     ExponentialLeadTime,
     FixedLeadTime,
@@ -29,24 +29,27 @@ from prebuilds.whatif.traces.lead_times import (
     MeasuredLeadTime,
 )
 from prebuilds.whatif.traces.on_miss import OnMiss
+from prebuilds.whatif.traces.preset_traces import read_traces
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.intervals import Interval
 
-__getattr__ = warn_of_renames(__name__, {"Outcome": "ScenarioOutcome"})
+__getattr__ = warn_of_renames(
+    __name__, {"HeldOut": "HoldoutReport", "Loss": "LossReason", "Outcome": "ScenarioOutcome"}
+)
 
 __all__ = [
     "Comparison",
     "Curve",
     "ExponentialLeadTime",
     "FixedLeadTime",
-    "HeldOut",
     "HoldReason",
+    "HoldoutReport",
     "HourForecast",
     "Interval",
     "Invalidation",
     "LeadTime",
     "LognormalLeadTime",
-    "Loss",
+    "LossReason",
     "Lost",
     "MeasuredLeadTime",
     "Measures",

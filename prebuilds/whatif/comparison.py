@@ -1,8 +1,8 @@
-"""Comparison: the same claims and the same luck for several scenarios, and what differs between them.
+"""Comparison: several scenarios with the same claims and the same luck, and how their results differ.
 
-- The seeds are common: with one seed the n-th build takes as long in every scenario, so that a difference comes from
-  what the scenarios suppose. Differences are taken seed by seed, which narrows their intervals.
-- An interval says how much the seeds leave open, and no more. To vary the claims too, give a function of the seed.
+- Scenarios share seeds: with the same seed, the n-th build takes equally long in each. So differences come from what
+  the scenarios assume. They are taken seed by seed, which narrows their intervals.
+- An interval covers the randomness of the seeds alone. To vary the claims too, give a function of the seed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.simulation.measures import Measures
 from prebuilds.whatif.simulation.scenario import Edit, Scenario, edit_snapshot
 from prebuilds.whatif.simulation.simulating import Traces, simulate
+from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.intervals import Interval, estimate_mean
 from prebuilds.whatif.views.progress import show_progress
-from prebuilds.whatif.views.rows import Rows, load_altair, make_data, show_offline
+from prebuilds.whatif.views.rows import Tabular
 
 if TYPE_CHECKING:
     import altair as alt
@@ -40,17 +41,17 @@ _COMPARED: dict[str, Callable[[Measures], float]] = {
 
 @attrs.frozen(kw_only=True)
 class ScenarioOutcome:
-    """What one scenario came to: its measures for each seed, in the seeds' order."""
+    """The results of one scenario: its measures for each seed, in the order of the seeds."""
 
     name: str
     runs: tuple[Measures, ...] = attrs.field(repr=False)
 
     def estimate(self, measure: str) -> Interval:
-        """The mean over the seeds of a measure: hit_rate, mean_wait_seconds, idle_hours or build_hours."""
+        """The mean of a measure over the seeds: hit_rate, mean_wait_seconds, idle_hours or build_hours."""
         return estimate_mean(self._list_values(measure))
 
     def estimate_change(self, measure: str, base: ScenarioOutcome) -> Interval:
-        """The mean over the seeds of what is added to a base's measure."""
+        """The mean change of a measure from that of `base`, taken seed by seed."""
         pairs = zip(self._list_values(measure), base._list_values(measure), strict=True)
         return estimate_mean([value - before for value, before in pairs])
 
@@ -61,7 +62,7 @@ class ScenarioOutcome:
 
 
 @attrs.frozen(kw_only=True)
-class Comparison(Rows):
+class Comparison(Tabular):
     """Scenarios side by side, each compared with the first. Iterating gives the outcomes."""
 
     seeds: tuple[int, ...]
@@ -74,16 +75,16 @@ class Comparison(Rows):
         return len(self.outcomes)
 
     def for_scenario(self, name: str) -> ScenarioOutcome:
-        """The outcome of the scenario with this name. Raises `InvalidValueError` if there is none."""
+        """The outcome of the scenario with this name. Raises `InvalidValueError` if there is no such scenario."""
         names = [outcome.name for outcome in self.outcomes]
         if name not in names:
             raise InvalidValueError("Comparison.for_scenario", "name", name, f"one of {', '.join(names)}")
         return self.outcomes[names.index(name)]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each scenario and measure: its mean and the change from the first, each with its bounds.
+        """A row for each scenario and measure: the mean, and the change from the first scenario, each with its bounds.
 
-        There is no hit rate where there were no claims.
+        Without claims, there is no row for the hit rate.
         """
         measures = [measure for measure in _COMPARED if measure != "hit_rate" or self._has_claims]
         return [_make_row(outcome, self.outcomes[0], measure) for outcome in self for measure in measures]
@@ -96,7 +97,7 @@ class Comparison(Rows):
         return (told, "Every seed gave the same: these scenarios leave nothing to chance.") if is_certain else (told,)
 
     def chart(self) -> alt.HConcatChart:
-        """The hit rate and the idle hours of each scenario, with their intervals, as an altair chart.
+        """An altair chart of the hit rate and the idle hours of each scenario, with their intervals.
 
         Raises `MissingExtraError` without the extra `notebook`.
         """
@@ -119,10 +120,10 @@ def compare(
     seeds: Iterable[int] = range(10),
     progress: bool = False,
 ) -> Comparison:
-    """Simulate every scenario with every seed, two at least; the first scenario is what the others are compared with.
+    """Simulate every scenario with every seed, and compare each scenario with the first.
 
-    `trace` is as for `simulate`, or a function that gives it for a seed. `progress` shows a bar, which needs the extra
-    `cli`.
+    Takes two seeds or more. `trace` is as for `simulate`, or a function that makes it from a seed. `progress` shows a
+    progress bar and needs the extra `cli`.
     """
     chosen = _require_seeds(seeds)
     if not isinstance(scenarios, Mapping) or not scenarios:
@@ -142,10 +143,10 @@ def compare(
 def what_would_change(
     snapshot: GlobalSnapshot, edit: Edit, *, now: datetime, policy: Policy = _DEFAULT_POLICY
 ) -> PlanDiff:
-    """Which decisions at `now` would be others if the snapshot were edited, and how.
+    """Which decisions at `now` would change if the snapshot were edited, and how.
 
     `edit` has the changed fields of presets by their ids, such as `{"web": {"desired_instances": 5}}`, or is a function
-    that gives the edited snapshot. Raises `UnknownPresetError` and `InvalidValueError` for an edit that cannot be made.
+    that returns the edited snapshot. Raises `UnknownPresetError` and `InvalidValueError` for an impossible edit.
     """
     before, after = plan(snapshot, now=now, policy=policy), plan(edit_snapshot(snapshot, edit), now=now, policy=policy)
     return diff(before, after)
@@ -155,7 +156,7 @@ def _require_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     chosen = to_tuple(seeds)
     is_seeds = type(chosen) is tuple and all(type(seed) is int for seed in chosen)
     if not is_seeds or len(set(chosen)) < len(chosen) or len(chosen) < 2:
-        raise InvalidValueError("compare", "seeds", seeds, "two whole numbers or more, each another")
+        raise InvalidValueError("compare", "seeds", seeds, "two or more whole numbers, all different")
     return tuple(chosen)
 
 

@@ -27,7 +27,7 @@ from prebuilds import (
     plan,
 )
 from prebuilds.whatif import OnMiss, Promotion
-from prebuilds.whatif.simulation.draws import Builder
+from prebuilds.whatif.simulation.draws import BuildSampler
 
 from .scenarios import Case
 
@@ -65,7 +65,7 @@ class Reference:
         self.scenario, (preset,) = case.scenario, case.scenario.fleet.presets
         self.begin, self.end, self.claims = case.trace.begin, case.trace.end, list(case.trace)
         events = [*self.scenario.promotions, *self.scenario.invalidations]
-        self.builder = Builder(
+        self.builder = BuildSampler(
             preset.id, self.scenario.find_lead_time(preset.id), self.scenario.failure_rate, case.seed
         )
         self.first = preset

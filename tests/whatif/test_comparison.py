@@ -109,7 +109,7 @@ def test_what_would_change_is_the_difference_of_two_plans() -> None:
 def test_a_comparison_that_cannot_be_made_is_refused() -> None:
     """Two seeds at least, and each another; a scenario at least; measures and names that are there."""
     for seeds in ([1], [1, 1], "12", 3):
-        with pytest.raises(InvalidValueError, match="two whole numbers or more, each another"):
+        with pytest.raises(InvalidValueError, match="two or more whole numbers, all different"):
             compare({"today": VARIED}, make_claims, seeds=seeds)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="a mapping of names to Scenarios"):
         compare({}, make_claims)

@@ -69,14 +69,14 @@ def test_a_log_has_every_round_of_an_interval(case: Case) -> None:
 def test_leaving_quiet_rounds_out_changes_nothing(case: Case) -> None:
     """What happens is the same, to the microsecond, when every round is run; those left out had nothing to do."""
     begin, end = to_ticks(case.trace.begin), to_ticks(case.trace.end)
-    records, decided = [], []
+    logs, decided = [], []
     for every_round in (True, False):
         (preset,) = case.scenario.fleet.presets
         engine = Engine(case.scenario, preset, case.trace.ticks, begin=begin, end=end, seed=case.seed)
         run = engine.run(every_round=every_round and case.scenario.interval is not None)
         decided.append([decision for decision in run if decision.actions or decision.withheld])
-        records.append(engine.make_record())
-    assert records[0] == records[1]
+        logs.append(engine.make_log())
+    assert logs[0] == logs[1]
     assert decided[0] == decided[1]
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 from prebuilds import ActionType, calculate_target
 from prebuilds.decision.presets import calculate_expiry_cutoff
-from prebuilds.whatif import HoldReason, Loss, Miss, OnMiss, SimulationResult, simulate
-from prebuilds.whatif.simulation.event_log import Fate, PoolRecord
+from prebuilds.whatif import HoldReason, LossReason, Miss, OnMiss, SimulationResult, simulate
+from prebuilds.whatif.simulation.event_log import EventLog, PrebuildOutcome
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.views.rows import describe_about
 
@@ -22,47 +22,47 @@ TICK = timedelta(microseconds=1)
 
 
 class History:
-    """What a record says of an instant, found by looking at every build, with the rule that production expires by."""
+    """What a log says of an instant, found by looking at every build, with the rule that production expires by."""
 
-    def __init__(self, case: Case, record: PoolRecord) -> None:
-        self.case, self.record = case, record
-        self.numbers = range(len(record.created))
+    def __init__(self, case: Case, log: EventLog) -> None:
+        self.case, self.log = case, log
+        self.numbers = range(len(log.created))
 
-    def find_generation(self, at: datetime) -> int:
-        return max(place for place, one in enumerate(self.record.presets) if one.since <= to_ticks(at))
+    def find_preset_index(self, at: datetime) -> int:
+        return max(place for place, one in enumerate(self.log.presets) if one.since <= to_ticks(at))
 
     def is_good(self, number: int, at: datetime) -> bool:
-        record, tick = self.record, to_ticks(at)
-        if record.fates[number] is Fate.FAILED or not record.ended[number] <= tick < record.gone[number]:
+        log, tick = self.log, to_ticks(at)
+        if log.outcomes[number] is PrebuildOutcome.FAILED or not log.ended[number] <= tick < log.gone[number]:
             return False
-        preset = record.presets[record.generations[number]].preset
+        preset = log.presets[log.preset_indexes[number]].preset
         instants = list_invalidations(self.case)
         known = preset.last_invalidated_at
         instants += [known] if known and known <= self.case.trace.begin else []
         invalidated = [one for one in instants if one <= at]
         preset = attrs.evolve(preset, last_invalidated_at=max(invalidated, default=None))
         cutoff = calculate_expiry_cutoff(preset, at)
-        is_expired = cutoff is not None and to_instant(record.created[number]) < cutoff
-        return not is_expired and record.generations[number] == self.find_generation(at)
+        is_expired = cutoff is not None and to_instant(log.created[number]) < cutoff
+        return not is_expired and log.preset_indexes[number] == self.find_preset_index(at)
 
     def count_good(self, at: datetime) -> int:
         return sum(self.is_good(number, at) for number in self.numbers)
 
     def list_under_way(self, at: datetime) -> list[int]:
-        tick, generation = to_ticks(at), self.find_generation(at)
-        record = self.record
+        tick, preset_index = to_ticks(at), self.find_preset_index(at)
+        log = self.log
         return [
             number
             for number in self.numbers
-            if record.created[number] <= tick < record.ended[number] and record.generations[number] == generation
+            if log.created[number] <= tick < log.ended[number] and log.preset_indexes[number] == preset_index
         ]
 
     def list_moments(self, since: datetime, at: datetime) -> list[datetime]:
         """All instants at which anything could change, and those just before them."""
-        record, ttl = self.record, self.case.scenario.fleet.presets[0].ttl
-        ticks = {*record.claims, *record.created, *record.ended, *record.gone, *record.invalidations}
-        ticks |= {one.since for one in record.presets}
-        ticks |= {created + ttl // TICK + 1 for created in record.created} if ttl else set()
+        log, ttl = self.log, self.case.scenario.fleet.presets[0].ttl
+        ticks = {*log.claims, *log.created, *log.ended, *log.gone, *log.invalidations}
+        ticks |= {one.since for one in log.presets}
+        ticks |= {created + ttl // TICK + 1 for created in log.created} if ttl else set()
         instants = {to_instant(tick) for tick in ticks if to_ticks(since) <= tick <= to_ticks(at)}
         return sorted(one for instant in instants for one in (instant - TICK, instant) if since <= one <= at)
 
@@ -86,56 +86,60 @@ def test_every_fact_about_every_miss_is_true(case: Case) -> None:
 def check_emptiness(miss: Miss, history: History) -> None:
     moments = history.list_moments(miss.empty_since, miss.at)
     assert all(history.count_good(at) == 0 for at in moments)
-    begin = to_instant(history.record.begin)
+    begin = to_instant(history.log.begin)
     assert miss.empty_since == begin or history.count_good(miss.empty_since - TICK) > 0
 
 
 def check_account(miss: Miss, history: History) -> None:
-    record, since, at = history.record, miss.since, miss.at
+    log, since, at = history.log, miss.since, miss.at
     lost = {one.reason: one.count for one in miss.lost}
     assert miss.had == history.count_good(since)
     assert miss.had + miss.became_ready == sum(lost.values())
-    claims = [place for place, tick in enumerate(record.claims) if to_ticks(since) < tick and place <= miss.claim]
-    assert (miss.claims, miss.first_claim_at) == (len(claims), to_instant(record.claims[claims[0]]))
-    assert lost.get(Loss.CLAIMED, 0) == len([place for place in claims if place not in record.missed])
-    fates = list(zip(record.fates, record.gone, strict=True))
-    failed = [to_instant(gone) for fate, gone in fates if fate is Fate.FAILED and since < to_instant(gone) <= at]
+    claims = [place for place, tick in enumerate(log.claims) if to_ticks(since) < tick and place <= miss.claim]
+    assert (miss.claims, miss.first_claim_at) == (len(claims), to_instant(log.claims[claims[0]]))
+    assert lost.get(LossReason.CLAIMED, 0) == len([place for place in claims if place not in log.missed])
+    outcomes = list(zip(log.outcomes, log.gone, strict=True))
+    failed = [
+        to_instant(gone)
+        for outcome, gone in outcomes
+        if outcome is PrebuildOutcome.FAILED and since < to_instant(gone) <= at
+    ]
     assert (miss.failed, miss.failed_at) == (len(failed), max(failed, default=None))
     assert miss.promoted_at == tuple(
         one for one in sorted(one.at for one in history.case.scenario.promotions) if since < one <= at
     )
     assert miss.invalidated_at == tuple(one for one in list_invalidations(history.case) if since < one <= at)
     outdated = sum(history.count_good(promoted - TICK) for promoted in {*miss.promoted_at})
-    assert lost.get(Loss.OUTDATED, 0) == outdated
+    assert lost.get(LossReason.OUTDATED, 0) == outdated
     for step in miss.target_steps:
-        preset = record.presets[0].preset
+        preset = log.presets[0].preset
         assert since < step.at <= at
         assert calculate_target(preset, step.at - TICK).desired == step.before
         assert calculate_target(preset, step.at).desired == step.after
         if step.first_ready_at:
-            ready = [record.ended[number] for number in history.numbers if record.created[number] >= to_ticks(step.at)]
+            ready = [log.ended[number] for number in history.numbers if log.created[number] >= to_ticks(step.at)]
             assert to_ticks(step.first_ready_at) in ready
 
 
 def check_supply(miss: Miss, history: History, index: int) -> None:
-    record = history.record
+    log = history.log
     under_way = history.list_under_way(miss.at)
-    ready = [(record.ended[number], number) for number in under_way if record.fates[number] is not Fate.FAILED]
-    preset = record.presets[history.find_generation(miss.at)].preset
+    ready = [(log.ended[number], number) for number in under_way if log.outcomes[number] is not PrebuildOutcome.FAILED]
+    preset = log.presets[history.find_preset_index(miss.at)].preset
     target = calculate_target(preset, miss.at)
     assert (miss.target, miss.target_source, miss.under_way) == (target.desired, target.source, len(under_way))
     if ready:
         first, number = min(ready)
         assert miss.first_ready_at == to_instant(first)
-        assert miss.lead_time == to_instant(first) - to_instant(record.created[number])
+        assert miss.lead_time == to_instant(first) - to_instant(log.created[number])
     else:
         assert (miss.first_ready_at, miss.lead_time) == (None, None)
-    missed = list(zip(record.missed, record.waits, strict=True))[: index + 1]
-    unserved = len(record.missed) - record.unserved
+    missed = list(zip(log.missed, log.waits, strict=True))[: index + 1]
+    unserved = len(log.missed) - log.unserved
     waiting = [
         place
         for place, (claim, wait) in enumerate(missed)
-        if place >= unserved or record.claims[claim] + wait > to_ticks(miss.at)
+        if place >= unserved or log.claims[claim] + wait > to_ticks(miss.at)
     ]
     is_waiting = history.case.scenario.on_miss is OnMiss.WAIT
     assert miss.spoken_for == (len(waiting) if is_waiting else 0)
@@ -183,7 +187,7 @@ def check_words(text: str, miss: Miss) -> None:
         *(f"window {'raised' if step.after > step.before else 'lowered'} the target" for step in miss.target_steps),
         *("template promoted" for _ in miss.promoted_at),
         *("prebuilds invalidated" for _ in miss.invalidated_at),
-        *(f"{one.count} " for one in miss.lost if one.reason is not Loss.CLAIMED),
+        *(f"{one.count} " for one in miss.lost if one.reason is not LossReason.CLAIMED),
         *(f"{miss.failed} build" for _ in range(miss.failed > 0)),
         *(f"{miss.under_way} under way" for _ in range(miss.under_way > 0)),
         *(f"{miss.spoken_for} user" for _ in range(miss.spoken_for > 0)),

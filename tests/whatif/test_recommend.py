@@ -19,7 +19,7 @@ from prebuilds.whatif import (
     recommend,
 )
 from prebuilds.whatif.recommendation.layout_search import HourWindow, Layout
-from prebuilds.whatif.recommendation.weekly_need import group_days, look_back
+from prebuilds.whatif.recommendation.weekly_profile import group_days, profile_week
 from prebuilds.whatif.sizing.replay import list_steps, replay
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
 from prebuilds.whatif.traces.local_time import LocalHours
@@ -171,4 +171,4 @@ def test_a_margin_raises_every_count_in_time() -> None:
 def test_busy_and_quiet_days_are_told_apart() -> None:
     """By the claims an hour of each."""
     demand = make_demand("test", make_office(2, 1), LEAD_TIME, wake_delay=timedelta(), seed=0)
-    assert group_days(look_back(demand, LocalHours("test", "UTC"))) == ((0, 1, 2, 3, 4), (5, 6))
+    assert group_days(profile_week(demand, LocalHours("test", "UTC"))) == ((0, 1, 2, 3, 4), (5, 6))

@@ -39,7 +39,7 @@ HOUR = timedelta(hours=1)
 
 
 def run(*offsets: timedelta, **changes: Any) -> SimulationResult:
-    """A pool of one, whose builds take six minutes, with claims so long after the begin."""
+    """A pool of one, whose builds take six minutes, with claims so long after the start."""
     fleet = changes.pop("fleet", make_preset(desired_instances=1))
     return simulate(make_scenario(fleet=fleet, **changes), make_trace(*offsets))
 

@@ -151,7 +151,7 @@ def test_claims_by_the_wall_clock_need_a_zone(tmp_path: Path, capsys: pytest.Cap
     file.write_text("claimed_at\n" + "2026-11-26 22:02:36.346652\n" * 30)
     (problem,) = fail(capsys, "size", "--trace", str(file), "--lead-time", "5m")
     assert problem.startswith(f"{file}: line 2: '2026-11-26 22:02:36.346652' has no time zone; name it with `timezone`")
-    assert "so with 29 more rows" in problem
+    assert "29 more rows like this" in problem
     assert main(["size", "--trace", str(file), "--lead-time", "5m", "--timezone", "Europe/Berlin"]) == 0
     assert "Keep 30." in capsys.readouterr().out
 

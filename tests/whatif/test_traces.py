@@ -66,7 +66,7 @@ def test_bad_rows_are_told_by_what_is_wrong() -> None:
         "has no time zone; name it with `timezone` (`--timezone`), or write an instant such as 2026-01-31T09:30:00Z"
     )
     assert caught.value.problems == (
-        f"line 2: 'x' {wrong}; so with 1,500 more rows: line 3: 'x', line 4: 'x', line 5: 'x', ...",
+        f"line 2: 'x' {wrong}; 1,500 more rows like this: line 3: 'x', line 4: 'x', line 5: 'x', ...",
         f"line 1502: '2026-03-02T01:00:00' {missing}",
     )
     assert str(caught.value) == "\n".join(caught.value.problems)
@@ -80,7 +80,7 @@ def test_a_trace_of_several_presets_tells_its_bad_rows_too() -> None:
         read_traces(io.StringIO("\n".join(rows)))
     wrong = "is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"
     assert caught.value.problems == (
-        f"line 2: 'noon' {wrong}; so with 1 more row: line 4: 'never'",
+        f"line 2: 'noon' {wrong}; 1 more row like this: line 4: 'never'",
         "line 3: preset_id is missing",
     )
 
@@ -114,9 +114,9 @@ def test_instants_are_read_as_databases_write_them(written: object, zone: str | 
     [
         (
             "2026-10-25 02:30:00",
-            "comes twice in Europe/Berlin, as the clock is put back; add its offset, +0200 or +0100",
+            "comes twice in Europe/Berlin, because the clock is put back; add its offset, +0200 or +0100",
         ),
-        ("2026-03-29 02:30:00", "is no time in Europe/Berlin, as the clock is put forward over it"),
+        ("2026-03-29 02:30:00", "does not exist in Europe/Berlin: the clock is put forward over it"),
         ("2026-11-26", "is not an RFC 3339 instant such as 2026-01-31T09:30:00Z"),
         ("2026-02-30 00:00:00", "is not a date and time of the years 1 to 9999 of UTC"),
         ("0001-01-01 00:30:00+01", "is not a date and time of the years 1 to 9999 of UTC"),
@@ -141,9 +141,9 @@ def test_an_unknown_zone_is_named() -> None:
 def test_what_is_no_csv_is_an_error() -> None:
     """No such column, or twice; nothing in it; not text at all."""
     for text, problem in (
-        ("a,b\n1,2\n", "line 1: 0 columns are 'claimed_at'; the columns are ['a', 'b']"),
-        ("", "line 1: 0 columns are 'claimed_at'; the columns are []"),
-        ("claimed_at\n", "no claims; a trace without any needs its begin and its end"),
+        ("a,b\n1,2\n", "line 1: no column is named 'claimed_at'; the columns are ['a', 'b']"),
+        ("", "line 1: no column is named 'claimed_at'; the columns are []"),
+        ("claimed_at\n", "no claims; a trace without claims needs `begin` and `end`"),
     ):
         with pytest.raises(InvalidTraceError) as caught:
             Trace.from_csv(io.StringIO(text))
@@ -163,7 +163,7 @@ def test_any_iterable_of_instants_is_taken() -> None:
         Trace.from_claims([*series, BEGIN.replace(tzinfo=None), 5])
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["claims[1]", "claims[2]"]
     neither = "is neither a datetime nor an RFC 3339 text"
-    assert caught.value.problems[0] == f"claims[1]: NaT {neither}; so with 1 more row: claims[3]: 5"
+    assert caught.value.problems[0] == f"claims[1]: NaT {neither}; 1 more row like this: claims[3]: 5"
 
 
 class Series:

@@ -1,5 +1,5 @@
-"""How many to keep, and when, for the hit rate that you want, with a report from days that were held out.
+"""How many prebuilds to keep, and when, to reach a hit rate.
 
-A trace, a lead time and a goal enter; a `Recommendation` of a base count and schedules leaves, with what it had on days
-that it had not seen.
+A trace, a lead time and a hit rate enter; a `Recommendation` of a base count and schedules leaves. Its report is
+measured on days that were held out.
 """

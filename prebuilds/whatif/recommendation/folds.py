@@ -1,8 +1,8 @@
-"""Calibration: what a layout that was planned on the past had in the time after it, and the margin that this asks for.
+"""Folds: where a history is cut for backtests, and the results of each replayed day.
 
-- A fold cuts the history at a day: what is before it is planned on, what comes after it is replayed. So a forecast is
-  judged on what it had not seen, as far ahead as a recommendation has to hold.
-- Claims of one day belong together, so that days are what is sampled: an interval is one over days, by Student's t.
+- A fold cuts the history at a day. The days before it are planned on, and the days after it are replayed. So a layout
+  is tested on days that it has not seen, as far ahead as a recommendation has to hold.
+- Claims of one day depend on each other, so the day is the sample: intervals are taken over days, by Student's t.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _MOST_FOLDS = 5
 WEEK = 7
 
 
-class Day(NamedTuple):
-    """What a pool had on one day of a trace."""
+class DayResult(NamedTuple):
+    """The results of a pool on one day."""
 
     claims: int
     misses: int
     idle_hours: float
 
 
-def replay_days(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[Day]:
-    """The demand met by a preset's counts, for each day from the begin of the trace; the last may be short."""
-    # A span of no time, which a single claim has, is a day too.
+def replay_days(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[DayResult]:
+    """Replay a preset on a demand. There is a result for each day of the trace; the last day may be short."""
+    # A trace of a single claim has no span, and still a day.
     starts = range(demand.begin, max(demand.end, demand.begin + 1), TICKS_PER_DAY)
     steps = _cut(list_steps(preset, demand.trace.begin, demand.trace.end), starts)
     done = replay(demand, steps, on_miss)
@@ -45,11 +45,11 @@ def replay_days(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[Day]:
     idle = dict(zip((at for at, _ in steps), done.idle, strict=False))
     bounds = [*(idle[start] for start in starts), done.idle[-1]]
     hours = [(b - a) / TICKS_PER_HOUR for a, b in pairwise(bounds)]
-    return [Day(*row) for row in zip(claims, misses, hours, strict=True)]
+    return [DayResult(*row) for row in zip(claims, misses, hours, strict=True)]
 
 
 def _cut(steps: Sequence[tuple[int, int]], starts: Iterable[int]) -> list[tuple[int, int]]:
-    """The steps with one more at each start, to the target that holds there anyway."""
+    """The steps, with one added at each start that does not change the target."""
     targets = dict(steps)
     times = sorted({*targets, *starts})
     target = steps[0][1]
@@ -57,7 +57,7 @@ def _cut(steps: Sequence[tuple[int, int]], starts: Iterable[int]) -> list[tuple[
 
 
 def list_origins(days: int) -> list[int]:
-    """The days at which a history of so many is cut: whole weeks where there are three, a quarter of it in at least."""
+    """The days at which a history is cut, after a quarter of it or more; in whole weeks if it has three."""
     unit = WEEK if days >= 3 * WEEK else 1
     first = max(2 if unit == 1 else WEEK, ceil(days / 4 / unit) * unit)
     origins = range(first, days, unit)
@@ -66,7 +66,7 @@ def list_origins(days: int) -> list[int]:
 
 
 def estimate_ratio(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The ratio of the sums of pairs, and its standard error over them; no error can be told from one pair."""
+    """The ratio of the sums of pairs, and its standard error. With a single pair, the error is given as 0."""
     whole, count = sum(below for _, below in pairs), len(pairs)
     if not whole:
         return 0.0, 0.0

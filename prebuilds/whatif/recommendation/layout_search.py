@@ -1,10 +1,9 @@
-"""Layouts: a base count and a few windows of whole hours that miss few enough of the past's claims and idle least.
+"""The search for a layout: the one that idles least among those that miss few enough of the past claims.
 
-- An idle hour costs 1 and a miss costs a *price*. For one price the best windows follow by dynamic programming over
-  the hours of the day; the price is the lowest at which few enough claims are missed.
-- What a window adds is ready a lead time after it opens. The first `lead_hours` of a window that raises the count are
-  worth no more than the base, and a window that lowers it is felt as long after it closes.
-- A window is a stretch of hours, past midnight if need be, on some days of the week. Windows never overlap.
+- An idle hour costs 1 and a miss costs a *price*. For a given price, dynamic programming over the hours of the day
+  finds the best windows. The price is the lowest at which few enough claims are missed.
+- What a window adds is ready a lead time after it opens. If the window raises the count, its first `lead_hours` are
+  worth no more than the base. If it lowers the count, the effect lasts as long after it closes.
 """
 
 from __future__ import annotations
@@ -14,74 +13,27 @@ from itertools import accumulate, product
 
 import attrs
 
-from prebuilds.decision.models import Preset, Schedule
-from prebuilds.whatif.recommendation.weekly_need import Past, find_level
+from prebuilds.whatif.recommendation.layout import HourWindow, Layout
+from prebuilds.whatif.recommendation.weekly_profile import WeeklyProfile, find_level
 
 _HOURS = range(24)
-_WEEK = range(7)
 _MOST_LEVELS = 14
-_CUTS = _HOURS[::4]  # hours at which a day may be cut open; one of them is inside no window, or nearly so
-_STEPS = 9  # of halving the range of prices
-_EXPONENTS = (-4.0, 14.0)  # of 2, for the price of a miss in idle hours
-_FEE = 0.01  # what a window must save, as a share of what the best single count costs
+_CUTS = _HOURS[::4]  # hours at which a day may begin; hardly any layout has a window across all of them
+_STEPS = 9  # of the bisection over prices
+_EXPONENTS = (-4.0, 14.0)  # of 2: the range of prices of a miss, in idle hours
+_FEE = 0.01  # what a window must save, as a share of the cost of the best single count
 
-_Option = tuple[float, tuple["HourWindow", ...]]
-"""What some windows save, and the windows."""
+_Option = tuple[float, tuple[HourWindow, ...]]
+"""What some windows save together, and these windows."""
 _Gain = tuple[int, int, float, int]
-"""What the best window over a stretch saves: its first hour, its length, the saving and its count."""
-
-
-@attrs.frozen(kw_only=True)
-class HourWindow:
-    """`level` prebuilds from the hour `first` on, for `length` hours, on these days of the week (Monday is 0)."""
-
-    days: tuple[int, ...]
-    first: int
-    length: int
-    level: int
-
-    def to_schedule(self) -> Schedule:
-        hours = {(self.first + offset) % 24 for offset in range(self.length)}
-        days = {(day + 1) % 7 for day in self.days}
-        return Schedule(cron=f"* {_write(hours, _HOURS)} * * {_write(days, _WEEK)}", instances=self.level)
-
-
-def _write(values: set[int], full: range) -> str:
-    """A cron field: `*`, or the values as ranges."""
-    if len(values) == len(full):
-        return "*"
-    firsts = sorted(value for value in values if value - 1 not in values)
-    lasts = sorted(value for value in values if value + 1 not in values)
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
-
-
-@attrs.frozen(kw_only=True)
-class Layout:
-    """A base count and windows."""
-
-    base: int
-    windows: tuple[HourWindow, ...] = ()
-
-    def scale(self, margin: float) -> Layout:
-        """The same hours with more in each: `margin` is a share of one more than the count."""
-        windows = tuple(attrs.evolve(window, level=_scale(window.level, margin)) for window in self.windows)
-        return Layout(base=_scale(self.base, margin), windows=windows)
-
-    def to_preset(self, timezone: str) -> Preset:
-        """A preset that has these counts and nothing else of note."""
-        schedules = [window.to_schedule() for window in self.windows]
-        return Preset(id="recommended", desired_instances=self.base, timezone=timezone, schedules=schedules)
-
-
-def _scale(level: int, margin: float) -> int:
-    return int((level + 1) * (1 + margin) - 0.5)
+"""The best window over a stretch: its first hour, its length, what it saves, and its count."""
 
 
 @attrs.frozen(kw_only=True)
 class _Stretch:
-    """Hours of some days in a row, with the claims that each count would miss in a window over them.
+    """A stretch of hours on some days, with the claims that each count would miss in a window over it.
 
-    `raised` are those that a window above the base decides about, `lowered` those that one below it does.
+    `raised` has the misses of a window above the base, and `lowered` those of a window below it.
     """
 
     first: int
@@ -92,8 +44,8 @@ class _Stretch:
 
 
 @attrs.frozen(kw_only=True)
-class _Group:
-    """Days that are planned alike."""
+class _DayGroup:
+    """Days that get the same windows."""
 
     days: tuple[int, ...]
     hours: float
@@ -102,13 +54,13 @@ class _Group:
 
 
 def plan_layout(
-    past: Past, groups: Sequence[Sequence[int]], *, hit_rate: float, windows: int, lead_hours: int
+    profile: WeeklyProfile, groups: Sequence[Sequence[int]], *, hit_rate: float, windows: int, lead_hours: int
 ) -> Layout:
-    """The layout with at most so many windows that idles least and would have had the hit rate, nearly, in the past."""
-    levels = _choose_levels(past, hit_rate)
+    """The layout with at most `windows` windows that idles least and nearly reaches the hit rate in the past."""
+    levels = _choose_levels(profile, hit_rate)
     firsts = _HOURS if windows else ()
-    made = [_make_group(past, days, levels, lead_hours, firsts) for days in groups if days]
-    allowed = (1 - hit_rate) * past.claims
+    made = [_make_group(profile, days, levels, lead_hours, firsts) for days in groups if days]
+    allowed = (1 - hit_rate) * profile.claims
     low, high = _EXPONENTS
     best = _plan_at(2**high, made, levels, windows)[0]
     for _ in range(_STEPS):
@@ -121,10 +73,10 @@ def plan_layout(
     return best
 
 
-def _choose_levels(past: Past, hit_rate: float) -> list[int]:
-    """Counts worth considering: what each hour of the day needed, for several shares of its claims."""
-    hours = [past.pool(range(hour, 168, 24)) for hour in _HOURS]
-    everything = past.pool(range(168))
+def _choose_levels(profile: WeeklyProfile, hit_rate: float) -> list[int]:
+    """The counts to consider: what each hour of the day needed, for several hit rates."""
+    hours = [profile.pool(range(hour, 168, 24)) for hour in _HOURS]
+    everything = profile.pool(range(168))
     shares = (0.9, hit_rate, 1 - (1 - hit_rate) / 4)
     needs = {find_level(met, share) for met, share in product(hours, shares)}
     levels = sorted(needs | {0, find_level(everything, hit_rate), find_level(everything, 1.0)})
@@ -133,12 +85,12 @@ def _choose_levels(past: Past, hit_rate: float) -> list[int]:
 
 
 def _make_group(
-    past: Past, days: Sequence[int], levels: Sequence[int], lead_hours: int, firsts: Iterable[int]
-) -> _Group:
-    met = [past.pool([24 * day + hour for day in days]) for hour in _HOURS]
-    watched = [sum(past.hours[24 * day + hour] for day in days) for hour in _HOURS]
+    profile: WeeklyProfile, days: Sequence[int], levels: Sequence[int], lead_hours: int, firsts: Iterable[int]
+) -> _DayGroup:
+    met = [profile.pool([24 * day + hour for day in days]) for hour in _HOURS]
+    watched = [sum(profile.hours[24 * day + hour] for day in days) for hour in _HOURS]
     missed = [[sum(n for count, n in hour.items() if count >= level) for hour in met] for level in levels]
-    # Hours are summed three days long, as a stretch may pass midnight and be felt after that.
+    # Sums cover three days: a stretch may run past midnight, and its effect lasts longer.
     time = [0.0, *accumulate(watched * 3)]
     totals = [[0, *accumulate(row * 3)] for row in missed]
 
@@ -154,11 +106,11 @@ def _make_group(
         )
 
     stretches = tuple(make(first, length) for first in firsts for length in range(1, 25))
-    return _Group(days=tuple(days), hours=time[24], missed=tuple(row[24] for row in totals), stretches=stretches)
+    return _DayGroup(days=tuple(days), hours=time[24], missed=tuple(row[24] for row in totals), stretches=stretches)
 
 
-def _plan_at(price: float, groups: Sequence[_Group], levels: Sequence[int], most: int) -> tuple[Layout, int]:
-    """The layout that costs least at this price of a miss, and the claims that it misses."""
+def _plan_at(price: float, groups: Sequence[_DayGroup], levels: Sequence[int], most: int) -> tuple[Layout, int]:
+    """The layout that costs least at this price of a miss, and how many claims it misses."""
     bases = [
         sum(level * group.hours + price * group.missed[index] for group in groups) for index, level in enumerate(levels)
     ]
@@ -174,8 +126,8 @@ def _plan_at(price: float, groups: Sequence[_Group], levels: Sequence[int], most
     return layout, _count_missed(layout, groups, levels)
 
 
-def _find_gains(group: _Group, price: float, levels: Sequence[int], fee: float) -> list[list[_Gain]]:
-    """For each base, what the best window over each stretch saves, where it saves more than the fee."""
+def _find_gains(group: _DayGroup, price: float, levels: Sequence[int], fee: float) -> list[list[_Gain]]:
+    """For each base, the best window over each stretch, if it saves more than the fee."""
     gains: list[list[_Gain]] = [[] for _ in levels]
     for stretch in group.stretches:
         idle = [level * stretch.hours for level in levels]
@@ -192,13 +144,14 @@ def _find_gains(group: _Group, price: float, levels: Sequence[int], fee: float) 
     return gains
 
 
-def _place(group: _Group, gains: Sequence[_Gain], most: int) -> list[_Option]:
-    """For each number of windows up to `most`, those that save most, wherever the day is cut open."""
+def _place(group: _DayGroup, gains: Sequence[_Gain], most: int) -> list[_Option]:
+    """For each number of windows up to `most`, those that save most, whichever hour the day begins at."""
     days = [_place_in_day(group.days, gains, cut, most) for cut in _CUTS]
     return [_pick(day[count] for day in days) for count in range(most + 1)]
 
 
 def _place_in_day(days: tuple[int, ...], gains: Sequence[_Gain], cut: int, most: int) -> list[_Option]:
+    """The same for a day that begins at the hour `cut`."""
     ending: list[list[tuple[int, _Gain]]] = [[] for _ in range(25)]
     for gain in gains:
         start = (gain[0] - cut) % 24
@@ -219,7 +172,7 @@ def _place_in_day(days: tuple[int, ...], gains: Sequence[_Gain], cut: int, most:
 
 
 def _combine(options: Sequence[list[_Option]]) -> _Option:
-    """The most that windows save which share their number between groups of days."""
+    """The windows that save most, when groups of days share the number of windows."""
     best = options[0]
     for other in options[1:]:
         best = [_pick(_join(best[n], other[total - n]) for n in range(total + 1)) for total in range(len(best))]
@@ -234,8 +187,8 @@ def _pick(options: Iterable[_Option]) -> _Option:
     return max(options, key=lambda option: option[0])
 
 
-def _count_missed(layout: Layout, groups: Sequence[_Group], levels: Sequence[int]) -> int:
-    """The claims of the past that a layout would have missed, with what opens late and closes late counted."""
+def _count_missed(layout: Layout, groups: Sequence[_DayGroup], levels: Sequence[int]) -> int:
+    """How many past claims a layout would have missed, including those missed because counts change late."""
     base = levels.index(layout.base)
     total = sum(group.missed[base] for group in groups)
     for window in layout.windows:

@@ -1,7 +1,7 @@
-"""Recommending: from past claims to a base count and schedules, with an honest report of how well that works.
+"""Recommending: from past claims to a base count and schedules, with an honest report of how well they work.
 
-The report comes from the end of the history, which is held out: shape, counts and margin are found without it, and
-then replayed on it. What is recommended is found in the same way from all of the history.
+For the report, the end of the history is held out: the shape, the counts and the margin are chosen without it, and then
+replayed on it. The recommendation itself is made in the same way from the whole history.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import timedelta
 from prebuilds.decision.describing import describe_count, describe_duration
 from prebuilds.decision.models import Preset
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
-from prebuilds.whatif.recommendation.backtest import DAYS_TO_TELL_DAYS_APART, History
+from prebuilds.whatif.recommendation.backtests import DAYS_TO_TELL_DAYS_APART, DemandHistory
 from prebuilds.whatif.recommendation.folds import estimate_ratio, list_origins, replay_days
-from prebuilds.whatif.recommendation.report import WEEKDAYS, HeldOut, HourForecast, Recommendation, find_targets
+from prebuilds.whatif.recommendation.report import WEEKDAYS, HoldoutReport, HourForecast, Recommendation, find_targets
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
 from prebuilds.whatif.traces.arguments import require_on_miss, require_share
@@ -23,11 +23,11 @@ from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.intervals import Interval, find_t_quantile
-from prebuilds.whatif.views.progress import Report, show_progress
+from prebuilds.whatif.views.progress import ReportProgress, show_progress
 
 _FEWEST_DAYS = 4
 MAX_WINDOWS = 24
-_TRAINED = 2 / 3  # the share of the history before what is held out, about
+_TRAINED = 2 / 3  # about this share of the history comes before the days that are held out
 
 
 def recommend(
@@ -42,15 +42,16 @@ def recommend(
     seed: int = 0,
     progress: bool = False,
 ) -> Recommendation:
-    """How many prebuilds to keep, and when, so that this share of the claims to come finds one ready.
+    """Recommend how many prebuilds to keep, and when, so that this share of future claims finds one ready.
 
-    Gives a base count and at most `windows` schedules of whole hours, by the clock of `timezone`, which open early
-    enough that what they add is ready by the hour. Needs four days of history, and two weeks to tell the days of the
-    week apart; raises `InsufficientHistoryError` for less. `wake_delay`, `seed` and `progress` are as for `sweep`.
+    A recommendation is a base count and at most `windows` schedules of whole hours, by the clock of `timezone`. They
+    open early enough for what they add to be ready by the hour. Treating days of the week differently takes two weeks
+    of history. Raises `InsufficientHistoryError` for less than four days. `wake_delay`, `seed` and `progress` are as
+    for `sweep`.
     """
     if type(windows) is not int or not 0 <= windows <= MAX_WINDOWS:
         raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {MAX_WINDOWS}")
-    history = History(
+    history = DemandHistory(
         demand=make_demand("recommend", trace, lead_time, wake_delay=wake_delay, seed=seed),
         local=LocalHours("recommend", timezone),
         timezone=timezone,
@@ -70,8 +71,8 @@ def judge(
     *,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
-) -> HeldOut:
-    """What a recommendation has on claims that it was not made from, beside the best single size on the same claims."""
+) -> HoldoutReport:
+    """Replay a recommendation on claims that it has not seen, and compare it with the best single size for them."""
     if not isinstance(recommendation, Recommendation):
         raise InvalidValueError("judge", "recommendation", recommendation, "a Recommendation")
     demand = make_demand("judge", trace, lead_time, wake_delay=wake_delay, seed=seed)
@@ -79,7 +80,7 @@ def judge(
     return _measure(demand, preset, recommendation.on_miss)
 
 
-def _require_enough(history: History) -> None:
+def _require_enough(history: DemandHistory) -> None:
     trace = history.demand.trace
     if history.days < _FEWEST_DAYS:
         needed = f"a recommendation needs {_FEWEST_DAYS} days of history"
@@ -88,15 +89,13 @@ def _require_enough(history: History) -> None:
         raise InsufficientHistoryError("a recommendation needs claims, and the history has none to plan on")
 
 
-def _recommend(history: History, report: Report) -> Recommendation:
+def _recommend(history: DemandHistory, report: ReportProgress) -> Recommendation:
     held_out = _hold_out(history, _find_cut(history))
     report(1)
     choice = history.choose(history.days)
     report(2)
     layout = history.plan(choice.shape, history.days).scale(choice.margin)
     preset = layout.to_preset(history.timezone)
-    past = history.look_back(history.days)
-    targets = find_targets(preset)
     return Recommendation(
         desired_instances=preset.desired_instances,
         schedules=preset.schedules,
@@ -106,30 +105,35 @@ def _recommend(history: History, report: Report) -> Recommendation:
         margin=choice.margin,
         is_reached=choice.is_reached,
         held_out=held_out,
-        forecast=[
-            HourForecast(hour_of_week=hour, needed=past.find_need(hour, history.hit_rate), target=targets[hour])
-            for hour in range(HOURS_PER_WEEK)
-        ],
+        forecast=_forecast_hours(history, preset),
         caveats=list(_list_caveats(history, len(preset.schedules))),
     )
 
 
-def _find_cut(history: History) -> int:
-    """The day from which on the history is held out: one that backtests cut at too, but not the first of those."""
+def _forecast_hours(history: DemandHistory, preset: Preset) -> list[HourForecast]:
+    profile, targets = history.profile_week(history.days), find_targets(preset)
+    return [
+        HourForecast(hour_of_week=hour, needed=profile.find_need(hour, history.hit_rate), target=targets[hour])
+        for hour in range(HOURS_PER_WEEK)
+    ]
+
+
+def _find_cut(history: DemandHistory) -> int:
+    """The first day that is held out. Backtests cut the history there too, but not for the first time."""
     return min(list_origins(history.days)[1:], key=lambda day: abs(day - _TRAINED * history.days))
 
 
-def _hold_out(history: History, cut: int) -> HeldOut:
+def _hold_out(history: DemandHistory, cut: int) -> HoldoutReport:
     choice = history.choose(cut)
     layout = history.plan(choice.shape, cut).scale(choice.margin)
     return _measure(history.cut(cut, history.days), layout.to_preset(history.timezone), history.on_miss)
 
 
-def _measure(demand: Demand, preset: Preset, on_miss: OnMiss) -> HeldOut:
+def _measure(demand: Demand, preset: Preset, on_miss: OnMiss) -> HoldoutReport:
     days = replay_days(demand, preset, on_miss)
     claims, misses = len(demand.claims), sum(day.misses for day in days)
     rate = (claims - misses) / claims if claims else 1.0
-    return HeldOut(
+    return HoldoutReport(
         begin=demand.trace.begin,
         end=demand.trace.end,
         claims=claims,
@@ -142,7 +146,7 @@ def _measure(demand: Demand, preset: Preset, on_miss: OnMiss) -> HeldOut:
 
 
 def _find_interval(pairs: Sequence[tuple[float, float]], scale: float, most: float = float("inf")) -> Interval | None:
-    """The interval of a ratio of sums over days, times a scale; None where too few days say nothing of it."""
+    """The interval of a ratio of sums over days, times a scale; None for fewer than two days."""
     if len(pairs) < 2:
         return None
     ratio, error = estimate_ratio(pairs)
@@ -150,17 +154,18 @@ def _find_interval(pairs: Sequence[tuple[float, float]], scale: float, most: flo
     return Interval(mean=ratio * scale, low=max(0.0, (ratio - reach) * scale), high=min(most, (ratio + reach) * scale))
 
 
-def _list_caveats(history: History, windows: int) -> Iterator[str]:
-    """What one must know who uses the recommendation: what the history does not tell, and when windows open."""
-    past = history.look_back(history.days)
-    unknown = [WEEKDAYS[day] for day in range(7) if not past.is_day_watched(day)]
+def _list_caveats(history: DemandHistory, windows: int) -> Iterator[str]:
+    """What a user of the recommendation must know: what the history cannot tell, and when windows open."""
+    profile = history.profile_week(history.days)
+    unknown = [WEEKDAYS[day] for day in range(7) if not profile.is_day_watched(day)]
     if unknown:
         yield f"Unknown: the history has no whole {', '.join(unknown)}; what is kept then is that of the other days."
     elif history.days < DAYS_TO_TELL_DAYS_APART:
         yield f"Unknown: whether days of the week differ, as {history.days} days of history cannot tell."
     fewest = round(1 / max(1 - history.hit_rate, 1e-9))
-    if past.claims < fewest:
-        yield f"With {past.claims} claims, fewer than {fewest}, a single miss decides whether the hit rate is reached."
+    if profile.claims < fewest:
+        few = f"With {profile.claims} claims, fewer than {fewest}"
+        yield f"{few}, a single miss decides whether the hit rate is reached."
     if windows and history.lead_hours:
         early = describe_count(history.lead_hours, "hour")
         yield f"Windows that raise the count open {early} early, so that what they add is ready by the hour."

@@ -1,7 +1,7 @@
-"""Recommendations: a base count and schedules, with the report of what they had on days that were held out.
+"""Recommendations: a base count and schedules, with a report of how they did on days that were held out.
 
-- Everything in a report was measured on days that neither the counts nor their margin had seen.
-- An interval is one of 95 %, over days; there is none where a single day was held out.
+- Neither the counts nor their margin had seen the days of the report.
+- An interval is a 95 % interval over days. There is none for a single day.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Preset, Schedule
 from prebuilds.decision.schedules.windows import parse_window
-from prebuilds.whatif.sizing.curve import PoolSize
+from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.traces.numbers import is_number
 from prebuilds.whatif.traces.on_miss import OnMiss
+from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.intervals import Interval
-from prebuilds.whatif.views.rows import Rows, load_altair, make_data, show_offline
+from prebuilds.whatif.views.rows import Tabular
 
 _AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and value >= 0)
 _SHARE = check("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
@@ -39,11 +40,10 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @attrs.frozen(kw_only=True)
-class HeldOut:
-    """What counts that were found on the days before had from `begin` to `end`, beside the best single size there.
+class HoldoutReport:
+    """How recommended counts did on days that were held out, `begin` to `end`, and how the best single size would have.
 
-    `single` is the smallest size that would have had at least as many hits on the same days, which one can only know
-    afterwards.
+    `single` is the smallest size with at least as many hits on the same days. It can only be known afterwards.
     """
 
     begin: datetime = attrs.field(validator=INSTANT)
@@ -57,12 +57,12 @@ class HeldOut:
 
     @property
     def idle_hours_saved(self) -> float:
-        """The idle hours of the single size less those of the recommended counts; negative if those idled more."""
+        """The idle hours of the single size minus those of the recommended counts; negative if these idled more."""
         return self.single.idle_hours - self.idle_hours
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The report in plain words, in two sentences, or in one where there were no claims."""
+        """The report in two sentences; in one if there were no claims."""
         single, saved = self.single, self.idle_hours_saved
         span = f"Held out from {describe_instant(self.begin)} to {describe_instant(self.end)}"
         idle = f"{self.idle_hours:,.1f} idle hours{_describe(self.idle_hours_interval, ',.1f')}"
@@ -78,9 +78,9 @@ class HeldOut:
 
 @attrs.frozen(kw_only=True)
 class HourForecast:
-    """One hour of the week by the local clock, Monday 00:00 being 0: what it needed, and what would be kept in it.
+    """One hour of the week by the local clock: how many prebuilds it needed, and how many are to be kept in it.
 
-    `needed` is None for an hour that the history does not have.
+    Hour 0 is Monday 00:00. `needed` is None for an hour that the history does not have.
     """
 
     hour_of_week: int = attrs.field(validator=COUNT)
@@ -89,8 +89,8 @@ class HourForecast:
 
 
 @attrs.frozen(kw_only=True)
-class Recommendation(Rows):
-    """How many to keep and when, for a hit rate. `apply_to` puts it into a preset."""
+class Recommendation(Tabular):
+    """How many prebuilds to keep, and when, to reach a hit rate. `apply_to` puts it into a preset."""
 
     desired_instances: int = attrs.field(validator=COUNT)
     schedules: tuple[Schedule, ...] = attrs.field(converter=to_tuple, validator=tuple_of(Schedule))
@@ -98,10 +98,10 @@ class Recommendation(Rows):
     hit_rate: float = attrs.field(validator=_SHARE)
     on_miss: OnMiss = attrs.field(validator=member_of(OnMiss))
     margin: float = attrs.field(validator=_AMOUNT)
-    """The share by which counts were raised above what the past needed, so that backtests reached the hit rate."""
+    """The share by which counts were raised above what the past needed, so that backtests reach the hit rate."""
     is_reached: bool = attrs.field(validator=FLAG)
-    """Whether backtests reached the hit rate, with 95 % confidence, at this margin."""
-    held_out: HeldOut = attrs.field(validator=instance_of(HeldOut))
+    """Whether backtests reached the hit rate with this margin, with 95 % confidence."""
+    held_out: HoldoutReport = attrs.field(validator=instance_of(HoldoutReport))
     forecast: tuple[HourForecast, ...] = attrs.field(
         converter=to_tuple, validator=tuple_of(HourForecast), repr=lambda forecast: f"<{len(forecast)} hours>"
     )
@@ -109,13 +109,13 @@ class Recommendation(Rows):
     """What the history cannot tell, in sentences."""
 
     def apply_to(self, preset: Preset) -> Preset:
-        """The preset with these counts, schedules and time zone."""
+        """The preset with this base count, these schedules and this time zone."""
         return attrs.evolve(
             preset, desired_instances=self.desired_instances, schedules=self.schedules, timezone=self.timezone
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each window, and one for all other time."""
+        """A row for each window, and one for all other times."""
         rows = [{"window": schedule.cron, "instances": schedule.instances} for schedule in self.schedules]
         return [
             *rows,
@@ -123,7 +123,7 @@ class Recommendation(Rows):
         ]
 
     def explain(self) -> str:
-        """The recommendation and its report in plain words."""
+        """The recommendation and its report in words."""
         rows = [f"{row['instances']:>4}  {row['window']}" for row in self.to_dicts()]
         return "\n".join([f"Keep, by the clock of {self.timezone}:", *rows, *self.notes])
 
@@ -138,7 +138,7 @@ class Recommendation(Rows):
         )
 
     def chart(self) -> Any:
-        """What each hour of the week needed and what would be kept in it, as an altair heat map.
+        """An altair heat map: what each hour of the week needed, and what is to be kept in it.
 
         Raises `MissingExtraError` without the extra `notebook`.
         """
@@ -148,7 +148,7 @@ class Recommendation(Rows):
             x=alt.X("hour:O", title=f"hour of the day ({self.timezone})", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("day:O", title=None, sort=list(WEEKDAYS)),
         )
-        scale = alt.Scale(range=["#f3f7fb", "#6ea3d4"])  # light enough for the numbers to be read on
+        scale = alt.Scale(range=["#f3f7fb", "#6ea3d4"])  # light enough to read numbers on
         legend = alt.Legend(tickMinStep=1, format="d")
         cells = base.mark_rect().encode(color=alt.Color("count:Q", title="prebuilds", scale=scale, legend=legend))
         texts = base.mark_text(fontSize=10).encode(text="count:Q")
@@ -167,7 +167,7 @@ def _list_cells(hour: HourForecast) -> list[dict[str, Any]]:
 
 
 def find_targets(preset: Preset) -> list[int]:
-    """The preset's target in each hour of a week, by the wall clock."""
+    """The preset's target in each hour of the week, by the wall clock."""
     windows = [(parse_window(schedule.cron), schedule.instances) for schedule in preset.schedules]
     clock = [_MONDAY + timedelta(hours=hour) for hour in range(7 * 24)]
     return [next((n for window, n in windows if window.contains(at)), preset.desired_instances) for at in clock]

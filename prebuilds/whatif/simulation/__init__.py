@@ -1,5 +1,5 @@
-"""What a fleet would have done, decided by the very functions that decide in production.
+"""What a fleet would have done. The functions that decide in production decide here too.
 
-A `Scenario`, the claims and a seed enter; a `SimulationResult` leaves, from whose event log everything else is worked
-out: measures, the timeline, and why each claim missed.
+A `Scenario`, claims and a seed enter; a `SimulationResult` leaves. It keeps an event log for each preset, and works out
+the measures, the timeline and the cause of each miss from it.
 """

@@ -1,8 +1,7 @@
-"""Outcomes: the past builds of one simulated preset, as its backoff and its hard limit need them (R13).
+"""The build history of one simulated preset: the past builds that decide its backoff and its hard limit (R13).
 
-Both are asked of the production functions. They are given no more of the past than can matter, which is little: the
-failures within the look-back, the latest builds, as many as the backoff looks at, and a build of each of the latest
-attempts, as many as the hard limit looks at.
+The production functions calculate both. Only builds that can matter are kept: failures within the look-back, the latest
+builds that the backoff looks at, and one build for each of the latest attempts that the hard limit looks at.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from prebuilds.decision.history import calculate_backoffs, calculate_hard_limite
 from prebuilds.decision.models import Backoff, Build, BuildStatus, Policy, Preset
 
 
-class Outcomes:
-    """What became of the builds of a preset, in the order of their ends."""
+class BuildHistory:
+    """The finished builds of a preset, in the order in which they ended."""
 
     def __init__(self, preset: Preset, policy: Policy, *, is_hard_limited: bool, backoff: Backoff | None) -> None:
         most = max(preset.desired_instances, *(schedule.instances for schedule in preset.schedules), 1)
@@ -25,12 +24,12 @@ class Outcomes:
         self._latest: deque[Build] = deque(maxlen=most)
         self._failed: deque[Build] = deque()
         self._attempts: dict[datetime, Build] = {}
-        """For each of the latest instants at which builds were begun: one that succeeded if any did, else a failure."""
+        """One build for each of the latest instants at which builds began: a success if there was one."""
         if backoff:
             self._recall(backoff)
 
     def _recall(self, backoff: Backoff) -> None:
-        """Failures that make this backoff; that they are the latest builds is known of the last one alone."""
+        """Make up the failures behind this backoff. Only the last of them is known to be among the latest builds."""
         at = backoff.last_build_at
         for number in range(backoff.num_failed):
             failure = Build(
@@ -43,17 +42,17 @@ class Outcomes:
             self._failed.append(failure)
         for failure in list(self._failed)[-1:]:
             self._latest.append(failure)
-            self._judge(failure)
+            self._note_attempt(failure)
 
     def add(self, build: Build) -> None:
-        """A build that has just ended."""
+        """Add a build that has just ended."""
         self._latest.append(build)
-        self._judge(build)
+        self._note_attempt(build)
         if build.status is BuildStatus.FAILED:
             self._failed.append(build)
 
-    def _judge(self, build: Build) -> None:
-        """Builds that were begun at one instant are one attempt, which fails when all of them do."""
+    def _note_attempt(self, build: Build) -> None:
+        """Builds that began at the same instant are one attempt. It fails if all of them fail."""
         attempts = self._attempts
         if build.created_at not in attempts or build.status is BuildStatus.SUCCEEDED:
             attempts[build.created_at] = build

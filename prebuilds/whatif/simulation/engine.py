@@ -1,9 +1,9 @@
-"""The engine: runs one pool from begin to end, and lets the production decision decide at every round.
+"""The engine runs one pool from begin to end. At every round, `decide` makes the decision, as it does in production.
 
-- Of what happens at one instant the order is: promotions and invalidations, ends of builds, claims, the round. Where
-  the loop wakes at once, each claim has a round of its own.
-- A round is left out when nothing has happened since the last one, which had nothing to do, and time alone changes
-  nothing yet (R12): it would decide as that one did. `every_round` leaves none out, and nothing else differs.
+- Events at the same instant happen in this order: promotions and invalidations, ends of builds, claims, the round. If
+  the scenario has no interval, each claim gets a round of its own.
+- The engine skips a round that would decide as the last one did: that one had nothing to do, nothing has happened
+  since, and time alone changes nothing yet (R12). With `every_round` it skips none; nothing else differs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.plans.decisions import Decision, WithheldReason, decide
 from prebuilds.decision.targets import calculate_target
-from prebuilds.whatif.simulation.event_log import NEVER, HoldReason, PoolRecord, TargetChange
-from prebuilds.whatif.simulation.pool import NUMBER_BITS, LivePool
-from prebuilds.whatif.simulation.preset import LivePreset
+from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
+from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
+from prebuilds.whatif.simulation.preset import SimulatedPreset
 from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import count_ticks, to_instant, to_ticks
 
 
 class Engine:
-    """One pool and the claims that it is to serve. Run it once, then ask for its record.
+    """One pool and its claims. Run it once, then ask for its event log.
 
     `claims` are ticks in order, from `begin` to `end`.
     """
@@ -35,6 +35,7 @@ class Engine:
         self, scenario: Scenario, preset: Preset, claims: tuple[int, ...], *, begin: int, end: int, seed: int
     ) -> None:
         self._scenario = scenario
+        self.preset_id = preset.id
         self._preset = preset
         self._begin, self._end = begin, end
         self._interval = count_ticks(scenario.interval) if scenario.interval else None
@@ -42,46 +43,36 @@ class Engine:
         self._claims = (*claims, NEVER)
         self._place = 0  # of the next claim
         self._rounds = 0
-        self._pool = LivePool(scenario, self._preset, begin=begin, end=end, seed=seed)
+        self._pool = SimulatedPool(scenario, self._preset, begin=begin, end=end, seed=seed)
 
     def run(self, *, every_round: bool = False) -> Iterator[Decision]:
-        """The decisions, round by round, each already carried out when it is given."""
+        """Yield the decision of each round after carrying it out."""
         pool = self._pool
         for now in self._iterate_rounds():
             self._rounds += 1
             self._pass_time(now)
-            for live in pool.lives:
-                if live.is_changed or live.next_change <= now or every_round:
-                    yield self._decide(live, now)
-                while live.is_changed and self._interval is None:
-                    yield self._decide(live, now)
-            if len(pool.lives) > 1:
+            for simulated in pool.presets:
+                if simulated.is_changed or simulated.next_change <= now or every_round:
+                    yield self._decide(simulated, now)
+                while simulated.is_changed and self._interval is None:
+                    yield self._decide(simulated, now)
+            if len(pool.presets) > 1:
                 pool.forget()
         self._finish()
 
-    def make_record(self) -> PoolRecord:
-        """What has happened."""
-        pool, ledger = self._pool, self._pool.ledger
-        return PoolRecord(
-            preset_id=self._preset.id,
+    def make_log(self) -> EventLog:
+        """Everything that has happened, once the engine has run."""
+        pool = self._pool
+        return EventLog(
+            **pool.recorder.list_columns(),
+            preset_id=self.preset_id,
             begin=self._begin,
             end=self._end,
             claims=self._claims[:-1],
-            missed=tuple(ledger.missed),
-            waits=tuple(ledger.waits),
             unserved=len(pool.waiting),
-            created=tuple(ledger.created),
-            ended=tuple(ledger.ended),
-            gone=tuple(ledger.gone),
-            fates=tuple(ledger.fates),
-            generations=tuple(ledger.generations),
-            outdated=tuple(ledger.outdated),
             num_initial=pool.num_initial,
             rounds=self._rounds,
-            presets=tuple(ledger.presets),
             targets=tuple(self._list_targets()),
-            holds=tuple(ledger.holds),
-            invalidations=tuple(ledger.invalidations),
             interval=self._interval,
             can_wait=self._scenario.on_miss is OnMiss.WAIT,
         )
@@ -97,17 +88,17 @@ class Engine:
             now = self._find_next_moment()
 
     def _find_next_moment(self) -> int:
-        """When something happens next, or time alone changes a decision."""
+        """The tick of the next event, or at which time alone changes a decision."""
         pool = self._pool
         return min(
             self._claims[self._place],
-            pool.flights[0] >> NUMBER_BITS if pool.flights else NEVER,
+            pool.in_flight[0] >> NUMBER_BITS if pool.in_flight else NEVER,
             next((at for at, event in self._events if event), NEVER),
-            *[live.next_change for live in pool.lives],
+            *[simulated.next_change for simulated in pool.presets],
         )
 
     def _pass_time(self, now: int) -> None:
-        """Let everything happen up to this tick, which is included."""
+        """Let everything happen up to and including this tick."""
         while self._events and self._events[0][0] <= now:
             at, event = self._events.popleft()
             self._serve(at - 1)
@@ -120,11 +111,11 @@ class Engine:
         self._serve(now)
 
     def _serve(self, now: int) -> None:
-        """Ends of builds and claims up to this tick; of the claims only one, where each has a round of its own."""
-        pool, flights, claims, place = self._pool, self._pool.flights, self._claims, self._place
+        """End builds and serve claims up to this tick; only one claim if each gets a round of its own."""
+        pool, in_flight, claims, place = self._pool, self._pool.in_flight, self._claims, self._place
         claimed = claims[place]
         while True:
-            ended = flights[0] >> NUMBER_BITS if flights else NEVER
+            ended = in_flight[0] >> NUMBER_BITS if in_flight else NEVER
             if ended <= claimed:
                 if ended > now:
                     break
@@ -139,54 +130,52 @@ class Engine:
                     break
         self._place = place
 
-    def _decide(self, live: LivePreset, now: int) -> Decision:
+    def _decide(self, simulated: SimulatedPreset, now: int) -> Decision:
         instant = to_instant(now)
-        spoken_for = len(self._pool.waiting) if live is self._pool.current else 0
-        decision = decide(live.take_snapshot(instant, spoken_for), self._scenario.policy)
+        spoken_for = len(self._pool.waiting) if simulated is self._pool.current else 0
+        decision = decide(simulated.take_snapshot(instant, spoken_for), self._scenario.policy)
         is_quiet = not (decision.actions or decision.withheld)
-        # With failures in the past, time changes more than R12 can tell of: they are forgotten.
-        live.is_changed = self._interval is not None and not (is_quiet and live.outcomes is None)
-        snapshot = decision.snapshot
-        changes = (live.find_next_edge(now), live.find_expiry(snapshot), live.find_invalidation(snapshot))
-        live.next_change = min(changes)
-        live.pending = 0  # canceled by this round, or begun
+        # Time also lets old failures be forgotten, which R12 does not cover.
+        simulated.is_changed = self._interval is not None and not (is_quiet and simulated.build_history is None)
+        simulated.next_change = simulated.find_next_change(decision.snapshot, now)
+        simulated.pending = 0  # this round has canceled them, or they have begun
         if not is_quiet:
-            self._carry_out(live, decision, now, instant)
-        if live is self._pool.current:
+            self._carry_out(simulated, decision, now, instant)
+        if simulated is self._pool.current:
             self._note_hold(decision, now)
         return decision
 
-    def _carry_out(self, live: LivePreset, decision: Decision, now: int, instant: datetime) -> None:
+    def _carry_out(self, simulated: SimulatedPreset, decision: Decision, now: int, instant: datetime) -> None:
         pool = self._pool
         for action in decision.actions:
             if action.type is ActionType.CREATE:
-                pool.create(live, action.create, now, instant)
-                if self._is_short(live, decision):
-                    live.is_changed = True
+                pool.create(simulated, action.create, now, instant)
+                if self._is_short(simulated, decision):
+                    simulated.is_changed = True
             elif action.type is ActionType.DELETE:
-                pool.delete(live, action.delete_ids, decision.snapshot, now)
+                pool.delete(simulated, action.delete_ids, decision.snapshot, now)
             elif action.backoff_until is not None:
-                live.next_change = min(live.next_change, to_ticks(action.backoff_until) + 1)
+                simulated.next_change = min(simulated.next_change, to_ticks(action.backoff_until) + 1)
 
-    def _is_short(self, live: LivePreset, decision: Decision) -> bool:
-        """Whether there is more to create: users who wait have taken some, or a pass creates no more at once."""
+    def _is_short(self, simulated: SimulatedPreset, decision: Decision) -> bool:
+        """Whether more must be created: waiting users took some, or a pass may not create more at once."""
         is_capped = any(withheld.reason is WithheldReason.MAX_CREATES for withheld in decision.withheld)
-        return is_capped or (bool(self._pool.waiting) and live is self._pool.current)
+        return is_capped or (bool(self._pool.waiting) and simulated is self._pool.current)
 
     def _note_hold(self, decision: Decision, now: int) -> None:
-        ledger, backoff = self._pool.ledger, decision.snapshot.backoff
+        recorder, backoff = self._pool.recorder, decision.snapshot.backoff
         until = decision.actions[0].backoff_until if decision.actions else None
-        if decision.snapshot.is_hard_limited:  # which outlasts a backoff
-            ledger.hold(now, HoldReason.HARD_LIMITED)
+        if decision.snapshot.is_hard_limited:  # a hard limit outlasts a backoff
+            recorder.hold(now, HoldReason.HARD_LIMITED)
         elif until is not None and backoff is not None:
-            ledger.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
-        elif ledger.is_held:
-            ledger.hold(now, None)
+            recorder.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
+        elif recorder.is_held:
+            recorder.hold(now, None)
 
     def _finish(self) -> None:
-        """What happens after the last round."""
-        flights = self._pool.flights
-        while self._claims[self._place] < NEVER or (flights and flights[0] >> NUMBER_BITS <= self._end):
+        """Let happen what comes after the last round."""
+        in_flight = self._pool.in_flight
+        while self._claims[self._place] < NEVER or (in_flight and in_flight[0] >> NUMBER_BITS <= self._end):
             self._pass_time(self._end)
         self._pool.finish(self._end)
 
@@ -197,7 +186,7 @@ class Engine:
 
 
 _Event = Promotion | Invalidation | None
-"""None is the instant of the invalidation that the preset knows of from the begin."""
+"""None is the instant of the invalidation that the preset knows of from the start."""
 
 
 def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[int, _Event]]:

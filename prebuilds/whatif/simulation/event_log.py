@@ -1,8 +1,8 @@
-"""Records: everything that happened to one pool in a simulation, from which all that a result tells is worked out.
+"""The event log: everything that happened to one pool. A result works out all its numbers from it.
 
-- Instants are ticks, whole microseconds since 1970. `NEVER` is later than every instant that can be simulated.
-- Builds are numbered in the order of their creation, those that were there at the begin first. What is told of builds
-  is in tuples of one length, with a build's number as the place.
+- Instants are ticks: whole microseconds since 1970. `NEVER` is later than every instant that can be simulated.
+- Builds are numbered in the order of their creation. Those that were there at the start come first. Each column about
+  builds is a tuple with one value for each build, in that order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 import attrs
 
@@ -19,22 +20,22 @@ from prebuilds.decision.targets import TargetSource
 NEVER = 2**62
 
 
-class Fate(Enum):
+class PrebuildOutcome(Enum):
     """What became of a prebuild."""
 
     CLAIMED = "claimed"
     AWAITED = "awaited"
-    """A user who waited took it when it became ready, so that it never was in the pool."""
+    """A waiting user took it as soon as it was ready. It was never in the pool."""
     FAILED = "failed"
-    """Its build came to nothing."""
+    """Its build failed."""
     EXPIRED = "expired"
     """It was deleted as expired: past the ttl, or created before an invalidation."""
     DELETED = "deleted"
-    """It was deleted as beyond the target, or as its preset was inactive."""
+    """It was deleted because it was beyond the target or its preset was inactive."""
 
 
 class HoldReason(Enum):
-    """Why the loop creates nothing though the target lacks something."""
+    """Why the loop creates nothing although prebuilds are missing."""
 
     BACKOFF = "backoff"
     HARD_LIMITED = "hard_limited"
@@ -42,7 +43,7 @@ class HoldReason(Enum):
 
 @attrs.frozen(kw_only=True)
 class TargetChange:
-    """From this tick on the pool wants so many."""
+    """From tick `at` on, the pool wants `desired` prebuilds."""
 
     at: int
     desired: int
@@ -51,7 +52,7 @@ class TargetChange:
 
 @attrs.frozen(kw_only=True)
 class Hold:
-    """From the round at `at` on nothing was created, up to the round at which there is another reason, or None."""
+    """From the round at `at` on, nothing was created for this reason. None ends a hold."""
 
     at: int
     reason: HoldReason | None
@@ -60,41 +61,41 @@ class Hold:
 
 
 @attrs.frozen(kw_only=True)
-class Generation:
-    """One preset of a pool: the first, or the one that a promotion made at `since` to succeed the last."""
+class ActivePreset:
+    """The preset that is active from `since` on: the first, or one that a promotion put in its place."""
 
     since: int
     preset: Preset
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class PoolRecord:
-    """What happened to the pool of one preset, and of those that succeeded it, from `begin` to `end`."""
+class EventLog:
+    """What happened to the pool of one preset and its successors from `begin` to `end`."""
 
     preset_id: str
     begin: int
     end: int
     claims: tuple[int, ...]
     missed: tuple[int, ...]
-    """The places, among the claims, of those that found nothing ready."""
+    """Which claims found nothing ready, by their places in `claims`."""
     waits: tuple[int, ...]
-    """How long each of the missed had to wait, in microseconds."""
+    """How long the user of each missed claim waited, in microseconds."""
     unserved: int
-    """How many of the last of these waits had not ended, and are counted up to the end."""
+    """How many of the last waits had not ended. They are counted up to the end."""
     created: tuple[int, ...]
     ended: tuple[int, ...]
-    """When each build ended; a build that is under way at the end has a tick after it."""
+    """When each build ended. For a build still under way at the end, this is a tick after it."""
     gone: tuple[int, ...]
-    """When each prebuild was claimed or deleted or its build failed, else `NEVER`."""
-    fates: tuple[Fate | None, ...]
-    generations: tuple[int, ...]
-    """The place, among the presets, of the preset that each build is of."""
+    """When each prebuild was claimed or deleted, or its build failed; `NEVER` if nothing of this happened."""
+    outcomes: tuple[PrebuildOutcome | None, ...]
+    preset_indexes: tuple[int, ...]
+    """Which preset each build belongs to, by its place in `presets`."""
     outdated: tuple[int, ...]
-    """The numbers of the initial prebuilds that were made with another version or other parameters, so expired (R2)."""
+    """The numbers of initial prebuilds made with another version or other parameters. They count as expired (R2)."""
     num_initial: int
-    """How many of the builds were there at the begin, ready or under way."""
+    """How many builds were there at the start, ready or under way."""
     rounds: int
-    presets: tuple[Generation, ...]
+    presets: tuple[ActivePreset, ...]
     targets: tuple[TargetChange, ...]
     holds: tuple[Hold, ...]
     invalidations: tuple[int, ...]
@@ -102,44 +103,49 @@ class PoolRecord:
     can_wait: bool
 
 
-class Ledger:
-    """The same while it is being written: what is told of builds is in lists, a build's number being the place."""
+class EventRecorder:
+    """Records events as they happen, in lists with the columns of an `EventLog`."""
 
     def __init__(self) -> None:
         self.created: list[int] = []
         self.created_at: list[datetime] = []
         self.ended: list[int] = []
         self.gone: list[int] = []
-        self.fates: list[Fate | None] = []
-        self.generations: list[int] = []
+        self.outcomes: list[PrebuildOutcome | None] = []
+        self.preset_indexes: list[int] = []
         self.outdated: list[int] = []
         self.missed: list[int] = []
         self.waits: list[int] = []
-        self.presets: list[Generation] = []
+        self.presets: list[ActivePreset] = []
         self.holds: list[Hold] = []
         self.invalidations: list[int] = []
 
-    def open(self, created: int, created_at: datetime, ended: Sequence[int], generation: int) -> int:
-        """Note builds that are created now, with their ends, and give the number of the first of them."""
+    def open(self, created: int, created_at: datetime, ended: Sequence[int], preset_index: int) -> int:
+        """Record builds that are created now, with their ends, and give the number of the first."""
         first, count = len(self.created), len(ended)
         self.created += (created,) * count
         self.created_at += (created_at,) * count
         self.ended += ended
         self.gone += (NEVER,) * count
-        self.fates += (None,) * count
-        self.generations += (generation,) * count
+        self.outcomes += (None,) * count
+        self.preset_indexes += (preset_index,) * count
         return first
 
-    def close(self, number: int, gone: int, fate: Fate) -> None:
-        """Note what has become of a prebuild."""
+    def close(self, number: int, gone: int, outcome: PrebuildOutcome) -> None:
+        """Record what became of a prebuild."""
         self.gone[number] = gone
-        self.fates[number] = fate
+        self.outcomes[number] = outcome
 
     def hold(self, at: int, reason: HoldReason | None, until: int = NEVER, num_failed: int = 0) -> None:
-        """Note why nothing is created, where it is not for the reason of the round before."""
+        """Record why nothing is created, if the reason is not that of the round before."""
         last = self.holds[-1] if self.holds else None
         if (last and (last.reason, last.until, last.num_failed)) != (reason, until, num_failed):
             self.holds.append(Hold(at=at, reason=reason, until=until, num_failed=num_failed))
+
+    def list_columns(self) -> dict[str, Any]:
+        """The columns that an `EventLog` has, as tuples."""
+        names = {field.name for field in attrs.fields(EventLog)}
+        return {name: tuple(column) for name, column in vars(self).items() if name in names}
 
     @property
     def is_held(self) -> bool:

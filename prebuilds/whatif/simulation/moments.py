@@ -7,8 +7,8 @@ from datetime import datetime
 
 import attrs
 
-from prebuilds.whatif.simulation.event_log import PoolRecord
-from prebuilds.whatif.simulation.lifetimes import Lives
+from prebuilds.whatif.simulation.event_log import EventLog
+from prebuilds.whatif.simulation.lifetimes import Lifetimes
 from prebuilds.whatif.traces.ticks import to_instant
 
 
@@ -16,8 +16,8 @@ from prebuilds.whatif.traces.ticks import to_instant
 class Moment:
     """The counts of a pool from an instant on.
 
-    `running` are all prebuilds that run, expired ones that no round has deleted yet included; `eligible` are those that
-    a user could have; `starting` are the builds under way.
+    `running` counts all prebuilds that run, including expired ones that no round has deleted yet. `eligible` counts
+    those that a user could claim, and `starting` the builds under way.
     """
 
     preset_id: str
@@ -28,18 +28,18 @@ class Moment:
     starting: int
 
 
-def iterate_moments(record: PoolRecord) -> Iterator[Moment]:
-    """The counts of one pool at its begin, and at every tick at which one of them changes, up to its end."""
-    lives = Lives(record)
-    counts = (lives.running, lives.eligible, lives.starting)
-    targets = [change.at for change in record.targets]
-    ticks = {record.begin, *targets}.union(*(steps.ticks for steps in counts))
-    for at in sorted(tick for tick in ticks if tick <= record.end):
+def iterate_moments(log: EventLog) -> Iterator[Moment]:
+    """The counts of one pool at its start and at every later tick at which one of them changes."""
+    lifetimes = Lifetimes(log)
+    counts = (lifetimes.running, lifetimes.eligible, lifetimes.starting)
+    targets = [change.at for change in log.targets]
+    ticks = {log.begin, *targets}.union(*(steps.ticks for steps in counts))
+    for at in sorted(tick for tick in ticks if tick <= log.end):
         running, eligible, starting = (steps.find_count(at) for steps in counts)
         yield Moment(
-            preset_id=record.preset_id,
+            preset_id=log.preset_id,
             at=to_instant(at),
-            target=lives.find_target(at).desired,
+            target=lifetimes.find_target(at).desired,
             running=running,
             eligible=eligible,
             starting=starting,

@@ -1,9 +1,9 @@
-"""The live pool: a preset of a simulation and those that succeed it, its builds and its users, while time passes.
+"""One simulated pool: a preset, the presets that succeed it, their builds, and the users who wait.
 
-- Whoever moves time on says what happens next; here is what then becomes of it.
-- A claim takes the oldest good prebuild of the preset that is active. A deletion takes no time.
-- A user who waits takes the next prebuild that becomes ready, the first come first. Of the builds under way as many as
-  users wait are spoken for: they are no part of the pool any more, so that the loop replaces them.
+- The engine decides what happens next. The pool carries it out and records it.
+- A claim takes the oldest good prebuild of the active preset. A deletion takes no time.
+- Waiting users are served in the order in which they came, each by the next prebuild that becomes ready. For each of
+  them one build under way is spoken for. It no longer belongs to the pool, so the loop replaces it.
 """
 
 from __future__ import annotations
@@ -18,192 +18,193 @@ import attrs
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, is_outdated
 from prebuilds.decision.targets import calculate_target
-from prebuilds.whatif.simulation.build_history import Outcomes
-from prebuilds.whatif.simulation.draws import Builder
-from prebuilds.whatif.simulation.event_log import Fate, Generation, Ledger
-from prebuilds.whatif.simulation.preset import LivePreset, list_edges, succeed
+from prebuilds.whatif.simulation.build_history import BuildHistory
+from prebuilds.whatif.simulation.draws import BuildSampler
+from prebuilds.whatif.simulation.event_log import ActivePreset, EventRecorder, PrebuildOutcome
+from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, succeed
 from prebuilds.whatif.simulation.scenario import Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 
-NUMBER_BITS = 32  # whole numbers are compared in half the time that pairs are
+NUMBER_BITS = 32  # one integer compares twice as fast as a pair
 _NUMBER = 2**NUMBER_BITS - 1
-# An `UncheckedFactory` of prebuilds, written out: there is one prebuild to make for almost every claim.
+# An `UncheckedFactory` of prebuilds, written out for speed: almost every claim needs a new prebuild.
 _SETTERS = [getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)]
 _set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, *_set_rest = _SETTERS
 _set_parameters, _set_created_at, _set_ready, _set_retired = _set_rest
 
 
-class LivePool:
-    """What there is of one pool at the instant up to which time has passed. `ledger` has all that happened."""
+class SimulatedPool:
+    """The state of one pool at the current instant. `recorder` has everything that has happened."""
 
     def __init__(self, scenario: Scenario, preset: Preset, *, begin: int, end: int, seed: int) -> None:
         self._scenario = scenario
         self._can_wait = scenario.on_miss is OnMiss.WAIT
-        self._builder = Builder(preset.id, scenario.find_lead_time(preset.id), scenario.failure_rate, seed)
+        self._sampler = BuildSampler(preset.id, scenario.find_lead_time(preset.id), scenario.failure_rate, seed)
         self._since = begin
         self._failing: set[int] = set()
         self._given: dict[int, Prebuild] = {}
-        self._of_builds: list[LivePreset] = []
+        self._of_builds: list[SimulatedPreset] = []
         self.edges = list_edges(preset, begin, end)
-        self.flights: list[int] = []
-        """The builds under way: a heap of their ends and numbers, each as one number that `NUMBER_BITS` part."""
+        self.in_flight: list[int] = []
+        """The builds under way: a heap of integers, the end of each build above its number in `NUMBER_BITS` bits."""
         self.waiting: deque[int] = deque()
-        """The ticks at which the users came who wait, the first come first."""
-        self.ledger = Ledger()
-        self.lives: list[LivePreset] = []
-        """The presets of which something is left; the last one is `current`."""
+        """When the waiting users came, the first one first."""
+        self.recorder = EventRecorder()
+        self.presets: list[SimulatedPreset] = []
+        """The active preset, `current`, is last. Before it are inactive ones that still have prebuilds or builds."""
         self._begin(preset, begin)
-        self.num_initial = len(self.ledger.created)
+        self.num_initial = len(self.recorder.created)
 
     def claim(self, now: int, place: int) -> None:
-        """A user claims; `place` is the claim's among all claims."""
-        live, ledger = self.current, self.ledger
-        number = live.take_oldest(now, ledger.created)
-        live.is_changed = True
+        """Serve a user. `place` is the place of the claim among all claims."""
+        simulated, recorder = self.current, self.recorder
+        number = simulated.take_oldest(now, recorder.created)
+        simulated.is_changed = True
         if number is not None:
-            ledger.gone[number] = now
-            ledger.fates[number] = Fate.CLAIMED
+            recorder.gone[number] = now
+            recorder.outcomes[number] = PrebuildOutcome.CLAIMED
             return
-        ledger.missed.append(place)
+        recorder.missed.append(place)
         if self._can_wait:
             self.waiting.append(now)
         else:
-            ledger.waits.append(self._builder.draw_own())
+            recorder.waits.append(self._sampler.draw_own())
 
     def end_build(self) -> None:
-        """The next of the builds under way ends."""
-        flight = heappop(self.flights)
-        now, number = flight >> NUMBER_BITS, flight & _NUMBER
-        live = self._of_builds[number]
-        live.under_way -= 1
-        live.is_changed = True
+        """End the next build under way."""
+        build = heappop(self.in_flight)
+        now, number = build >> NUMBER_BITS, build & _NUMBER
+        simulated = self._of_builds[number]
+        simulated.under_way -= 1
+        simulated.is_changed = True
         is_failed = number in self._failing
-        if live.outcomes and now > self._since:  # what was ready at the begin has no outcome that anybody knows of
-            live.outcomes.add(self._make_build(live, number, is_failed=is_failed))
+        # Prebuilds that were ready at the start are no news: nothing is known of their builds.
+        if simulated.build_history and now > self._since:
+            simulated.build_history.add(self._make_build(simulated, number, is_failed=is_failed))
         if is_failed:
-            self.ledger.close(number, now, Fate.FAILED)
-        elif self.waiting and live is self.current:
-            self.ledger.waits.append(now - self.waiting.popleft())
-            self.ledger.close(number, now, Fate.AWAITED)
+            self.recorder.close(number, now, PrebuildOutcome.FAILED)
+        elif self.waiting and simulated is self.current:
+            self.recorder.waits.append(now - self.waiting.popleft())
+            self.recorder.close(number, now, PrebuildOutcome.AWAITED)
         elif number in self._given:
-            self._add_given(live, number, self._given[number])
+            self._add_given(simulated, number, self._given[number])
         else:
-            live.add(number, self._make_prebuild(live, number))
+            simulated.add(number, self._make_prebuild(simulated, number))
 
-    def _add_given(self, live: LivePreset, number: int, prebuild: Prebuild) -> None:
-        live.add(number, prebuild)
-        if is_outdated(live.preset, prebuild):
-            live.outdated += (prebuild,)
-            self.ledger.outdated.append(number)
+    def _add_given(self, simulated: SimulatedPreset, number: int, prebuild: Prebuild) -> None:
+        simulated.add(number, prebuild)
+        if is_outdated(simulated.preset, prebuild):
+            simulated.outdated += (prebuild,)
+            self.recorder.outdated.append(number)
 
-    def create(self, live: LivePreset, count: int, now: int, instant: datetime) -> None:
-        """Begin builds, whose ends and failures are drawn."""
-        first = self._add_builds(live, now, instant, [now + lead for lead in self._builder.draw_leads(count)])
-        self._failing.update([first + place for place in self._builder.draw_failures(count)])
+    def create(self, simulated: SimulatedPreset, count: int, now: int, instant: datetime) -> None:
+        """Begin builds, and draw their durations and failures."""
+        first = self._add_builds(simulated, now, instant, [now + lead for lead in self._sampler.draw_leads(count)])
+        self._failing.update([first + place for place in self._sampler.draw_failures(count)])
 
-    def delete(self, live: LivePreset, ids: tuple[str, ...], snapshot: PresetSnapshot, now: int) -> None:
-        """Delete prebuilds, which the snapshot tells the expired ones of."""
+    def delete(self, simulated: SimulatedPreset, ids: tuple[str, ...], snapshot: PresetSnapshot, now: int) -> None:
+        """Delete prebuilds. The snapshot tells which of them have expired."""
         expired = {row.id for row in snapshot.expired}
-        for name, number in live.remove(ids):
-            self.ledger.close(number, now, Fate.EXPIRED if name in expired else Fate.DELETED)
+        for name, number in simulated.remove(ids):
+            self.recorder.close(number, now, PrebuildOutcome.EXPIRED if name in expired else PrebuildOutcome.DELETED)
 
     def promote(self, at: int) -> None:
-        """The preset becomes inactive, if it is not, and has a successor."""
+        """Make the current preset inactive and begin its successor. Does nothing if it is inactive already."""
         old = self.current
         if old.preset.is_active:
-            first = self.ledger.presets[0].preset
+            first = self.recorder.presets[0].preset
             known = attrs.evolve(first, last_invalidated_at=old.preset.last_invalidated_at)
             successor = succeed(known, old.place + 1)
             old.deactivate()
-            self._add_preset(successor, self._make_outcomes(successor), at)
+            self._add_preset(successor, self._make_build_history(successor), at)
 
     def begin_invalidation(self, at: int) -> None:
-        """The instant of an invalidation that the preset has known of has come, unless another took its place."""
-        live = self.current
-        if live.preset.last_invalidated_at == to_instant(at) and live.invalidated_at < at:
+        """Carry out an invalidation that the preset knew of beforehand, unless another one took its place."""
+        simulated = self.current
+        if simulated.preset.last_invalidated_at == to_instant(at) and simulated.invalidated_at < at:
             self.invalidate(at)
 
     def invalidate(self, at: int) -> None:
-        """The prebuilds that were created before expire. An invalidation that was yet to come never does (R2)."""
+        """Expire the prebuilds that were created before. It replaces an invalidation that was still to come (R2)."""
         self.current.invalidate(at)
-        self.ledger.invalidations.append(at)
+        self.recorder.invalidations.append(at)
 
     def forget(self) -> None:
-        """Let go of inactive presets of which nothing is left."""
-        self.lives = [live for live in self.lives if live is self.current or not live.is_over]
+        """Drop inactive presets that have nothing left."""
+        self.presets = [simulated for simulated in self.presets if simulated is self.current or not simulated.is_over]
 
     def finish(self, end: int) -> None:
-        """Serve those who still wait at the end with what is under way for them, and note which builds will fail."""
-        while self.waiting and self.flights:
+        """Serve the users who still wait from the builds under way, and record which builds will fail."""
+        while self.waiting and self.in_flight:
             self.end_build()
-        self.ledger.waits += [end - claimed for claimed in self.waiting]
+        self.recorder.waits += [end - claimed for claimed in self.waiting]
         for number in self._failing:
-            if self.ledger.fates[number] is None:
-                self.ledger.close(number, self.ledger.ended[number], Fate.FAILED)
+            if self.recorder.outcomes[number] is None:
+                self.recorder.close(number, self.recorder.ended[number], PrebuildOutcome.FAILED)
 
     def _begin(self, preset: Preset, begin: int) -> None:
         instant = to_instant(begin)
         if self._scenario.starts_full:
-            self._add_preset(preset, self._make_outcomes(preset), begin)
+            self._add_preset(preset, self._make_build_history(preset), begin)
             full = [begin] * calculate_target(preset, instant).desired
             self._add_builds(self.current, begin, instant, full)
         else:
             self._begin_with_rows(preset, self._scenario.fleet.for_preset(preset.id, instant), begin)
-        while self.flights and self.flights[0] >> NUMBER_BITS <= begin:
+        while self.in_flight and self.in_flight[0] >> NUMBER_BITS <= begin:
             self.end_build()
 
     def _begin_with_rows(self, preset: Preset, own: PresetSnapshot, begin: int) -> None:
-        """What is there already; prebuilds that are not ready become so after a lead time, like builds under way."""
+        """Begin with the rows of the snapshot. A prebuild that is not ready takes a lead time, as a new build does."""
         policy, is_hard_limited, backoff = self._scenario.policy, own.is_hard_limited, own.backoff
-        outcomes = Outcomes(preset, policy, is_hard_limited=is_hard_limited, backoff=backoff)
-        self._add_preset(preset, outcomes, begin)
+        build_history = BuildHistory(preset, policy, is_hard_limited=is_hard_limited, backoff=backoff)
+        self._add_preset(preset, build_history, begin)
         self.current.pending = own.pending
         for row in (*own.expired, *own.running):
-            self._given[len(self.ledger.created)] = attrs.evolve(row, ready=True)
-            ready = begin + (0 if row.ready else self._builder.draw_leads(1)[0])
+            self._given[len(self.recorder.created)] = attrs.evolve(row, ready=True)
+            ready = begin + (0 if row.ready else self._sampler.draw_leads(1)[0])
             self._add_builds(self.current, to_ticks(row.created_at), row.created_at, [ready])
         starting = sum(row.count for row in own.in_progress if row.transition is Transition.START)
         self.create(self.current, starting, begin, own.now)
 
-    def _make_outcomes(self, preset: Preset) -> Outcomes | None:
-        """None where no build fails, as is then known beforehand."""
+    def _make_build_history(self, preset: Preset) -> BuildHistory | None:
+        """None if no build ever fails: then there is nothing to remember."""
         if not self._scenario.failure_rate:
             return None
-        return Outcomes(preset, self._scenario.policy, is_hard_limited=False, backoff=None)
+        return BuildHistory(preset, self._scenario.policy, is_hard_limited=False, backoff=None)
 
-    def _add_preset(self, preset: Preset, outcomes: Outcomes | None, since: int) -> None:
-        self.current = LivePreset(preset, len(self.ledger.presets), outcomes, self.edges, since)
-        self.lives.append(self.current)
-        self.ledger.presets.append(Generation(since=since, preset=preset))
+    def _add_preset(self, preset: Preset, build_history: BuildHistory | None, since: int) -> None:
+        self.current = SimulatedPreset(preset, len(self.recorder.presets), build_history, self.edges, since)
+        self.presets.append(self.current)
+        self.recorder.presets.append(ActivePreset(since=since, preset=preset))
 
-    def _add_builds(self, live: LivePreset, now: int, instant: datetime, ends: Sequence[int]) -> int:
-        first = self.ledger.open(now, instant, ends, live.place)
-        self._of_builds += (live,) * len(ends)
+    def _add_builds(self, simulated: SimulatedPreset, now: int, instant: datetime, ends: Sequence[int]) -> int:
+        first = self.recorder.open(now, instant, ends, simulated.place)
+        self._of_builds += (simulated,) * len(ends)
         for number, end in enumerate(ends, first):
-            heappush(self.flights, end << NUMBER_BITS | number)
-        live.under_way += len(ends)
+            heappush(self.in_flight, end << NUMBER_BITS | number)
+        simulated.under_way += len(ends)
         return first
 
-    def _make_build(self, live: LivePreset, number: int, *, is_failed: bool) -> Build:
+    def _make_build(self, simulated: SimulatedPreset, number: int, *, is_failed: bool) -> Build:
         return Build(
-            id=live.name_prebuild(number),
-            preset_id=live.id,
-            template_version_id=live.version_id,
+            id=simulated.name_prebuild(number),
+            preset_id=simulated.id,
+            template_version_id=simulated.version_id,
             status=BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
-            created_at=self.ledger.created_at[number],
-            finished_at=to_instant(self.ledger.ended[number]),
+            created_at=self.recorder.created_at[number],
+            finished_at=to_instant(self.recorder.ended[number]),
         )
 
-    def _make_prebuild(self, live: LivePreset, number: int) -> Prebuild:
+    def _make_prebuild(self, simulated: SimulatedPreset, number: int) -> Prebuild:
         prebuild = object.__new__(Prebuild)
-        _set_id(prebuild, live.name_prebuild(number))
+        _set_id(prebuild, simulated.name_prebuild(number))
         _set_name(prebuild, "")
-        _set_preset_id(prebuild, live.id)
-        _set_template_id(prebuild, live.template_id)
-        _set_version_id(prebuild, live.version_id)
+        _set_preset_id(prebuild, simulated.id)
+        _set_template_id(prebuild, simulated.template_id)
+        _set_version_id(prebuild, simulated.version_id)
         _set_parameters(prebuild, None)
-        _set_created_at(prebuild, self.ledger.created_at[number])
+        _set_created_at(prebuild, self.recorder.created_at[number])
         _set_ready(prebuild, True)  # noqa: FBT003
         _set_retired(prebuild, False)  # noqa: FBT003
         return prebuild

@@ -1,8 +1,8 @@
-"""Scenarios: what a simulation supposes of a fleet, of its builds, of its loop and of its users.
+"""Scenarios: what a simulation assumes about a fleet, its builds, its loop and its users.
 
-- Presets are independent of each other: the builder has room for every build, and each build begins at once.
-- What the decision needs is given as the decision's own models; nothing of it is told twice.
-- A scenario holds no chance and no clock. The seed and the claims come with the call that simulates it.
+- Presets do not affect each other: the builder has room for every build, and each build begins at once.
+- A fleet is described with the models of `prebuilds.decision`, and with nothing else.
+- A scenario has no random source and no clock. `simulate` takes the seed and the claims.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
 from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
 
 Edit = Callable[[GlobalSnapshot], GlobalSnapshot] | Mapping[str, Mapping[str, Any]]
-"""What to change of a snapshot: a function that gives the changed one, or for a preset's id its changed fields."""
+"""A change to a snapshot: a function that returns the changed one, or the changed fields of presets by their ids."""
 
 LeadTimes = tuple[tuple[str, LeadTime], ...]
 
@@ -70,8 +70,8 @@ def _to_fleet(value: Any) -> Any:
 class Promotion:
     """At this instant a new version of a template becomes the active one.
 
-    Its presets become inactive, so that their prebuilds are deleted. Each gets a successor with the same settings,
-    which begins empty and serves the claims from then on.
+    Its presets become inactive, so their prebuilds are deleted. Each gets a successor with the same settings, which
+    begins empty and serves the claims from then on.
     """
 
     at: datetime = attrs.field(converter=to_utc, validator=NOW)
@@ -80,7 +80,7 @@ class Promotion:
 
 @attrs.frozen(kw_only=True)
 class Invalidation:
-    """At this instant every prebuild of a preset that has been created before expires (R2)."""
+    """At this instant, every prebuild of the preset that was created earlier expires (R2)."""
 
     at: datetime = attrs.field(converter=to_utc, validator=NOW)
     preset_id: str = attrs.field(validator=ID)
@@ -88,20 +88,20 @@ class Invalidation:
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """What is supposed. `fleet` is one preset, several, or a whole `GlobalSnapshot`.
+    """What a simulation assumes. `fleet` is one preset, several, or a whole `GlobalSnapshot`.
 
-    Every build takes a `lead_time`, drawn anew for each, and comes to nothing with the probability `failure_rate`. The
-    loop decides at the begin and every `interval` from then on; with None it decides at once: at every claim, at the
-    end of every build, and whenever a plan's `next_change_at` comes. `policy` is what it decides with.
+    Each build draws its own duration from `lead_time`, and fails with the probability `failure_rate`. The loop decides
+    at the start and every `interval` after it. Without an interval it decides at once: at every claim, at the end of
+    every build, and at each `next_change_at` of a plan. It decides with `policy`.
 
-    With `starts_full` every pool begins with as many ready prebuilds as it wants then, and the rows of the snapshot are
-    not looked at. Without, it begins with those rows: prebuilds that run and are ready, as many builds under way as
-    start or are not ready yet, the failures of backoffs, and hard limits, which last.
+    With `starts_full`, every pool begins with as many ready prebuilds as it wants at that instant, and the rows of the
+    snapshot are ignored. Without it, the pool begins with those rows: ready prebuilds, a build under way for each
+    prebuild that is starting or not ready yet, the failures behind backoffs, and hard limits. These are never lifted.
     """
 
     fleet: GlobalSnapshot = attrs.field(converter=_to_fleet, validator=instance_of(GlobalSnapshot))
     lead_time: LeadTime | LeadTimes = attrs.field(converter=_to_lead_times, validator=_LEAD_TIME)
-    """A `timedelta`, a lead time, or a mapping of preset ids to them, which then has every preset."""
+    """A `timedelta`, a lead time, or a mapping from the id of every preset to one of these."""
     failure_rate: float = attrs.field(default=0.0, validator=_SHARE)
     interval: timedelta | None = attrs.field(default=None, validator=optional(_INTERVAL))
     on_miss: OnMiss = attrs.field(default=OnMiss.COLD_START, converter=to_on_miss, validator=instance_of(OnMiss))
@@ -119,7 +119,10 @@ class Scenario:
 
     def _find_problems(self) -> Iterator[tuple[str, object, str]]:
         ids = [preset.id for preset in self.fleet.presets]
-        templates = {preset.template_version.template.id for preset in self.fleet.presets}
+        yield from self._find_fleet_problems(ids)
+        yield from self._find_event_problems(ids)
+
+    def _find_fleet_problems(self, ids: list[str]) -> Iterator[tuple[str, object, str]]:
         if not ids:
             yield "fleet", self.fleet, "a preset, or several, or a snapshot with at least one"
         for preset in self.fleet.presets:
@@ -133,6 +136,9 @@ class Scenario:
                 dict(self.lead_time),
                 f"a lead time for each of the presets {show(ids)}, and for no other",
             )
+
+    def _find_event_problems(self, ids: list[str]) -> Iterator[tuple[str, object, str]]:
+        templates = {preset.template_version.template.id for preset in self.fleet.presets}
         for index, promotion in enumerate(self.promotions):
             if promotion.template_id not in templates:
                 yield f"promotions[{index}]", promotion, f"of a template of the fleet: one of {show(sorted(templates))}"
@@ -146,10 +152,10 @@ class Scenario:
 
 
 def edit_snapshot(snapshot: GlobalSnapshot, edit: Edit) -> GlobalSnapshot:
-    """The snapshot with an edit made: `{"web": {"desired_instances": 5}}`, or a function of the snapshot.
+    """The snapshot after an edit, such as `{"web": {"desired_instances": 5}}` or a function of the snapshot.
 
-    Raises `UnknownPresetError` for a preset that is not there, and `InvalidValueError` for a field or a value that is
-    not allowed.
+    Raises `UnknownPresetError` for a preset that the snapshot does not have, and `InvalidValueError` for a field or a
+    value that is not allowed.
     """
     if not isinstance(edit, Mapping):
         return _require_snapshot(edit(snapshot))

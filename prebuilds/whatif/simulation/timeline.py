@@ -1,4 +1,4 @@
-"""The timeline: how many prebuilds pools wanted, had and had under way, as rows and as a chart."""
+"""The timeline of pools: how many prebuilds they wanted, had, and had under way, as rows and as a chart."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.whatif.simulation.event_log import PoolRecord
+from prebuilds.whatif.simulation.event_log import EventLog
 from prebuilds.whatif.simulation.moments import Moment, iterate_moments
 from prebuilds.whatif.simulation.timeline_chart import chart_timelines
-from prebuilds.whatif.views.rows import Rows
+from prebuilds.whatif.views.rows import Tabular
 
 if TYPE_CHECKING:
     import altair as alt
 
 
 @attrs.frozen(kw_only=True)
-class Timeline(Rows):
-    """The moments of one pool or of several, one pool after the other. Iterating gives them."""
+class Timeline(Tabular):
+    """The moments of one pool or of several, pool by pool. Iterating gives them."""
 
-    pools: tuple[PoolRecord, ...] = attrs.field(repr=False)
+    pools: tuple[EventLog, ...] = attrs.field(repr=False)
 
     def __iter__(self) -> Iterator[Moment]:
-        for record in self.pools:
-            yield from iterate_moments(record)
+        for log in self.pools:
+            yield from iterate_moments(log)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [attrs.asdict(moment) for moment in self]
 
     def chart(self) -> alt.VConcatChart:
-        """Target, running and starting prebuilds over time, and the claims with the misses among them, by preset.
+        """A chart of each preset: target, running and starting prebuilds over time, and the claims, with misses marked.
 
         Raises `MissingExtraError` without the extra `notebook`.
         """
-        return chart_timelines([(record, list(iterate_moments(record))) for record in self.pools])
+        return chart_timelines([(log, list(iterate_moments(log))) for log in self.pools])

@@ -1,7 +1,7 @@
-"""The chart of a timeline: what a pool wanted and had, and below it the claims, the misses in red.
+"""The chart of a timeline: what a pool wanted and had, and below it the claims, with misses in red.
 
-A chart has room for a few hundred steps. A longer timeline is cut into bins of one length, and each bin shows its worst
-moment: the one with the fewest prebuilds that a user could have.
+A chart has room for a few hundred steps. A longer timeline is cut into bins of equal length. Each bin shows its worst
+moment: the one with the fewest prebuilds that a user could claim.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from prebuilds.decision.describing import describe_duration
-from prebuilds.whatif.simulation.event_log import PoolRecord
+from prebuilds.whatif.simulation.event_log import EventLog
 from prebuilds.whatif.simulation.moments import Moment
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks
-from prebuilds.whatif.views.rows import load_altair, make_data, show_offline
+from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 
 if TYPE_CHECKING:
     import altair as alt
@@ -31,7 +31,7 @@ _CLAIMS = {"hit": "#b5bcc4", "miss": "#d62728"}
 
 
 def choose_bin(begin: int, end: int) -> int:
-    """The length of a bin in microseconds: a round number of minutes, or of days, so that there are not too many."""
+    """The length of a bin in microseconds: a round number of minutes or days that gives at most 240 bins."""
     least = max(end - begin, 1) / _MOST_BINS
     for minutes in _MINUTES:
         if minutes * 60 * TICKS_PER_SECOND >= least:
@@ -40,33 +40,33 @@ def choose_bin(begin: int, end: int) -> int:
     return int(-(-least // day)) * day
 
 
-def chart_timelines(pools: Sequence[tuple[PoolRecord, Sequence[Moment]]]) -> alt.VConcatChart:
-    """One pair of charts for each pool, one below the other, over one axis of time."""
+def chart_timelines(pools: Sequence[tuple[EventLog, Sequence[Moment]]]) -> alt.VConcatChart:
+    """Two charts for each pool, one below the other, over the same time."""
     altair = load_altair()
-    charts = [part for record, moments in pools for part in _chart_pool(record, moments)]
+    charts = [part for log, moments in pools for part in _chart_pool(log, moments)]
     whole: alt.VConcatChart = altair.vconcat(*charts).resolve_scale(color="independent", strokeDash="independent")
     return show_offline(whole)
 
 
-def _chart_pool(record: PoolRecord, moments: Sequence[Moment]) -> list[Any]:
-    length = choose_bin(record.begin, record.end)
+def _chart_pool(log: EventLog, moments: Sequence[Moment]) -> list[Any]:
+    length = choose_bin(log.begin, log.end)
     every = describe_duration(timedelta(microseconds=length))
     is_binned = len(moments) > 2 * _MOST_BINS
     how = f"each step is the worst moment of {every}: the one with the fewest ready" if is_binned else ""
-    shown = pick_worst(moments, length, record.begin) if is_binned else moments
-    rows = list(_iterate_counts(shown, to_instant(record.end)))
-    claims = list(count_claims(record, length))
+    shown = pick_worst(moments, length, log.begin) if is_binned else moments
+    rows = list(_iterate_counts(shown, to_instant(log.end)))
+    claims = list(count_claims(log, length))
     load = load_altair()
     upper = load.layer(
-        _chart_counts(rows, record), _mark_misses([row for row in claims if row["claim"] == "miss"], record)
-    ).properties(width=_WIDTH, height=200, title=load.Title(record.preset_id, subtitle=how))
-    return [upper, _chart_claims(claims, record, every)] if claims else [upper]
+        _chart_counts(rows, log), _mark_misses([row for row in claims if row["claim"] == "miss"], log)
+    ).properties(width=_WIDTH, height=200, title=load.Title(log.preset_id, subtitle=how))
+    return [upper, _chart_claims(claims, log, every)] if claims else [upper]
 
 
 def pick_worst(moments: Sequence[Moment], length: int, begin: int) -> list[Moment]:
-    """For each bin the counts of its moment with the fewest eligible prebuilds, as of the bin's begin.
+    """The moment of each bin with the fewest eligible prebuilds, moved to the start of the bin.
 
-    The counts that a bin begins with are of its moments too. In a bin where nothing changes, they are the only ones.
+    The counts that a bin begins with belong to it too. In a bin where nothing changes, they are all that it has.
     """
     bins: dict[int, list[Moment]] = {}
     for moment in moments:
@@ -82,14 +82,14 @@ def pick_worst(moments: Sequence[Moment], length: int, begin: int) -> list[Momen
     return picked
 
 
-def count_claims(record: PoolRecord, length: int) -> Iterator[dict[str, Any]]:
-    """How many claims of each bin were hits and how many misses, the misses stacked on the hits."""
-    missed = [record.claims[place] for place in record.missed]
-    for begin in range(record.begin, record.end + 1, length):
+def count_claims(log: EventLog, length: int) -> Iterator[dict[str, Any]]:
+    """The hits and misses of each bin, with the misses stacked on the hits."""
+    missed = [log.claims[place] for place in log.missed]
+    for begin in range(log.begin, log.end + 1, length):
         end = begin + length
-        claims = bisect_left(record.claims, end) - bisect_left(record.claims, begin)
+        claims = bisect_left(log.claims, end) - bisect_left(log.claims, begin)
         misses = bisect_left(missed, end) - bisect_left(missed, begin)
-        span = {"from": to_instant(begin), "to": to_instant(min(end, record.end))}
+        span = {"from": to_instant(begin), "to": to_instant(min(end, log.end))}
         if claims > misses:
             yield {**span, "claim": "hit", "count": claims - misses, "low": 0, "high": claims - misses}
         if misses:
@@ -104,7 +104,7 @@ def _iterate_counts(moments: Sequence[Moment], end: datetime) -> Iterator[dict[s
         yield {"at": end, "prebuilds": what, "count": getattr(moments[-1], what)}
 
 
-def _chart_counts(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
+def _chart_counts(rows: Sequence[dict[str, Any]], log: EventLog) -> Any:
     altair = load_altair()
     most = max(row["count"] for row in rows)
     dashes = altair.Scale(domain=list(_COUNTS), range=[[5, 3], [1, 0], [1, 0]])
@@ -112,7 +112,7 @@ def _chart_counts(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
         altair.Chart(make_data(rows))
         .mark_line(interpolate="step-after", strokeWidth=1.5, clip=True)
         .encode(
-            x=_encode_time("at", record),
+            x=_encode_time("at", log),
             y=_encode_count("count", "prebuilds", most),
             color=_encode_colour("prebuilds", _COUNTS),
             strokeDash=altair.StrokeDash("prebuilds:N", scale=dashes, legend=altair.Legend(title="prebuilds")),
@@ -121,27 +121,27 @@ def _chart_counts(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
     )
 
 
-def _mark_misses(rows: Sequence[dict[str, Any]], record: PoolRecord) -> Any:
-    """A mark below each bin with a miss, which among many hits would hardly be seen."""
+def _mark_misses(rows: Sequence[dict[str, Any]], log: EventLog) -> Any:
+    """A mark below each bin with a miss. Among many hits, a miss would be hard to see."""
     altair = load_altair()
     return (
         altair.Chart(make_data(rows))
         .mark_point(shape="triangle-up", size=45, filled=True, opacity=1, color=_CLAIMS["miss"])
         .encode(
-            x=_encode_time("from", record),
+            x=_encode_time("from", log),
             y=altair.YDatum(0),
             tooltip=[altair.Tooltip("from:T", format="%Y-%m-%d %H:%M"), "claim:N", "count:Q"],
         )
     )
 
 
-def _chart_claims(rows: Sequence[dict[str, Any]], record: PoolRecord, every: str) -> Any:
+def _chart_claims(rows: Sequence[dict[str, Any]], log: EventLog, every: str) -> Any:
     altair = load_altair()
     return (
         altair.Chart(make_data(rows), width=_WIDTH, height=90)
         .mark_rect()
         .encode(
-            x=_encode_time("from", record),
+            x=_encode_time("from", log),
             x2="to:T",
             y=_encode_count("low", f"claims per {every}", max(row["high"] for row in rows)),
             y2="high:Q",
@@ -152,17 +152,17 @@ def _chart_claims(rows: Sequence[dict[str, Any]], record: PoolRecord, every: str
 
 
 def _encode_count(name: str, title: str, most: int) -> Any:
-    """An axis from 0 to the largest count, with whole numbers on it."""
+    """An axis of whole numbers from 0 to the largest count."""
     altair, last = load_altair(), max(most, 1)
     axis = altair.Axis(tickCount=min(last, _TICKS), format="d")
     return altair.Y(f"{name}:Q", title=title, axis=axis, scale=altair.Scale(domain=[0, last]))
 
 
-def _encode_time(name: str, record: PoolRecord) -> Any:
+def _encode_time(name: str, log: EventLog) -> Any:
     altair = load_altair()
-    hours = (record.end - record.begin) / TICKS_PER_HOUR
+    hours = (log.end - log.begin) / TICKS_PER_HOUR
     labels = "%H:%M" if hours <= 36 else "%a %d %b" if hours <= 15 * 24 else "%d %b"
-    domain = [to_instant(record.begin).isoformat(), to_instant(record.end).isoformat()]
+    domain = [to_instant(log.begin).isoformat(), to_instant(log.end).isoformat()]
     return altair.X(
         f"{name}:T",
         scale=altair.Scale(type="utc", domain=domain),

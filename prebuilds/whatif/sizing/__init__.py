@@ -1,5 +1,5 @@
-"""What each pool size would have had, exactly: by counting over a trace, or by formula without one.
+"""What each pool size would have had: counted exactly over a trace, or calculated without one.
 
-A trace and a lead time enter; a `Curve` of hits, idle hours and waits leaves. Nothing here decides anything: a pool is
-kept at its target at once.
+A trace and a lead time enter; a `Curve` of hits, idle hours and waits leaves. No decision is simulated here: each claim
+is replaced at once.
 """

@@ -1,8 +1,8 @@
-"""Closed forms: what each pool size would have, where claims come alone and at a steady rate.
+"""Closed forms: what each pool size can expect if claims are a Poisson process with a steady rate.
 
-They plan where there is no history, and check what is measured. Claims are Poisson; lead times may have any
-distribution, as only their mean counts: for `cold_start` by Erlang's loss formula, for `wait` by the Poisson
-distribution of the builds under way. The *load* is the number of claims in one lead time, on average.
+They plan without history, and check measured results. Lead times may have any distribution, as only the mean counts.
+`cold_start` uses Erlang's loss formula, and `wait` the Poisson distribution of the builds under way. The *load* is the
+average number of claims in one lead time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from itertools import islice
 from math import exp, lgamma, log
 
 from prebuilds.errors import InvalidValueError
-from prebuilds.whatif.sizing.curve import Curve, PoolSize
+from prebuilds.whatif.sizing.curve import Curve
+from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.traces.arguments import (
     require_amount,
     require_lead_time,
@@ -27,21 +28,24 @@ from prebuilds.whatif.traces.on_miss import OnMiss
 
 _HOUR = timedelta(hours=1)
 _WEEK = timedelta(weeks=1)
-_FEW = 1e-4  # the share of misses down to which a curve goes that is asked for no sizes
+_FEW = 1e-4  # without `sizes`, a curve ends at the first size that misses less than this share
 
 _MOST_LOAD = 1_000_000
 
 _Measures = tuple[float, float, float]
-"""The share of claims missed, and how many prebuilds are idle and how many users wait, on average."""
+"""The share of claims missed, and the average numbers of idle prebuilds and of waiting users."""
 
 
 def calculate_erlang_b(size: int, load: float) -> float:
-    """The share of claims that a pool of this size misses when misses are lost (Erlang B)."""
+    """The share of claims that a pool of this size misses, if misses are lost (Erlang B)."""
     return _find_miss("calculate_erlang_b", OnMiss.COLD_START, size, load)
 
 
 def calculate_poisson_miss(size: int, load: float) -> float:
-    """The share of claims that a pool of this size misses when misses wait: so many builds or more are under way."""
+    """The share of claims that a pool of this size misses, if misses wait.
+
+    It is the chance that at least `size` builds are under way, which are Poisson with mean `load`.
+    """
     return _find_miss("calculate_poisson_miss", OnMiss.WAIT, size, load)
 
 
@@ -54,9 +58,9 @@ def predict(
     wake_delay: timedelta = timedelta(),
     span: timedelta = _WEEK,
 ) -> Curve:
-    """What each pool size may expect of Poisson claims in `span`, by closed forms: for planning without history.
+    """What each pool size can expect of Poisson claims in `span`, by closed forms: for planning without history.
 
-    `sizes` are all from 0 to the first that misses fewer than one claim in 10,000, if not given.
+    By default, `sizes` go from 0 to the first that misses fewer than one claim in 10,000.
     """
     rate = require_rate("predict", "claims_per_hour", claims_per_hour)
     mode = require_on_miss("predict", on_miss)
@@ -76,7 +80,7 @@ def predict(
 
 
 def _take_few(measures: Iterable[_Measures]) -> Iterator[tuple[int, _Measures]]:
-    """All sizes up to the first that misses few enough claims."""
+    """All sizes, up to the first that misses few enough claims."""
     for size, found in enumerate(measures):
         yield size, found
         if found[0] < _FEW:
@@ -84,7 +88,7 @@ def _take_few(measures: Iterable[_Measures]) -> Iterator[tuple[int, _Measures]]:
 
 
 def _pick(measures: Iterable[_Measures], sizes: Iterable[int]) -> Iterator[tuple[int, _Measures]]:
-    """These sizes, which are in order. Beyond the last measure a size has more idle prebuilds, and is else the same."""
+    """These sizes, which are in order. Sizes beyond the last measure differ from it in idle prebuilds alone."""
     steps = enumerate(measures)
     at, found = next(steps)
     for size in sizes:
@@ -102,7 +106,7 @@ def _find_miss(place: str, on_miss: OnMiss, size: int, load: float) -> float:
 
 
 def _iterate_misses(on_miss: OnMiss, load: float) -> Iterator[float]:
-    """The share of claims missed by the size 0, 1, 2 and so on, up to the first for which a float is 0."""
+    """The share of claims missed by the sizes 0, 1, 2 and so on, until it is 0 as a float."""
     missed, size = 1.0, 0
     while missed:
         yield missed
@@ -116,7 +120,7 @@ def _iterate_misses(on_miss: OnMiss, load: float) -> Iterator[float]:
 
 
 def _iterate_sizes(on_miss: OnMiss, rate: float, lead: float, wake: float) -> Iterator[_Measures]:
-    """For the size 0, 1, 2 and so on, up to the first that misses nothing."""
+    """The measures of the sizes 0, 1, 2 and so on, up to the first that misses nothing."""
     load, idle = rate * (lead + wake), 0.0
     for size, missed in enumerate(_iterate_misses(on_miss, load)):
         if on_miss is OnMiss.COLD_START:
@@ -127,7 +131,7 @@ def _iterate_sizes(on_miss: OnMiss, rate: float, lead: float, wake: float) -> It
 
 
 def _calculate_poisson(value: int, load: float) -> float:
-    """The chance of this number where `load` is expected."""
+    """The Poisson probability of a value, with mean `load`."""
     if not load:
         return float(value == 0)
-    return exp(value * log(load) - load - lgamma(value + 1))  # in logarithms, as the factors over- and underflow
+    return exp(value * log(load) - load - lgamma(value + 1))  # in logarithms: the factors overflow and underflow

@@ -1,7 +1,6 @@
-"""Curves: what each pool size would have had in hits, idleness and waiting.
+"""Curves: hits, idle hours and waits of each pool size, and the choice of a size.
 
-- A curve has its points in the order of their sizes, each size once.
-- Hours are of prebuilds that stood ready, and of users who waited; both are summed over the whole span.
+A curve has its points in the order of their sizes, each size once.
 """
 
 from __future__ import annotations
@@ -12,41 +11,13 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, DURATION, check, instance_of, member_of, to_tuple, tuple_of
+from prebuilds.decision.fields import DURATION, check, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError, UnreachableGoalError
+from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.traces.arguments import require_amount, require_share
-from prebuilds.whatif.traces.numbers import is_number
 from prebuilds.whatif.traces.on_miss import OnMiss
-from prebuilds.whatif.views.rows import Rows, describe_value, load_altair, make_data, show_offline
-
-_AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and value >= 0)
-
-
-@attrs.frozen(kw_only=True)
-class PoolSize:
-    """What one pool size would have had. The numbers of a formula are expectations, and need not be whole."""
-
-    size: int = attrs.field(validator=COUNT)
-    claims: float = attrs.field(validator=_AMOUNT)
-    hits: float = attrs.field(validator=_AMOUNT)
-    idle_hours: float = attrs.field(validator=_AMOUNT)
-    """Hours that prebuilds stood ready and unclaimed, summed over all of them."""
-    wait_hours: float = attrs.field(validator=_AMOUNT)
-    """Hours that users waited, summed over all claims: for the next prebuild, or for a workspace of their own."""
-
-    @property
-    def misses(self) -> float:
-        return self.claims - self.hits
-
-    @property
-    def hit_rate(self) -> float:
-        """The share of claims that found a prebuild ready; 1 where there were no claims."""
-        return self.hits / self.claims if self.claims else 1.0
-
-    @property
-    def mean_wait(self) -> timedelta:
-        """How long a user waited on average, hits included."""
-        return timedelta(hours=self.wait_hours / self.claims) if self.claims else timedelta()
+from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
+from prebuilds.whatif.views.rows import Tabular, describe_value
 
 
 def _is_in_order(points: Any) -> bool:
@@ -55,8 +26,8 @@ def _is_in_order(points: Any) -> bool:
 
 
 @attrs.frozen(kw_only=True)
-class Curve(Rows):
-    """Pool sizes side by side. Iterating gives the points; the length is their number."""
+class Curve(Tabular):
+    """Pool sizes side by side. Iterating gives the points, and the length is their number."""
 
     on_miss: OnMiss = attrs.field(validator=member_of(OnMiss))
     span: timedelta = attrs.field(validator=DURATION)
@@ -66,7 +37,7 @@ class Curve(Rows):
         repr=lambda points: f"<{len(points)} points, sizes {points[0].size} to {points[-1].size}>",
     )
     source: str = attrs.field(validator=instance_of(str))
-    """Where the numbers come from, in a sentence."""
+    """A sentence about where the numbers come from."""
 
     def __iter__(self) -> Iterator[PoolSize]:
         return iter(self.points)
@@ -75,7 +46,7 @@ class Curve(Rows):
         return len(self.points)
 
     def smallest(self, *, hit_rate: float) -> PoolSize:
-        """The smallest size with at least this share of hits. Raises `UnreachableGoalError` if none has it."""
+        """The smallest size with at least this hit rate. Raises `UnreachableGoalError` if no size reaches it."""
         goal = require_share("Curve.smallest", "hit_rate", hit_rate)
         found = next((point for point in self.points if point.hit_rate >= goal), None)
         if found is None:
@@ -83,10 +54,10 @@ class Curve(Rows):
         return found
 
     def cheapest(self, *, idle_cost: float, miss_cost: float, wait_cost: float = 0) -> PoolSize:
-        """The size that costs least, the smallest of equals.
+        """The size that costs least; the smallest one if several cost the same.
 
-        `idle_cost` is what an hour of an idle prebuild costs, `miss_cost` what a miss does, and `wait_cost` an hour
-        that a user waits, all of one currency.
+        `idle_cost` is the cost of an idle prebuild per hour, `miss_cost` that of a miss, and `wait_cost` that of a
+        waiting user per hour, all in the same currency.
         """
         idle = require_amount("Curve.cheapest", "idle_cost", idle_cost)
         miss = require_amount("Curve.cheapest", "miss_cost", miss_cost)
@@ -94,14 +65,14 @@ class Curve(Rows):
         return min(self.points, key=lambda at: idle * at.idle_hours + miss * at.misses + wait * at.wait_hours)
 
     def for_size(self, size: int) -> PoolSize:
-        """The point of one size. Raises `InvalidValueError` if the curve does not have it."""
+        """The point of one size. Raises `InvalidValueError` if the curve does not have that size."""
         found = next((point for point in self.points if point.size == size), None)
         if found is None:
             raise InvalidValueError("Curve.for_size", "size", size, "one of the curve's sizes")
         return found
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each size. There is no hit rate where there were no claims."""
+        """A row for each size. Without claims, the hit rate is None."""
         return [
             {
                 "size": point.size,
@@ -115,7 +86,7 @@ class Curve(Rows):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the numbers are of, and what was assumed."""
+        """What was measured, and what was assumed."""
         count = self.points[0].claims
         after = "builds a workspace of their own" if self.on_miss is OnMiss.COLD_START else "takes the next prebuild"
         return (
@@ -124,7 +95,7 @@ class Curve(Rows):
         )
 
     def chart(self, *, hit_rate: float | None = None) -> Any:
-        """The share of hits against what idles, as an altair chart, with the smallest size for a hit rate marked.
+        """An altair chart of hits against idle prebuilds. It marks the smallest size that reaches `hit_rate`, if given.
 
         Raises `InsufficientHistoryError` without claims, and `MissingExtraError` without the extra `notebook`.
         """
@@ -152,7 +123,7 @@ def _list_place(point: PoolSize, span: timedelta) -> dict[str, float]:
 
 
 def _mark(alt: Any, place: dict[str, float], hit_rate: float) -> list[Any]:
-    """A rule at the hit rate, and the size that reaches it, named below the curve where nothing else is."""
+    """A line at the hit rate, and a mark at the size that reaches it, with its label below the curve."""
     text = f"{place['size']:g} for {hit_rate:.4g}"
     rule = alt.Chart(make_data([{"hits": 100 * hit_rate}])).mark_rule(color=_RED, strokeDash=[4, 4]).encode(y="hits:Q")
     chosen = alt.Chart(make_data([place])).encode(x="idle:Q", y="hits:Q")

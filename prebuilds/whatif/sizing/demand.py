@@ -1,7 +1,6 @@
-"""Demand: the claims of a trace with a lead time for each, and the builds that are under way when each comes.
+"""Demand: the claims of a trace, a lead time for each, and the builds under way when each comes.
 
-All is in ticks. Who draws lead times draws one for each claim, in order, so that every size and every pool meets the
-same demand.
+All times are ticks. One lead time is drawn for each claim, in order, so every pool size meets the same demand.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from prebuilds.whatif.traces.trace import Trace
 
 @attrs.frozen(kw_only=True, eq=False)
 class Demand:
-    """Claims, and how long the replacement of each would take. Whoever makes one has checked its arguments."""
+    """Claims, and how long the replacement of each would take. `make_demand` checks the arguments."""
 
     trace: Trace
     lead_time: LeadTime
@@ -45,24 +44,24 @@ class Demand:
 
     @cached_property
     def leads(self) -> Sequence[int]:
-        """For each claim, how long a build takes that is begun for it."""
+        """For each claim, how long the build of its replacement takes."""
         if self.is_fixed:
             return [count_ticks(self.lead_time.mean)] * len(self.claims)
         random = Random(self.seed)  # noqa: S311
         return [count_ticks(self.lead_time.draw(random)) for _ in self.claims]
 
     @cached_property
-    def readies(self) -> Sequence[int]:
+    def ready_ticks(self) -> Sequence[int]:
         """For each claim, when its replacement is ready."""
         wake = self.wake_ticks
         return [at + wake + lead for at, lead in zip(self.claims, self.leads, strict=True)]
 
     @cached_property
-    def frees(self) -> Sequence[int]:
-        """For each claim, the first claim that its replacement could serve, where replacements keep their order."""
+    def served_next(self) -> Sequence[int]:
+        """For each claim, the first claim that its replacement could serve, if no build overtakes another."""
         claims = self.claims
         found, index, count = [], 0, len(claims)
-        for ready in self.readies:
+        for ready in self.ready_ticks:
             while index < count and claims[index] < ready:
                 index += 1
             found.append(index)
@@ -72,7 +71,7 @@ class Demand:
     def under_way(self) -> Sequence[int]:
         """For each claim, how many replacements of earlier claims are not ready when it comes.
 
-        So long as every claim has a replacement, which it has with `wait`, a pool of a larger size has one ready.
+        If every claim has a replacement, as with `wait`, a pool of a larger size has a prebuild ready.
         """
         return self._count_in_order() if self.is_fixed else self._count_in_any_order()
 
@@ -82,9 +81,9 @@ class Demand:
         return max(self.under_way, default=-1) + 1
 
     def _count_in_order(self) -> Sequence[int]:
-        readies, found, ready = self.readies, [], 0
+        ready_ticks, found, ready = self.ready_ticks, [], 0
         for index, at in enumerate(self.claims):
-            while ready < index and readies[ready] <= at:
+            while ready < index and ready_ticks[ready] <= at:
                 ready += 1
             found.append(index - ready)
         return found
@@ -92,7 +91,7 @@ class Demand:
     def _count_in_any_order(self) -> Sequence[int]:
         found: list[int] = []
         building: list[int] = []
-        for at, ready in zip(self.claims, self.readies, strict=True):
+        for at, ready in zip(self.claims, self.ready_ticks, strict=True):
             while building and building[0] <= at:
                 heappop(building)
             found.append(len(building))

@@ -1,9 +1,9 @@
-"""A pool whose target changes with time, replayed exactly: what `sweep` is for one size, for a preset's schedules.
+"""Replay: the exact results of a pool whose target changes with time, as it does with schedules.
 
-- The pool is full when the trace begins. Prebuilds that are ready, or will be and are promised to nobody, are kept at
-  the target: what is missing is begun `wake_delay` later, what is ready beyond the target is deleted at once (R9).
-- At one instant, builds become ready first, then the target changes, then users claim.
-- With a target that never changes it equals `sweep`, hit for hit and tick for tick.
+- The pool is full when the trace begins. Ready prebuilds and builds that no user waits for are kept at the target.
+  Missing ones are begun `wake_delay` later. Ready ones beyond the target are deleted at once (R9).
+- At the same instant, builds become ready first, then the target changes, then users claim.
+- If the target never changes, the results equal those of `sweep`, to the hit and the tick.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import count_ticks, to_ticks
 
-Steps = Sequence[tuple[int, int]]
-"""Ticks and the target from each on, in order; the first is the begin of the trace."""
+TargetSteps = Sequence[tuple[int, int]]
+"""Ticks in order, each with the target from then on. The first tick is the start of the trace."""
 
 
 @attrs.frozen(kw_only=True)
-class Replay:
-    """What a pool had: 1 for each hit and 0 for each miss, and ticks of idleness up to each step and to the end."""
+class ReplayResult:
+    """The results of a pool. `hits` has 1 for a hit and 0 for a miss, `idle` the idle ticks up to each step."""
 
     hits: bytes
     idle: tuple[int, ...]
@@ -46,9 +46,9 @@ def list_steps(preset: Preset, begin: datetime, end: datetime) -> list[tuple[int
     return steps
 
 
-def replay(demand: Demand, steps: Steps, on_miss: OnMiss) -> Replay:
-    """The demand met by a pool that is kept at the target of each step."""
-    pool = _Pool(demand, steps[0][1], is_waiting=on_miss is OnMiss.WAIT)
+def replay(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> ReplayResult:
+    """Replay a demand on a pool that is kept at the target of each step."""
+    pool = _ReplayedPool(demand, steps[0][1], is_waiting=on_miss is OnMiss.WAIT)
     cuts = [*(bisect_left(demand.claims, at) for at, _ in steps[1:]), len(demand.claims)]
     idle = []
     for (at, target), begin, end in zip(steps, [0, *cuts], cuts, strict=False):
@@ -56,15 +56,15 @@ def replay(demand: Demand, steps: Steps, on_miss: OnMiss) -> Replay:
         for index in range(begin, end):
             pool.claim(index)
     idle.append(pool.advance(demand.end))
-    return Replay(hits=bytes(pool.hits), idle=tuple(idle), waited=pool.finish())
+    return ReplayResult(hits=bytes(pool.hits), idle=tuple(idle), waited=pool.finish())
 
 
-class _Pool:
-    """What is ready, under way and waited for at one instant of a replay. Each call moves the instant on."""
+class _ReplayedPool:
+    """The prebuilds, builds and waiting users at one instant. Each call moves time on."""
 
     def __init__(self, demand: Demand, target: int, *, is_waiting: bool) -> None:
         self._demand, self._is_waiting = demand, is_waiting
-        self._claims, self._leads, self._readies = demand.claims, demand.leads, demand.readies
+        self._claims, self._leads, self._ready_ticks = demand.claims, demand.leads, demand.ready_ticks
         self._random = Random(demand.seed + 1)  # noqa: S311
         self._now, self._target, self._ready = demand.begin, target, target
         self._builds: list[int] = []
@@ -73,7 +73,7 @@ class _Pool:
         self.hits = bytearray()
 
     def advance(self, now: int) -> int:
-        """Let become ready what does so up to now, and give the ticks of idleness so far."""
+        """End the builds that are ready by now, and give the idle ticks so far."""
         builds = self._builds
         while builds and builds[0] <= now:
             self._end_build(heappop(builds))
@@ -82,7 +82,7 @@ class _Pool:
         return self._idle
 
     def change_target(self, at: int, target: int) -> int:
-        """Delete what is ready beyond a new target, or begin what it lacks; gives the idleness so far."""
+        """Delete what is ready beyond the new target, or begin what is missing. Gives the idle ticks so far."""
         idle = self.advance(at)
         self._target = target
         self._ready = min(self._ready, target)
@@ -92,7 +92,7 @@ class _Pool:
         return idle
 
     def claim(self, index: int) -> None:
-        """A hit if something is ready; else the user waits for the next, or goes."""
+        """A hit if a prebuild is ready. Otherwise the user waits for the next one, or builds their own."""
         at = self._claims[index]
         self.advance(at)
         is_hit = self._ready > 0
@@ -104,10 +104,10 @@ class _Pool:
         else:
             self._waited += self._leads[index]
         if self._needs_build():
-            heappush(self._builds, self._readies[index])
+            heappush(self._builds, self._ready_ticks[index])
 
     def finish(self) -> int:
-        """The ticks that users waited, when those who still do have been served."""
+        """Serve the users who still wait, and give the ticks that all users waited."""
         while self._users:
             self._end_build(heappop(self._builds))
         return self._waited

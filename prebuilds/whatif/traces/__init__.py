@@ -1,5 +1,5 @@
-"""Past claims and lead times, as the other rooms take them.
+"""Past claims and lead times, for the other rooms.
 
-CSV files, instants and durations enter; a `Trace` of exact ticks and a `LeadTime` leave. Generators make traces of
-their own, by a seed. Nothing here knows of pools.
+CSV files, instants and durations enter; a `Trace` of exact ticks and a `LeadTime` leave. Generators make random traces
+from a seed. Nothing here knows about pools.
 """

@@ -1,4 +1,4 @@
-"""What the functions of this package take as arguments; a wrong one raises `InvalidValueError`, naming the function."""
+"""Checks of arguments. A wrong one raises `InvalidValueError`, which names the function and the argument."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, count_ticks
 from prebuilds.whatif.traces.trace import Trace
 
 LARGEST_SEED = 2**63 - 1
-_MOST = 10**12  # so that no sum of products is infinite
+_MOST = 10**12  # keeps every sum of products finite
 
 
 def require_trace(place: str, value: Any) -> Trace:
@@ -25,7 +25,7 @@ def require_trace(place: str, value: Any) -> Trace:
 
 
 def require_lead_time(place: str, value: Any) -> LeadTime:
-    """A lead time; a timedelta is one that is fixed."""
+    """A lead time. A timedelta becomes a fixed one."""
     lead_time = to_lead_time(value)
     if not isinstance(lead_time, LeadTime):
         allowed = f"a timedelta from 0 to {MAX_DURATION.days} days, or a lead time such as LognormalLeadTime"
@@ -49,7 +49,7 @@ def require_ticks(place: str, name: str, value: Any) -> int:
 
 
 def require_sizes(place: str, value: Iterable[int]) -> tuple[int, ...]:
-    """Pool sizes, in order and each once."""
+    """Pool sizes, sorted and without duplicates."""
     sizes = tuple(value) if isinstance(value, Iterable) else ()
     for index, size in enumerate(sizes):
         if type(size) is not int or not 0 <= size <= MAX_COUNT:
@@ -60,7 +60,7 @@ def require_sizes(place: str, value: Iterable[int]) -> tuple[int, ...]:
 
 
 def require_share(place: str, name: str, value: Any) -> float:
-    """A hit rate: above 0 and up to 1."""
+    """A hit rate: a number above 0, up to 1."""
     if not is_number(value) or not 0 < value <= 1:
         raise InvalidValueError(place, name, value, "a number above 0, up to 1")
     return float(value)
@@ -83,7 +83,7 @@ def _require_number(place: str, name: str, value: Any, most: int) -> float:
 
 
 def require_seed(place: str, value: Any) -> int:
-    """A whole number that chance begins with."""
+    """A seed of a random source."""
     if type(value) is not int or abs(value) > LARGEST_SEED:
         raise InvalidValueError(place, "seed", value, f"a whole number from {-LARGEST_SEED} to {LARGEST_SEED}")
     return value

@@ -1,4 +1,4 @@
-"""CSV files: the cells of named columns, row by row, each row with its place."""
+"""CSV files: reads the cells of named columns, row by row."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from typing import IO, Union, cast
 from prebuilds.errors import InvalidTraceError, InvalidValueError, show
 
 TraceSource = Union[str, "PathLike[str]", IO[str], IO[bytes]]
-"""A path, compressed if it ends in `.gz`, or an open file."""
+"""A path, or an open file. A path that ends in `.gz` is unpacked."""
 
 
 def list_columns(source: TraceSource) -> tuple[str, ...]:
-    """The names of the columns of a CSV file, which its first line has."""
+    """The names of the columns, from the first line of a CSV file."""
     with open_csv(source) as stream:
         return tuple(next(csv.reader(stream), []))
 
 
 def read_rows(stream: IO[str], *columns: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The cells of these columns, row by row, each row with its place; a cell that is not there is empty."""
+    """Yield each row as its place, such as `line 7`, and the cells of these columns. A missing cell is empty."""
     reader = csv.reader(stream)
     header = next(reader, [])
     for column in columns:
-        if header.count(column) != 1:
-            found = f"{header.count(column)} columns are {show(column)}"
-            raise InvalidTraceError([f"line 1: {found}; the columns are {show(header)}"])
+        count = header.count(column)
+        if count != 1:
+            found = f"{count} columns are named" if count else "no column is named"
+            raise InvalidTraceError([f"line 1: {found} {show(column)}; the columns are {show(header)}"])
     indexes = [header.index(column) for column in columns]
     filling = [""] * (max(indexes, default=0) + 1)
     for row in reader:
@@ -41,7 +42,7 @@ def read_rows(stream: IO[str], *columns: str) -> Iterator[tuple[str, tuple[str, 
 
 @contextmanager
 def open_csv(source: TraceSource) -> Iterator[IO[str]]:
-    """The source as text to read CSV from. Raises `InvalidTraceError` for what is none."""
+    """Open a source as CSV text. Raises `InvalidTraceError` if it is not CSV."""
     with _open(source) as stream:
         try:
             yield stream
@@ -53,7 +54,7 @@ def open_csv(source: TraceSource) -> Iterator[IO[str]]:
 
 @contextmanager
 def _open(source: TraceSource) -> Iterator[IO[str]]:
-    """The source as text; an open file is left open, as it is its owner's to close."""
+    """Open the source as text. A file that the caller opened stays open."""
     if isinstance(source, (str, PathLike)):
         opener: Callable[..., IO[str]] = gzip.open if fspath(source).endswith(".gz") else open
         with opener(source, "rt", encoding="utf-8-sig", newline="") as stream:

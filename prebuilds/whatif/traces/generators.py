@@ -1,4 +1,4 @@
-"""Traces of one's own making: claims by chance, with a seed, for planning without history and for tests.
+"""Random traces, made from a seed: for tests, and for planning without history.
 
 The same arguments give the same trace.
 """
@@ -21,7 +21,7 @@ _LARGEST_BURST = 1_000_000
 
 
 def generate_poisson(per_hour: float, *, begin: datetime, end: datetime, seed: int) -> Trace:
-    """Claims that come alone and know nothing of each other, so many an hour on average."""
+    """A Poisson process: independent claims, `per_hour` on average."""
     rate = require_rate("generate_poisson", "per_hour", per_hour)
     begin, end = _require_span("generate_poisson", begin, end)
     random = _make_random("generate_poisson", seed)
@@ -31,9 +31,9 @@ def generate_poisson(per_hour: float, *, begin: datetime, end: datetime, seed: i
 def generate_profile(
     per_hour: Sequence[float], *, begin: datetime, end: datetime, seed: int, timezone: str = "UTC"
 ) -> Trace:
-    """Claims by chance at a rate that follows the local clock.
+    """A Poisson process whose rate follows the local clock.
 
-    `per_hour` has the average of each hour of the day from midnight, 24 numbers, or of the week from Monday, 168.
+    `per_hour` has the average of each hour: 24 numbers for a day from midnight, or 168 for a week from Monday.
     """
     place = "generate_profile"
     given = per_hour if isinstance(per_hour, Iterable) else ()
@@ -50,9 +50,9 @@ def generate_profile(
 def generate_bursts(
     per_hour: float, *, size: float, within: timedelta, begin: datetime, end: datetime, seed: int
 ) -> Trace:
-    """Claims that come together: so many bursts an hour, each of `size` claims on average, spread over `within`.
+    """Claims in bursts: `per_hour` bursts on average, each of `size` claims on average, spread over `within`.
 
-    The number of claims in a burst is geometric, 1 at least. What a burst has after `end` is left out.
+    The number of claims in a burst is geometric and at least 1. Claims after `end` are left out.
     """
     place = "generate_bursts"
     rate = require_rate(place, "per_hour", per_hour)
@@ -90,5 +90,5 @@ def _draw_geometric(mean: float, random: Random) -> int:
 def _require_span(place: str, begin: datetime, end: datetime) -> tuple[datetime, datetime]:
     begin, end = require_instant(place, "begin", begin), require_instant(place, "end", end)
     if begin > end:
-        raise InvalidValueError(place, "end", end, "at least the begin")
+        raise InvalidValueError(place, "end", end, "at least the start")
     return begin, end

@@ -1,6 +1,6 @@
 """Lead times: how long a prebuild takes from its creation until it is ready.
 
-- A lead time holds no random source: `draw` takes one, so that the same seed gives the same durations.
+- A lead time has no random source: `draw` takes one, so the same seed gives the same durations.
 - A duration is a `timedelta` and never negative.
 """
 
@@ -19,7 +19,7 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.traces.numbers import find_rank, is_number
 
 _ZERO = timedelta()
-_LARGEST_POWER = 700.0  # of e, that a float holds; what comes of it is capped anyway
+_LARGEST_POWER = 700.0  # e to this power still fits into a float; durations are capped anyway
 
 
 def _is_positive(value: Any) -> bool:
@@ -36,25 +36,25 @@ _SAMPLES = check(f"one timedelta or more, each from 0 to {MAX_DURATION.days} day
 
 @runtime_checkable
 class LeadTime(Protocol):
-    """Anything that says how long builds take. A plain `timedelta` is taken as one that is fixed."""
+    """A distribution of build durations. Functions that take one also take a `timedelta`, as a fixed lead time."""
 
     @property
     def mean(self) -> timedelta:
-        """The duration to expect."""
+        """The expected duration."""
         ...
 
     def quantile(self, share: float) -> timedelta:
-        """The duration that this share of builds, above 0 and below 1, does not exceed."""
+        """The duration that this share of builds does not exceed. `share` is above 0 and below 1."""
         ...
 
     def draw(self, random: Random) -> timedelta:
-        """The duration of one build, 0 or more, by this random source."""
+        """Draw the duration of one build, 0 or more, from this random source."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class FixedLeadTime:
-    """Every build takes as long."""
+    """Every build takes `duration`."""
 
     duration: timedelta = attrs.field(validator=DURATION)
 
@@ -72,7 +72,7 @@ class FixedLeadTime:
 
 @attrs.frozen(kw_only=True)
 class ExponentialLeadTime:
-    """Builds whose end is as likely in one minute as in the next: the most that closed forms can take."""
+    """Exponential durations: a build is as likely to end in the next minute as in any later one."""
 
     mean: timedelta = attrs.field(validator=_POSITIVE)
 
@@ -85,7 +85,7 @@ class ExponentialLeadTime:
 
 @attrs.frozen(kw_only=True)
 class LognormalLeadTime:
-    """Builds of which half take no longer than `median`, and 95 in 100 no longer than `p95`, with a long tail."""
+    """Log-normal durations, with a long tail: half take at most `median`, and 95 % at most `p95`."""
 
     median: timedelta = attrs.field(validator=_POSITIVE)
     p95: timedelta = attrs.field(validator=_POSITIVE)
@@ -114,7 +114,7 @@ class LognormalLeadTime:
 
 @attrs.frozen(kw_only=True)
 class MeasuredLeadTime:
-    """Builds that take as long as some that were measured, each as likely as another."""
+    """Measured durations: each build takes as long as one of `samples`, all equally likely."""
 
     samples: tuple[timedelta, ...] = attrs.field(converter=to_tuple, validator=[tuple_of(timedelta), _SAMPLES])
 
@@ -130,18 +130,8 @@ class MeasuredLeadTime:
 
 
 def to_lead_time(value: Any) -> Any:
-    """A timedelta as a lead time that is fixed; whatever else is left for the validator to refuse."""
+    """A timedelta as a fixed lead time. Any other value is returned as it is, for a validator to check."""
     return FixedLeadTime(duration=value) if _is_duration(value) else value
-
-
-def require_lead_time(place: str, value: Any) -> LeadTime:
-    """An argument that is a lead time or a timedelta. Raises `InvalidValueError`, which names the place."""
-    lead_time = to_lead_time(value)
-    if not isinstance(lead_time, LeadTime):
-        raise InvalidValueError(
-            place, "lead_time", value, "a timedelta of 0 or more, or a lead time such as LognormalLeadTime"
-        )
-    return lead_time
 
 
 def _is_duration(value: Any) -> bool:

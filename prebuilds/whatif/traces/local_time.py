@@ -1,7 +1,7 @@
 """The local hours of a time zone: which hour of the week an instant is in.
 
-An hour of the week is a number from 0, Monday 00:00, to 167, Sunday 23:00, by the wall clock of the zone. Where the
-clock is put back an hour comes twice, and where it is put forward one is left out.
+Hours of the week are numbered by the wall clock of the zone, from 0 (Monday 00:00) to 167 (Sunday 23:00). When the
+clock is put back, an hour comes twice; when it is put forward, one is skipped.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, to_instant
 
 HOURS_PER_WEEK = 168
-_QUARTER = TICKS_PER_HOUR // 4  # every offset that is in use today is a whole number of quarters
+_QUARTER = TICKS_PER_HOUR // 4  # every UTC offset in use today is a whole number of quarters
 
 
 def require_zone(place: str, timezone: str) -> tzinfo:
-    """A zone of the IANA database. Raises `InvalidValueError`, which names the place, for one that is not known."""
+    """A zone of the IANA database. Raises `InvalidValueError`, which names the place, if there is no such zone."""
     try:
         if isinstance(timezone, str):
             return load_zone(timezone)
@@ -27,7 +27,7 @@ def require_zone(place: str, timezone: str) -> tzinfo:
 
 
 class LocalHours:
-    """The hours of the week in one zone, by tick. Raises `InvalidValueError` for a zone that is not known."""
+    """Finds the hour of the week in one zone. Raises `InvalidValueError` for an unknown zone."""
 
     def __init__(self, place: str, timezone: str) -> None:
         self._zone = require_zone(place, timezone)

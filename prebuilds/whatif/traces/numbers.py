@@ -1,4 +1,4 @@
-"""What counts as a number, and which of some values in order a share of them does not exceed."""
+"""Numbers: what counts as one, and the rank of a quantile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is an int or a float, finite, and not too large for a float. True and False are no numbers."""
+    """Whether a value is a finite int or float that fits into a float. True and False are not numbers."""
     try:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
     except OverflowError:  # an int of more than 308 digits
@@ -15,9 +15,9 @@ def is_number(value: Any) -> bool:
 
 
 def find_rank(share: float, count: int) -> int:
-    """The least rank, from 1, up to which there is at least this share, above 0, of so many values.
+    """The rank, from 1, of a quantile: the smallest `rank` with `rank / count >= share`. The share is above 0.
 
-    It is the least `rank` with `rank / count >= share`. `ceil(share * count)` can be one too high: 0.07 * 100 is
+    `ceil(share * count)` can be one too high: 0.07 * 100 is
     7.000000000000001.
     """
     rank = ceil(share * count)

@@ -1,6 +1,6 @@
-"""Ticks: instants and durations as whole microseconds, which are exact, and quick to compare and to sum.
+"""Ticks: instants and durations as whole microseconds. They are exact, and fast to compare and to add.
 
-An instant is held as the microseconds since 1970 in UTC.
+An instant is the number of microseconds since 1970 in UTC.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def to_ticks(instant: datetime) -> int:
 
 
 def to_instant(ticks: int) -> datetime:
-    """The instant that ticks stand for, in UTC; for one after the last that a datetime holds, that one."""
+    """The instant of a tick, in UTC. Ticks beyond the last datetime give the last datetime."""
     try:
         return _EPOCH + timedelta(microseconds=ticks)
     except OverflowError:
@@ -35,4 +35,4 @@ def count_ticks(duration: timedelta) -> int:
 
 
 FIRST_TICK, LAST_TICK = to_ticks(FIRST_NOW), to_ticks(LAST_NOW)
-"""The first and the last instant that a claim can have: those that a decision can be taken at."""
+"""The first and the last instant of a claim. They are those of a decision."""

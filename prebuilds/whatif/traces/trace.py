@@ -1,8 +1,8 @@
 """Traces: the instants at which users claimed, in order, and the span of time in which they were watched.
 
-- An instant is held as a *tick*, whole microseconds since 1970 in UTC.
-- A trace is never empty of time: where no span is given it reaches from the first claim to the last.
-- What cannot be read is told all at once, with its place.
+- An instant is a *tick*: whole microseconds since 1970 in UTC.
+- A trace always has a span. By default it is from the first claim to the last.
+- One error lists everything that cannot be read, with its place.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import attrs
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_DURATION, NOW, check, require_instant, to_tuple, to_utc
 from prebuilds.errors import InvalidTraceError, InvalidValueError
+from prebuilds.whatif.traces.claim_reader import ClaimReader
 from prebuilds.whatif.traces.csv_files import TraceSource, open_csv, read_rows
-from prebuilds.whatif.traces.reading import ClaimReader
 from prebuilds.whatif.traces.ticks import FIRST_TICK, LAST_TICK, to_instant, to_ticks
 
 
@@ -52,10 +52,10 @@ class Trace:
         if first < self.begin:
             raise InvalidValueError("Trace", "begin", self.begin, f"at most the first claim, {format_instant(first)}")
         if last > self.end:
-            allowed = f"at least the last claim and the begin, {format_instant(last)}"
+            allowed = f"at least the last claim and the start, {format_instant(last)}"
             raise InvalidValueError("Trace", "end", self.end, allowed)
         if self.span > MAX_DURATION:
-            allowed = f"at most {MAX_DURATION.days} days after the begin, {format_instant(self.begin)}"
+            allowed = f"at most {MAX_DURATION.days} days after the start, {format_instant(self.begin)}"
             raise InvalidValueError("Trace", "end", self.end, allowed)
 
     @classmethod
@@ -67,12 +67,11 @@ class Trace:
         begin: datetime | None = None,
         end: datetime | None = None,
     ) -> Trace:
-        """The trace of these claims: datetimes or texts, in any order, of any iterable.
+        """Make a trace from an iterable of datetimes or texts, in any order, such as a series of pandas or polars.
 
-        A text is an instant of RFC 3339, or as PostgreSQL writes it. A claim without an offset from UTC is by the wall
-        clock of `timezone`. A series of pandas or polars is an iterable of claims. The span is from `begin` to `end`,
-        by default from the first claim to the last. Raises `InvalidTraceError` for claims that cannot be read: what is
-        wrong, with how many, and the places of the first ones.
+        A text is an instant as RFC 3339 or PostgreSQL write it. A claim without an offset from UTC is a time on the
+        wall clock of `timezone`. The span is from `begin` to `end`, by default from the first claim to the last. Raises
+        `InvalidTraceError` for claims that cannot be read. It says what is wrong, with how many and where.
         """
         if not isinstance(claims, Iterable):
             raise InvalidValueError("Trace.from_claims", "claims", claims, "an iterable of datetimes or texts")
@@ -89,11 +88,11 @@ class Trace:
         begin: datetime | None = None,
         end: datetime | None = None,
     ) -> Trace:
-        """The trace in one column of a CSV file: a path, compressed if it ends in `.gz`, or an open file.
+        """Read a trace from one column of a CSV file: a path or an open file. A path that ends in `.gz` is unpacked.
 
-        The first line names the columns, a cell is a text as for `from_claims`, and empty lines are passed over. All
-        claims are taken as those of one pool; `read_traces` tells those of several presets apart. Raises
-        `InvalidTraceError` for what cannot be read, and `OSError` for a path that cannot be.
+        The first line names the columns. A cell is a text as for `from_claims`. Empty lines are skipped. All claims are
+        those of one pool; for a file with several presets, use `read_traces`. Raises `InvalidTraceError` for claims
+        that cannot be read, and `OSError` for a file that cannot.
         """
         reader = ClaimReader("Trace.from_csv", timezone)
         with open_csv(source) as stream:
@@ -107,7 +106,7 @@ class Trace:
         ticks = sorted(tick for place, claim in rows if (tick := reader.read(place, claim)) is not None)
         problems = reader.problems
         if not problems and not ticks and (begin is None or end is None):
-            problems = ["no claims; a trace without any needs its begin and its end"]
+            problems = ["no claims; a trace without claims needs `begin` and `end`"]
         if problems:
             raise InvalidTraceError(problems)
         first = to_instant(ticks[0]) if begin is None else begin
@@ -132,21 +131,21 @@ class Trace:
         return self.end - self.begin
 
     def between(self, begin: datetime, end: datetime) -> Trace:
-        """The claims from `begin` on and before `end`, watched for as long; both within the trace's span."""
+        """The part of the trace from `begin` to just before `end`. Both must be within its span."""
         begin, end = self._require_within("begin", begin), self._require_within("end", end)
         if begin > end:
-            raise InvalidValueError("Trace.between", "end", end, f"at least the begin, {format_instant(begin)}")
+            raise InvalidValueError("Trace.between", "end", end, f"at least the start, {format_instant(begin)}")
         return Trace(ticks=self.ticks[self._find(begin) : self._find(end)], begin=begin, end=end)
 
     def split_at(self, instant: datetime) -> tuple[Trace, Trace]:
-        """The trace before `instant` and the trace from it on."""
+        """The part of the trace before `instant`, and the part from it on."""
         cut = self._require_within("instant", instant)
         index = self._find(cut)
         before = Trace(ticks=self.ticks[:index], begin=self.begin, end=cut)
         return before, Trace(ticks=self.ticks[index:], begin=cut, end=self.end)
 
     def thin(self, every: int) -> Trace:
-        """Every so many-th claim, the first one included, over the same span: `thin(20)` keeps 1 in 20."""
+        """The first claim and every `every`-th after it, over the same span: `thin(20)` keeps 1 in 20."""
         if type(every) is not int or every < 1:
             raise InvalidValueError("Trace.thin", "every", every, "a whole number of 1 or more")
         return attrs.evolve(self, ticks=self.ticks[::every])

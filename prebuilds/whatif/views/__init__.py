@@ -1,4 +1,4 @@
-"""How results show themselves: as rows, tables and charts, with intervals, and with progress while they are worked out.
+"""How results are shown: rows, tables, charts, confidence intervals, and progress bars.
 
-Rows enter; data frames, HTML and altair charts leave. pandas and altair are imported when they are asked for.
+Rows enter; data frames, HTML and altair charts leave. pandas and altair are imported only when they are needed.
 """

@@ -1,4 +1,4 @@
-"""Confidence intervals of means: between which bounds the mean lies that endless repetition would give."""
+"""Confidence intervals of means, by Student's t."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEVEL = 0.95
 
 @attrs.frozen(kw_only=True)
 class Interval:
-    """A mean, and the bounds of its interval of 95 % by Student's t."""
+    """A mean with its 95 % confidence interval, by Student's t."""
 
     mean: float
     low: float
@@ -21,16 +21,16 @@ class Interval:
 
 
 def estimate_mean(values: Sequence[float]) -> Interval:
-    """The mean of two values or more, which are independent of each other."""
+    """Estimate the mean of two or more independent values."""
     mean = fmean(values)
     margin = find_t_quantile(len(values) - 1) * stdev(values) / sqrt(len(values))
     return Interval(mean=mean, low=mean - margin, high=mean + margin)
 
 
 def find_t_quantile(freedom: int, level: float = _LEVEL) -> float:
-    """How many standard errors the bounds of an interval are from the mean, by the degrees of freedom.
+    """How many standard errors the bounds of an interval are away from the mean, by the degrees of freedom.
 
-    Exact for 1 and 2; else by the expansion of Abramowitz and Stegun, 26.7.5, which is off by 0.004 at most.
+    Exact for 1 and 2. Otherwise by the expansion of Abramowitz and Stegun, 26.7.5, with an error of at most 0.004.
     """
     share = (1 + level) / 2
     if freedom == 1:

@@ -1,4 +1,4 @@
-"""A progress bar for long work, on standard error and only where it was asked for."""
+"""A progress bar for long work, on standard error and only if asked for."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from prebuilds.errors import MissingExtraError
 
-Report = Callable[[float], None]
-"""Tells how much is done, on the scale of the total."""
+ReportProgress = Callable[[float], None]
+"""Reports how much is done, out of the total."""
 
 
 @contextmanager
-def show_progress(label: str, total: float, *, is_shown: bool) -> Iterator[Report]:
-    """A bar while the work in the block lasts. Raises `MissingExtraError` without the extra `cli`."""
+def show_progress(label: str, total: float, *, is_shown: bool) -> Iterator[ReportProgress]:
+    """Show a progress bar during the block. Raises `MissingExtraError` without the extra `cli`."""
     if not is_shown:
         yield _ignore
         return

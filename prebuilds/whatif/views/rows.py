@@ -1,15 +1,15 @@
-"""How results show themselves: as rows for programs and notebooks, and as charts.
+"""Results as rows: plain values, data frames, and HTML tables for notebooks.
 
-- A result says its rows once, in `to_dicts`; the data frame and the HTML table are made of them.
-- pandas and altair come with the extra `notebook` and are imported when they are asked for.
+- A result gives its rows in `to_dicts`. Its data frame and its HTML table are made from them.
+- pandas comes with the extra `notebook`, and is imported when a data frame is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from prebuilds.decision.describing import describe_duration, describe_instant
 from prebuilds.decision.plans.rendering import render_table
@@ -18,25 +18,24 @@ from prebuilds.errors import MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
-_C = TypeVar("_C")
 _SECOND, _MINUTE, _HOUR, _DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
 _UNITS = ((_SECOND, _SECOND / 10), (_MINUTE, _SECOND / 10), (_HOUR, _SECOND), (_DAY, _MINUTE), (timedelta.max, _HOUR))
-"""Up to which durations which unit is told."""
+"""Durations below the first of each pair are rounded to the second."""
 _MOST_SHOWN = 60  # rows of a table in a notebook
 
 
-class Rows:
-    """What has rows: a child defines `to_dicts`, and may define `notes`, the sentences below its table."""
+class Tabular:
+    """A result with rows. A subclass defines `to_dicts`, and may define `notes`, the sentences below its table."""
 
     __slots__ = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """The rows as plain values: numbers, text, instants and durations."""
+        """The rows, with plain values: numbers, texts, instants and durations."""
         raise NotImplementedError
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the table must know."""
+        """Sentences that a reader of the table must know."""
         return ()
 
     def to_pandas(self) -> pd.DataFrame:
@@ -52,7 +51,7 @@ class Rows:
 
 
 def list_texts(row: Mapping[str, Any]) -> list[str]:
-    """The values of a row as a person should read them; a hit rate in percent."""
+    """The values of a row as text for people. A hit rate is in percent."""
     return [
         f"{100 * value:.2f} %" if name == "hit_rate" and value is not None else describe_value(value)
         for name, value in row.items()
@@ -60,7 +59,7 @@ def list_texts(row: Mapping[str, Any]) -> list[str]:
 
 
 def describe_value(value: Any) -> str:
-    """A number with four digits that count, 2026-11-23 09:30:00 UTC, about how long a duration is; empty for None."""
+    """A value as text: four significant digits, 2026-11-23 09:30:00 UTC, a rounded duration, or empty for None."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -73,7 +72,7 @@ def describe_value(value: Any) -> str:
 
 
 def describe_about(duration: timedelta) -> str:
-    """A duration to a digit that a person reads: 0.12 s, 1.3 s, 5 min 30 s, 2 h 5 min, 27 d 17 h."""
+    """A rounded duration: 0.12 s, 1.3 s, 5 min 30 s, 2 h 5 min, 27 d 17 h."""
     if duration < _UNITS[0][0]:
         return describe_duration(timedelta(seconds=float(f"{duration.total_seconds():.2g}")))
     unit = next(unit for longest, unit in _UNITS if duration < longest)
@@ -87,47 +86,3 @@ def load_pandas() -> ModuleType:
     except ModuleNotFoundError as error:
         raise MissingExtraError("pandas", "notebook") from error
     return pd
-
-
-def load_altair() -> ModuleType:
-    """altair, or `MissingExtraError`."""
-    try:
-        import altair as alt
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("altair", "notebook") from error
-    return alt
-
-
-def show_offline(chart: _C) -> _C:
-    """The chart, which a notebook now shows without the network.
-
-    The renderer that altair begins with writes a page that loads its scripts from a server. Under it the chart shows
-    itself as a picture; a renderer that a user has chosen is left to do its work.
-    """
-    # altair takes every plain assignment for a property of the chart.
-    kind: type[Any] = type(chart)
-    object.__setattr__(chart, "__class__", _make_offline(kind))
-    return chart
-
-
-def _make_offline(kind: type[Any]) -> type[Any]:
-    def show(chart: Any, *args: Any, **given: Any) -> Any:
-        renderers = load_altair().renderers
-        if renderers.active != "default":
-            return kind._repr_mimebundle_(chart, *args, **given)
-        with renderers.enable("svg"):
-            return kind._repr_mimebundle_(chart, *args, **given)
-
-    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "_repr_mimebundle_": show})
-
-
-def make_data(rows: Iterable[Mapping[str, Any]]) -> Any:
-    """Rows as the data of a chart: plain values, without a data frame; an instant is text that altair reads in UTC."""
-    values = [{name: _to_plain(value) for name, value in row.items()} for row in rows]
-    return load_altair().Data(values=values)
-
-
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.total_seconds() if isinstance(value, timedelta) else value

@@ -1,4 +1,4 @@
-"""Why a claim found nothing ready: first the facts, then words made of facts alone.
+"""Why a claim found nothing ready: the facts first, and sentences made from them.
 
-The event log of one pool enters; a `Miss` for each miss leaves.
+The event log of one pool enters; a `Miss` for each missed claim leaves.
 """

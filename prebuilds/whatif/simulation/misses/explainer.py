@@ -1,107 +1,128 @@
-"""The explainer: finds the facts about the misses of one record."""
+"""The explainer finds the facts about the misses of one event log."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from prebuilds.whatif.simulation.event_log import NEVER, Fate, Hold, PoolRecord, TargetChange
-from prebuilds.whatif.simulation.lifetimes import Lives
+from prebuilds.whatif.simulation.event_log import NEVER, EventLog, Hold, PrebuildOutcome, TargetChange
+from prebuilds.whatif.simulation.lifetimes import Lifetimes
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.traces.ticks import to_instant
 
 
-class Explainer:
-    """Finds the facts of the misses of one record."""
+class MissExplainer:
+    """Finds the facts about the misses of one event log."""
 
-    def __init__(self, record: PoolRecord) -> None:
-        self._record = record
-        self._lives = Lives(record)
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._lifetimes = Lifetimes(log)
 
     def find_miss(self, index: int) -> Miss:
-        """The facts of the so many-th miss, from 0."""
-        record, lives = self._record, self._lives
-        claim = record.missed[index]
-        at = record.claims[claim]
-        under_way, target = lives.list_under_way(at), lives.find_target(at)
+        """The facts about one miss. Misses are numbered from 0."""
+        log, lifetimes = self._log, self._lifetimes
+        claim = log.missed[index]
+        at = log.claims[claim]
+        under_way, target = lifetimes.list_under_way(at), lifetimes.find_target(at)
         since = self._find_begin(at, target.desired, under_way)
         spoken_for = self._count_waiting(index, at)
         lacking = max(target.desired - max(len(under_way) - spoken_for, 0), 0)
-        first = min(self._iterate_succeeding(under_way), default=None)
-        first_claim, held = bisect_right(record.claims, since), self._find_hold(at)
+        first_claim = bisect_right(log.claims, since)
         return Miss(
-            preset_id=record.preset_id,
+            preset_id=log.preset_id,
             claim=claim,
             at=to_instant(at),
             empty_since=to_instant(self._find_emptying(at)),
             since=to_instant(since),
-            had=lives.eligible.find_count(since),
-            became_ready=count_between(lives.became_good, since, at),
+            had=lifetimes.eligible.find_count(since),
+            became_ready=count_between(lifetimes.became_good, since, at),
             claims=claim + 1 - first_claim,
-            first_claim_at=to_instant(record.claims[first_claim]),
-            lost=tuple(self._iterate_lost(since, at)),
-            failed=count_between(lives.failed, since, at),
-            failed_at=find_last_between(lives.failed, since, at),
-            target_steps=tuple(self._iterate_steps(since, at)),
-            promoted_at=tuple(to_instant(one.since) for one in record.presets[1:] if since < one.since <= at),
-            invalidated_at=tuple(to_instant(one) for one in record.invalidations if since < one <= at),
+            first_claim_at=to_instant(log.claims[first_claim]),
+            **self._find_changes(since, at),
             target=target.desired,
             target_source=target.source,
             under_way=len(under_way),
             spoken_for=spoken_for,
-            first_ready_at=None if first is None else to_instant(first[0]),
-            lead_time=None if first is None else timedelta(microseconds=first[0] - record.created[first[1]]),
+            **self._find_first_build(under_way),
             lacking=lacking,
-            held_by=held.reason if held else None,
-            held_since=to_instant(held.at) if held else None,
-            held_until=to_instant(held.until) if held and held.until < NEVER else None,
-            num_failed=held.num_failed if held else 0,
+            **self._find_hold_facts(at),
             next_round_at=self._find_next_round(at),
         )
 
-    def _find_begin(self, at: int, target: int, under_way: Sequence[int]) -> int:
-        """The begin of the period that accounts for a miss: when the pool last had all that is wanted now.
+    def _find_changes(self, since: int, at: int) -> dict[str, Any]:
+        """What happened to the pool in the period."""
+        log, failed = self._log, self._lifetimes.failed
+        return {
+            "lost": tuple(self._iterate_lost(since, at)),
+            "failed": count_between(failed, since, at),
+            "failed_at": find_last_between(failed, since, at),
+            "target_steps": tuple(self._iterate_steps(since, at)),
+            "promoted_at": tuple(to_instant(one.since) for one in log.presets[1:] if since < one.since <= at),
+            "invalidated_at": tuple(to_instant(one) for one in log.invalidations if since < one <= at),
+        }
 
-        But what is longer ago than the slowest of the builds under way, and than the wait for the round that began it,
-        need not be told: whatever was taken before has been replaced since.
+    def _find_first_build(self, under_way: Sequence[int]) -> dict[str, Any]:
+        """When the first of these builds is ready, and how long it takes."""
+        ready, number = min(self._iterate_succeeding(under_way), default=(None, 0))
+        if ready is None:
+            return {"first_ready_at": None, "lead_time": None}
+        lead_time = timedelta(microseconds=ready - self._log.created[number])
+        return {"first_ready_at": to_instant(ready), "lead_time": lead_time}
+
+    def _find_hold_facts(self, at: int) -> dict[str, Any]:
+        """Why the loop creates nothing at a tick, if it does not."""
+        hold = self._find_hold(at)
+        return {
+            "held_by": hold.reason if hold else None,
+            "held_since": to_instant(hold.at) if hold else None,
+            "held_until": to_instant(hold.until) if hold and hold.until < NEVER else None,
+            "num_failed": hold.num_failed if hold else 0,
+        }
+
+    def _find_begin(self, at: int, target: int, under_way: Sequence[int]) -> int:
+        """The start of the period that accounts for a miss: when the pool last had everything that it wants now.
+
+        The period goes back no further than the slowest build under way and the wait for the round that began it. What
+        was taken earlier has been replaced since.
         """
-        record = self._record
-        begin = record.begin - 1
+        log = self._log
+        begin = log.begin - 1
         if under_way:
-            longest = max(record.ended[number] - record.created[number] for number in under_way)
-            begin = max(begin, at - longest - (record.interval or 0) - 1)
-        full = self._lives.eligible.find_last(at, begin, lambda count: count >= max(target, 1))
+            longest = max(log.ended[number] - log.created[number] for number in under_way)
+            begin = max(begin, at - longest - (log.interval or 0) - 1)
+        full = self._lifetimes.eligible.find_last(at, begin, lambda count: count >= max(target, 1))
         return begin if full is None else full
 
     def _find_emptying(self, at: int) -> int:
-        begin = self._record.begin
-        last = self._lives.eligible.find_last(at, begin, lambda count: count > 0)
+        begin = self._log.begin
+        last = self._lifetimes.eligible.find_last(at, begin, lambda count: count > 0)
         return begin if last is None else last + 1
 
     def _iterate_lost(self, since: int, at: int) -> Iterator[Lost]:
-        for reason, ticks in self._lives.lost.items():
+        for reason, ticks in self._lifetimes.lost.items():
             last_at = find_last_between(ticks, since, at)
             if last_at:
                 yield Lost(reason=reason, count=count_between(ticks, since, at), last_at=last_at)
 
     def _count_waiting(self, index: int, at: int) -> int:
-        """How many of the missed, up to this one, still wait at a tick; those who build their own do not."""
-        record = self._record
-        if not record.can_wait:
+        """How many users of the misses up to this one still wait at a tick. Those who build their own do not."""
+        log = self._log
+        if not log.can_wait:
             return 0
-        # Who came first is served first, so that those who wait are the last ones.
-        first, unserved = index, len(record.missed) - record.unserved
-        while first >= 0 and (first >= unserved or record.claims[record.missed[first]] + record.waits[first] > at):
+        # Users are served in the order in which they came, so the last ones are those who wait.
+        first, unserved = index, len(log.missed) - log.unserved
+        while first >= 0 and (first >= unserved or log.claims[log.missed[first]] + log.waits[first] > at):
             first -= 1
         return index - first
 
     def _iterate_succeeding(self, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-        record = self._record
-        return ((record.ended[number], number) for number in numbers if record.fates[number] is not Fate.FAILED)
+        log = self._log
+        return ((log.ended[number], number) for number in numbers if log.outcomes[number] is not PrebuildOutcome.FAILED)
 
     def _iterate_steps(self, since: int, at: int) -> Iterator[TargetStep]:
-        for before, after in self._lives.list_target_changes(since, at):
+        for before, after in self._lifetimes.list_target_changes(since, at):
             first = self._find_first_ready(after) if after.desired > before.desired else None
             yield TargetStep(
                 at=to_instant(after.at),
@@ -111,38 +132,38 @@ class Explainer:
             )
 
     def _find_first_ready(self, change: TargetChange) -> int | None:
-        """When the first of the builds that were begun from a change of the target on was ready."""
-        record = self._record
-        numbers = range(bisect_right(record.created, change.at - 1), len(record.created))
+        """When the first build begun since a change of the target was ready."""
+        log = self._log
+        numbers = range(bisect_right(log.created, change.at - 1), len(log.created))
         first: int | None = None
         for number in numbers:
-            if first is not None and record.created[number] >= first:
+            if first is not None and log.created[number] >= first:
                 break
-            if record.fates[number] is not Fate.FAILED:
-                first = record.ended[number] if first is None else min(first, record.ended[number])
+            if log.outcomes[number] is not PrebuildOutcome.FAILED:
+                first = log.ended[number] if first is None else min(first, log.ended[number])
         return first
 
     def _find_hold(self, at: int) -> Hold | None:
-        """What keeps the preset that is active at a tick from creating, by its latest round."""
-        record = self._record
-        place = bisect_right(record.holds, at, key=lambda hold: hold.at)
-        hold = record.holds[place - 1] if place else None
-        since = max(generation.since for generation in record.presets if generation.since <= at)
+        """What keeps the preset that is active at a tick from creating, as of its latest round."""
+        log = self._log
+        place = bisect_right(log.holds, at, key=lambda hold: hold.at)
+        hold = log.holds[place - 1] if place else None
+        since = max(active.since for active in log.presets if active.since <= at)
         return hold if hold and hold.reason and hold.at >= since and hold.until >= at else None
 
     def _find_next_round(self, at: int) -> datetime | None:
-        record = self._record
-        if record.interval is None:
+        log = self._log
+        if log.interval is None:
             return None
-        following = record.begin + ((at - record.begin) // record.interval + 1) * record.interval
-        return to_instant(following) if following <= record.end else None
+        following = log.begin + ((at - log.begin) // log.interval + 1) * log.interval
+        return to_instant(following) if following <= log.end else None
 
 
 def count_between(ticks: Sequence[int], since: int, at: int) -> int:
-    """How many ticks, which are in order, come after `since`, up to `at`."""
+    """How many ticks are after `since`, up to `at`. The ticks are in order."""
     return bisect_right(ticks, at) - bisect_right(ticks, since)
 
 
 def find_last_between(ticks: Sequence[int], since: int, at: int) -> datetime | None:
-    """The last of these ticks after `since`, up to `at`."""
+    """The last tick after `since`, up to `at`. The ticks are in order."""
     return to_instant(ticks[bisect_right(ticks, at) - 1]) if count_between(ticks, since, at) else None

@@ -1,10 +1,10 @@
-"""Explanation: why a claim found nothing ready, as facts and in words.
+"""A miss: why a claim found nothing ready, as facts and in words.
 
-- First come facts, each of which the record's timeline shows; words are made of facts alone.
-- The facts are an account of a period that ends with the claim. In it nothing is left out: what was good at its begin
-  and what became good later was claimed, expired, outdated or deleted, as nothing was left.
-- Nor of the target: each prebuild that it asks for is under way, or there is a reason why it is not.
-- A fact at an instant is as of the end of this instant, when all that happens at it has happened.
+- The timeline shows every fact, and the words are made from facts alone.
+- The facts account for a period that ends with the claim, and leave nothing out. Every prebuild that was good at its
+  begin, or became good in it, was claimed, expired, outdated or deleted.
+- They account for the target too: each missing prebuild is under way, or there is a reason why it is not.
+- A fact at an instant holds after everything that happens at that instant.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ import attrs
 from prebuilds.decision.describing import describe_count, describe_instant
 from prebuilds.decision.targets import TargetSource
 from prebuilds.whatif.simulation.event_log import HoldReason
-from prebuilds.whatif.simulation.lifetimes import Loss
+from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.views.rows import describe_about
 
 _LOST = {
-    Loss.EXPIRED: "expired",
-    Loss.OUTDATED: "lost to the promotion",
-    Loss.DELETED: "deleted beyond the target",
+    LossReason.EXPIRED: "expired",
+    LossReason.OUTDATED: "lost to the promotion",
+    LossReason.DELETED: "deleted beyond the target",
 }
 
 
 @attrs.frozen(kw_only=True)
 class TargetStep:
-    """A window opened or closed, and with it the target changed; `first_ready_at` is the first prebuild built since."""
+    """The target changed because a window opened or closed.
+
+    `first_ready_at` is when the first prebuild was ready that was begun since; None if the target fell.
+    """
 
     at: datetime
     before: int
@@ -39,18 +42,18 @@ class TargetStep:
 
 @attrs.frozen(kw_only=True)
 class Lost:
-    """How many good prebuilds a period lost for one reason, and when it lost the last of them."""
+    """How many good prebuilds were lost for one reason in a period, and when the last of them was."""
 
-    reason: Loss
+    reason: LossReason
     count: int
     last_at: datetime
 
 
 @attrs.frozen(kw_only=True)
 class Miss:
-    """Why a claim found nothing ready, by an account of the period after `since`, up to `at`.
+    """Why a claim found nothing ready: an account of the period after `since`, up to `at`.
 
-    In it `had + became_ready` is what was `lost`. At its end `under_way - spoken_for + lacking` is the target or more.
+    `had + became_ready` is the number of `lost` prebuilds. `under_way - spoken_for + lacking` is at least the target.
     """
 
     preset_id: str
@@ -63,7 +66,7 @@ class Miss:
     """How many prebuilds were good at `since`."""
     became_ready: int
     claims: int
-    """How many users claimed, this one included."""
+    """How many users claimed, including this one."""
     first_claim_at: datetime
     lost: tuple[Lost, ...]
     failed: int
@@ -76,24 +79,24 @@ class Miss:
     target: int
     target_source: TargetSource
     under_way: int
-    """How many builds are under way, those that waiting users will have included."""
+    """How many builds are under way, including those for waiting users."""
     spoken_for: int
-    """How many users wait for one."""
+    """How many of them are for waiting users."""
     first_ready_at: datetime | None
-    """When the first of the builds under way is ready that do not fail."""
+    """When the first build under way that does not fail is ready."""
     lead_time: timedelta | None
-    """How long that one takes, from its creation on."""
+    """How long that build takes from its creation."""
     lacking: int
-    """How many the target lacks that are not even under way."""
+    """How many prebuilds are missing and not even under way."""
     held_by: HoldReason | None
-    """Why the loop creates nothing, if it does not."""
+    """Why the loop creates nothing; None if it may create."""
     held_since: datetime | None
     held_until: datetime | None
     """The last instant of a backoff."""
     num_failed: int
-    """How many failed builds a backoff is for."""
+    """How many failed builds the backoff is for."""
     next_round_at: datetime | None
-    """When the loop wakes next; None if it wakes at once, or before the end no more."""
+    """When the loop wakes next; None if it wakes at once, or not again before the end."""
 
     def __str__(self) -> str:
         return "; ".join([self._describe_emptiness(), *self._describe_changes(), *self._describe_supply()])
@@ -147,6 +150,6 @@ class Miss:
         return "the loop wakes no more before the end"
 
     def _show(self, instant: datetime) -> str:
-        """The time of day, with the date if it is not that of the claim."""
+        """The time of day, with the date if it differs from that of the claim."""
         text = describe_instant(instant).removesuffix(" UTC")
         return text.partition(" ")[2] if instant.date() == self.at.date() else text

@@ -1,12 +1,12 @@
-"""Groups: the claims of several presets in one file, as a trace for each."""
+"""Reads a file with the claims of several presets, and gives a trace for each."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from prebuilds.errors import InvalidTraceError
+from prebuilds.whatif.traces.claim_reader import ClaimReader
 from prebuilds.whatif.traces.csv_files import TraceSource, open_csv, read_rows
-from prebuilds.whatif.traces.reading import ClaimReader
 from prebuilds.whatif.traces.ticks import to_instant
 from prebuilds.whatif.traces.trace import Trace
 
@@ -20,10 +20,10 @@ def read_traces(
     begin: datetime | None = None,
     end: datetime | None = None,
 ) -> dict[str, Trace]:
-    """The traces in a CSV file that says in a column of its own whose each claim is, in the order of their names.
+    """The traces of several presets in one CSV file, sorted by preset id. The column `by` has the preset of each claim.
 
-    All are watched over one span: from `begin` to `end`, by default from the first claim of all to the last. Else it is
-    as `Trace.from_csv`.
+    All traces have the same span: from `begin` to `end`, by default from the first claim in the file to the last.
+    Everything else is as for `Trace.from_csv`.
     """
     reader, groups = ClaimReader("read_traces", timezone), dict[str, list[int]]()
     with open_csv(source) as stream:

@@ -1,8 +1,8 @@
-"""Reading claims: instants as people, files and databases write them, and what is said of those that cannot be read.
+"""Reads the instants of claims, as people, files and databases write them, and collects what it cannot read.
 
-- An instant has its offset from UTC, as RFC 3339 or PostgreSQL write it, or is by the wall clock of a zone that the
-  caller names. A wall clock that shows a time twice, or never, is not guessed at.
-- Rows with one thing wrong are one problem: the first of them, how many more there are, and a few of those.
+- An instant has an offset from UTC, as RFC 3339 or PostgreSQL write it, or is a time on the wall clock of a zone that
+  the caller names. If the clock shows that time twice, or never, the reader does not guess.
+- Rows with the same fault are one problem. It names the first row, the number of others, and a few of them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from prebuilds.errors import show
 from prebuilds.whatif.traces.local_time import require_zone
 from prebuilds.whatif.traces.ticks import FIRST_TICK, LAST_TICK, to_ticks
 
-_LISTED = 4  # rows of one problem, the first one included
+_LISTED = 4  # rows that one problem names, including the first
 _WALL_CLOCK = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?", re.ASCII)
 _NO_ZONE = f"has no time zone; name it with `timezone` (`--timezone`), or write an instant such as {EXAMPLE}"
 
 
 class ClaimReader:
-    """Reads claims as ticks, and keeps what is wrong with those that cannot be read.
+    """Reads claims as ticks, and collects the problems of those that it cannot read.
 
-    `timezone` names the zone of the claims that have no offset of their own; None allows none of those. Raises
-    `InvalidValueError`, which names the place, for a zone that is not known.
+    `timezone` is the zone of claims without an offset; with None, each claim needs its offset. Raises
+    `InvalidValueError`, which names the place, for an unknown zone.
     """
 
     def __init__(self, place: str, timezone: str | None) -> None:
@@ -34,7 +34,7 @@ class ClaimReader:
         self._bad: dict[str, _BadRows] = {}
 
     def read(self, place: str, claim: Any) -> int | None:
-        """The claim in microseconds since 1970; None if it cannot be read, which is then a problem."""
+        """The claim in microseconds since 1970, or None, with a problem added, if it cannot be read."""
         try:
             ticks = to_ticks(_read_instant(claim, self._zone))
             if FIRST_TICK <= ticks <= LAST_TICK:
@@ -50,12 +50,12 @@ class ClaimReader:
 
     @property
     def problems(self) -> list[str]:
-        """A line for each thing that is wrong with a row or more, in the order of the first of them."""
+        """A line for each kind of fault, in the order of their first rows."""
         return [rows.describe(reason) for reason, rows in self._bad.items()]
 
 
 class _BadRows:
-    """The rows with which one thing is wrong: their number, and the first few."""
+    """The rows with one kind of fault: how many, and the first few."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -72,14 +72,14 @@ class _BadRows:
             return f"{first} {reason}"
         more = self._count - 1
         told = ", ".join([*others, *(["..."] if more > len(others) else [])])
-        return f"{first} {reason}; so with {more:,} more {'rows' if more > 1 else 'row'}: {told}"
+        return f"{first} {reason}; {more:,} more {'rows' if more > 1 else 'row'} like this: {told}"
 
 
 def _read_instant(claim: Any, zone: tzinfo | None) -> datetime:
-    """Raises `ValueError`, which says what is wrong and what to write."""
+    """The instant of a claim. Raises `ValueError`, which says what is wrong and what to write."""
     if isinstance(claim, str):
         return _read_text(claim, zone)
-    # pandas has a value for no time at all that is a datetime, and like NaN not itself.
+    # NaT of pandas is a datetime that, like NaN, does not equal itself.
     if not isinstance(claim, datetime) or claim != claim:  # noqa: PLR0124
         raise ValueError("is neither a datetime nor an RFC 3339 text")
     return claim if claim.utcoffset() is not None else _read_wall_clock(claim, zone)
@@ -96,14 +96,14 @@ def _read_text(text: str, zone: tzinfo | None) -> datetime:
 
 
 def _complete_offset(text: str) -> str:
-    """RFC 3339 has minutes in every offset, and a colon before them; PostgreSQL writes +00 where they are 0."""
+    """The text with its offset as RFC 3339 wants it, such as +00:00. PostgreSQL writes +00."""
     if text[-3:-2] in ("+", "-"):
         return f"{text}:00"
     return f"{text[:-2]}:{text[-2:]}" if text[-5:-4] in ("+", "-") else text
 
 
 def _read_wall_clock(shown: datetime, zone: tzinfo | None) -> datetime:
-    """The one instant at which the clock of the zone shows this."""
+    """The only instant at which the clock of the zone shows this time."""
     if zone is None:
         raise ValueError(_NO_ZONE)
     clock = datetime.combine(shown.date(), shown.time())
@@ -114,6 +114,6 @@ def _read_wall_clock(shown: datetime, zone: tzinfo | None) -> datetime:
     if first == second:
         return first
     if first.astimezone(zone).replace(tzinfo=None) != clock:
-        raise ValueError(f"is no time in {zone}, as the clock is put forward over it")
+        raise ValueError(f"does not exist in {zone}: the clock is put forward over it")
     offsets = " or ".join(f"{at.astimezone(zone):%z}" for at in (first, second))
-    raise ValueError(f"comes twice in {zone}, as the clock is put back; add its offset, {offsets}")
+    raise ValueError(f"comes twice in {zone}, because the clock is put back; add its offset, {offsets}")
