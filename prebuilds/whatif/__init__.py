@@ -13,8 +13,8 @@ from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.simulation.measures import Measures
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.simulation.moments import Moment
-from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, edit_snapshot
 from prebuilds.whatif.simulation.result import SimulationResult
+from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, edit_snapshot
 from prebuilds.whatif.simulation.simulating import simulate
 from prebuilds.whatif.simulation.timeline import Timeline
 from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_poisson_miss, predict
