@@ -1,9 +1,9 @@
-"""For the tests of those who use this library; needs the extra `testing`.
+"""Tools for your own tests. They need the extra `testing`.
 
-- `check_store`, `check_claims` and `check_pubsub` hold an implementation of the ports to every rule of them.
-- `check_reconciler` runs the loop over a store with faults at every boundary, and `replay_reconciler` one run again.
-- `prebuilds.testing.strategies` makes models for Hypothesis, so that a host can test its own decisions by property.
-- `ManualClock` is a clock that moves only when told to.
+- `check_store`, `check_claims` and `check_pubsub` check an implementation of the ports against all their rules.
+- `check_reconciler` runs the loop over a store with faults at every boundary; `replay_reconciler` repeats one run.
+- `prebuilds.testing.strategies` has Hypothesis strategies for the models, to test your own decisions by property.
+- `ManualClock` is a clock that you move by hand.
 """
 
 from prebuilds.errors import MissingExtraError

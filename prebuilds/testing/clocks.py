@@ -1,7 +1,7 @@
-"""A clock that stands still until it is told to move on, so that tests pass hours in no time.
+"""A clock that you move by hand, so that tests pass hours in no time.
 
-- Nothing but `advance` and `wait` moves it, and never back.
-- Any number of threads may use one clock.
+- Only `advance` and `wait` move it, and never back.
+- Any number of threads may share a clock.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from prebuilds.errors import InvalidValueError
 
 
 class ManualClock:
-    """A `Clock` that begins at `now`, an aware datetime, and moves only when told to.
+    """A `Clock` that starts at `now`, an aware datetime, and moves only by hand.
 
-    Raises `InvalidValueError` for a naive instant, and for an advance of less than nothing.
+    Raises `InvalidValueError` for a naive instant and for a negative advance.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -25,11 +25,11 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
+        """The current instant, in UTC."""
         return self._began + self._passed
 
     def monotonic(self) -> float:
-        """The seconds that have passed since the clock was made."""
+        """The seconds since the clock was made."""
         return self._passed.total_seconds()
 
     def advance(self, duration: timedelta) -> None:
@@ -40,9 +40,9 @@ class ManualClock:
             self._passed += duration
 
     def wait(self, event: threading.Event, timeout: timedelta) -> bool:
-        """True at once if the event is set; else move on by `timeout`, as if it had been waited for in vain.
+        """Return True at once if the event is set. Otherwise move on by `timeout`, as if nothing had set it.
 
-        Returns whether the event is set then. A timeout of less than 0 is one of 0.
+        Returns whether the event is set then. A negative timeout counts as 0.
         """
         if not event.is_set():
             self.advance(max(timeout, timedelta()))

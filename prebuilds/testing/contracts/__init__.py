@@ -1,7 +1,7 @@
-"""The contract of the ports as checks, which every implementation of a `Store` or a `PubSub` must pass.
+"""The contract of the ports, as checks that every `Store` and `PubSub` must pass.
 
-- They are plain functions over factories, and need no test framework.
-- They begin with what the others stand on, so that the first one that fails is the one to look at.
+- Checks are plain functions over factories, and need no test framework.
+- They start with the basics, so the first check that fails is the one to look at.
 """
 
 from __future__ import annotations
@@ -46,28 +46,27 @@ __all__ = [
 
 
 def check_store(make_store: MakeStore, *, pubsub_of: PubSubOf | None = None) -> ContractReport:
-    """Check a store against every rule of the ports but those of claims; returns which they were.
+    """Check a store against every rule of the ports except those of claims. Returns the rules that were checked.
 
-    `make_store` gives a new, empty store at every call; one that has a method `close` is closed. A store that keeps
-    committed messages elsewhere than in an outbox needs `pubsub_of`, which gives the pubsub that a store of
-    `make_store` sends them to. Give it connections that time out soon, as one check waits for that. Raises
-    `BrokenContractError` for the first rule that is broken.
+    `make_store` gives a new, empty store at every call; a store with a `close` is closed. If a store has no outbox,
+    `pubsub_of` gives the pubsub that a store of `make_store` sends its messages to. Let connections time out soon, as
+    one check waits for that. Raises `BrokenContractError` for the first broken rule.
     """
     return _check_all(list_store_checks(), make_store, pubsub_of)
 
 
 def check_claims(make_store: MakeStore) -> ContractReport:
-    """Check claims: which prebuild is taken, that no two threads take the same, and that none is lost.
+    """Check claims: which prebuild is taken, that no two threads take the same one, and that none is lost.
 
-    The factory is that of `check_store`, and so are what is returned and raised.
+    Takes the same factory as `check_store`, and returns and raises the same.
     """
     return _check_all(list_claim_checks(), make_store, None)
 
 
 def check_pubsub(make_pubsub: MakePubSub) -> ContractReport:
-    """Check a pubsub. `make_pubsub` gives a new one, without subscribers, at every call; what has a `close` is closed.
+    """Check a pubsub. `make_pubsub` gives a new one at every call, without subscribers; one with a `close` is closed.
 
-    Returns which rules were checked; raises `BrokenContractError` for the first that is broken.
+    Returns the rules that were checked. Raises `BrokenContractError` for the first broken rule.
     """
     checks = list_pubsub_checks()
     for check in checks:
@@ -76,19 +75,19 @@ def check_pubsub(make_pubsub: MakePubSub) -> ContractReport:
 
 
 def list_store_checks() -> tuple[StoreCheck, ...]:
-    """What `check_store` does, rule by rule: each is called with the factory and has a `name`."""
+    """The checks of `check_store`, one for each rule. Each has a `name`, and is called with the factory."""
     basics = (*transactions.CHECKS, *connections.CHECKS, *settings.CHECKS, *roundtrips.PRESET_CHECKS)
     workspaces = (*creates.CHECKS, *builds.CHECKS, *histories.CHECKS, *deletes.CHECKS, *endings.CHECKS)
     return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)
 
 
 def list_claim_checks() -> tuple[StoreCheck, ...]:
-    """What `check_claims` does, rule by rule."""
+    """The checks of `check_claims`, one for each rule."""
     return (*claims.CHECKS, *roundtrips.CLAIM_CHECKS, *races.CHECKS)
 
 
 def list_pubsub_checks() -> tuple[PubSubCheck, ...]:
-    """What `check_pubsub` does, rule by rule."""
+    """The checks of `check_pubsub`, one for each rule."""
     return tuple(pubsubs.CHECKS)
 
 

@@ -1,4 +1,4 @@
-"""Faults at every boundary between a reconciler and the world, and a check that nothing comes of them."""
+"""Faults at every boundary between a reconciler and the world, and a check that they do no lasting harm."""
 
 from prebuilds.renames import warn_of_renames
 from prebuilds.testing.faults.checking import check_reconciler, replay_reconciler

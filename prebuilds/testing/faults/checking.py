@@ -1,6 +1,6 @@
 """Checking a reconciler over a host's own store: small worlds whole, larger ones by chance, lasting trouble by hours.
 
-Everything that is decided by chance follows from `seed`: the same call does the same again.
+All chance follows from `seed`: the same call does the same again.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ def check_reconciler(
     seed: int = 0,
     shrink_for: timedelta = _MINUTE,
 ) -> FaultReport:
-    """Hold the loop over this store to what must hold of it, whatever goes wrong.
+    """Check that the loop over this store keeps every invariant, whatever goes wrong.
 
-    `make_store` gives a new, empty store each time; one that has a `close` is closed. Every point of a round is tried
-    with every fault mode, or `most_runs` of these if that is less, then every act of a person alone, or as many, then
-    `examples` larger scenarios. Features in `without` are those that the host leaves out. Raises
-    `BrokenInvariantError`, which has the line to run the smallest failure again. A larger scenario that fails is told
-    at once to the standard error output, and then made smaller for as long as `shrink_for`. For a test:
+    `make_store` gives a new, empty store at each call; a store with a `close` is closed. `without` has the features
+    that the host leaves out. There are three steps:
+
+    1. Every point of a round, with every fault mode; at most `most_runs` runs.
+    2. Every act of a person, alone; at most `most_runs` runs. Then the laws of lasting trouble.
+    3. `examples` larger scenarios.
+
+    Raises `BrokenInvariantError`, with the line that runs the smallest failure again. The first larger scenario that
+    fails is written to the standard error output at once, and then shrunk for at most `shrink_for`. For a test:
 
         def test_our_store() -> None:
             print(check_reconciler(OurStore, without=[Feature.HISTORY]))
@@ -58,7 +62,7 @@ def check_reconciler(
 
 
 def replay_reconciler(make_store: MakeStore, text: str) -> None:
-    """Run one scenario again: the line that a failure of `check_reconciler` ends with. Raises as that does."""
+    """Run one scenario again: a failure of `check_reconciler` ends with the line that does it. Raises the same."""
     if text in LAWS:
         run_law(make_store, LAWS[text])
     else:

@@ -1,8 +1,8 @@
-"""Hypothesis strategies for the models of decisions, and for those of the runtime.
+"""Hypothesis strategies for the models of decisions and of the runtime.
 
 - Values crowd around the edges where decisions turn: the ttl to the microsecond, a backoff's end, a window's hour.
-- What they make is valid: every value could come from a control plane. Schedules may be unusable, as users' are.
-- They shrink towards nothing at all: a snapshot without a row.
+- All values are valid, as from a real control plane. Schedules may be unusable, as users' are.
+- They shrink to nothing at all: a snapshot without a row.
 """
 
 from prebuilds.testing.strategies.decision import (

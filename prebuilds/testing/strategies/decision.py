@@ -1,7 +1,7 @@
 """Hypothesis strategies for the models of a decision.
 
-- What they make is valid: every value could come from a control plane. Schedules may be unusable, as users' are.
-- They shrink towards nothing at all: a snapshot without a row.
+- All values are valid, as from a real control plane. Schedules may be unusable, as users' are.
+- They shrink to nothing at all: a snapshot without a row.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from prebuilds.testing.strategies.values import (
 
 @cache
 def crons() -> st.SearchStrategy[str]:
-    """Cron expressions that can be read as windows."""
+    """Cron expressions that are valid windows."""
     fields = (_fields(0, 23, ()), _fields(1, 31, ()), _fields(1, 12, ("jan", "JUL")), _fields(0, 6, ("mon", "Sat")))
     return st.tuples(*fields).map(lambda parts: " ".join(("*", *parts)))
 
@@ -62,7 +62,7 @@ def schedules() -> st.SearchStrategy[Schedule]:
 
 @st.composite
 def schedule_sets(draw: st.DrawFn) -> tuple[Schedule, ...]:
-    """The schedules of a preset: often none, else a day cut into bands, or any schedules, which may well overlap."""
+    """The schedules of a preset: often none; otherwise a day cut into bands, or any schedules, which may overlap."""
     kind = draw(sampled("none", "bands", "bands", "any"))
     if kind == "none":
         return ()
@@ -125,7 +125,7 @@ def prebuilds(
 ) -> Prebuild:
     """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond.
 
-    With a `preset` they are made for it: most often as it is now, else with another version or other parameters.
+    With a `preset`, most are made as it is now, and some with another version or other parameters.
     """
     check_now(now)
     is_outdated = preset is None or draw(rarely())
@@ -169,7 +169,7 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
 
 @st.composite
 def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
-    """Builds up to `now`; those that have ended, most of them failed, ended between their creation and `now`."""
+    """Builds up to `now`. Those that have ended did so between their creation and `now`; most of them failed."""
     check_now(now)
     status, age = draw(statuses()), draw(ages())
     return Build(
@@ -185,7 +185,7 @@ def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: 
 
 @cache
 def policies() -> st.SearchStrategy[Policy]:
-    """Policies of a second to five minutes for each failure."""
+    """Policies with a backoff of one second to five minutes for each failure."""
     intervals = st.sampled_from((1, 60, 300)).map(lambda seconds: seconds * SECOND)
     return st.builds(Policy, backoff_interval=intervals, failure_hard_limit=counts())
 
@@ -221,7 +221,7 @@ def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[di
 
 
 def _fields(low: int, high: int, names: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """One cron field: most often `*`, else terms of every kind."""
+    """One cron field: most often `*`, otherwise terms of every kind."""
     values = st.integers(low, high)
     ranges = st.tuples(values, values).map(lambda pair: f"{min(pair)}-{max(pair)}")
     plain = st.one_of(st.just("*"), values.map(str), ranges, *(st.just(name) for name in names))

@@ -1,7 +1,7 @@
 """Hypothesis strategies for what the runtime reads and writes: workspaces, their builds, claims, messages, leases.
 
-- What they make is valid, and as it could be at `now`: a build ended between its creation and then.
-- A workspace and its last build agree: what is deleted was deleted by a build, and only what has run is ready.
+- All values are valid at `now`: a build ended between its creation and `now`.
+- A workspace agrees with its last build: a build deleted what is deleted, and only a workspace that has run is ready.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from prebuilds.testing.strategies.values import ages, check_now, few, ids, optio
 def build_requests(
     draw: st.DrawFn, *, workspace_id: str | None = None, transition: Transition | None = None
 ) -> BuildRequest:
-    """Requests: starts, which name their preset, version and parameters, and stops and deletes, which do not."""
+    """Requests. Starts name their preset, version and parameters; stops and deletes do not."""
     kind = draw(_transitions()) if transition is None else transition
     is_start = kind is Transition.START
     return BuildRequest(
@@ -47,7 +47,7 @@ def build_requests(
 
 @st.composite
 def workspace_builds(draw: st.DrawFn, *, now: datetime) -> WorkspaceBuild:
-    """Builds of workspaces up to `now`. The first is a start; one that has begun was submitted."""
+    """Builds of workspaces, up to `now`. The first is a start. A build that has begun was submitted."""
     check_now(now)
     status, age = draw(statuses()), draw(ages())
     number = draw(st.integers(1, 4))
@@ -94,7 +94,7 @@ def workspaces(
 
 @st.composite
 def takes(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Take:
-    """Takes at `now`, with and without a request id, and an age that is too old."""
+    """Takes at `now`, with and without a request id and a limit of age."""
     check_now(now)
     age = draw(optional_ages())
     return Take(
@@ -110,9 +110,7 @@ def takes(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Ta
 
 @cache
 def messages() -> st.SearchStrategy[Message]:
-    """Messages, some of them without a body, some with line breaks and quotes in it; none with NUL, which not every
-    database can hold.
-    """
+    """Messages, some with an empty body, some with line breaks and quotes. None has NUL, which PostgreSQL refuses."""
     characters = st.characters(codec="utf-8", exclude_characters="\0")
     return st.builds(Message, topic=ids(), body=st.text(characters, max_size=20) | sampled("", "'; --", "a\nb"))
 
@@ -125,7 +123,7 @@ def outbox_entries() -> st.SearchStrategy[OutboxEntry]:
 
 @st.composite
 def leases(draw: st.DrawFn, *, now: datetime) -> Lease:
-    """Leases around `now`: about to expire, or expired of late."""
+    """Leases that expire around `now`, shortly before or after."""
     check_now(now)
     left = draw(st.timedeltas(timedelta(minutes=-2), timedelta(minutes=2)) | st.just(timedelta()))
     return Lease(name=draw(ids()), holder=draw(ids()), token=draw(st.integers(1, 2**40)), expires_at=now + left)
@@ -133,7 +131,7 @@ def leases(draw: st.DrawFn, *, now: datetime) -> Lease:
 
 @st.composite
 def counter_values(draw: st.DrawFn, *, preset_id: str | None = None) -> CounterValue:
-    """What has been counted for a preset."""
+    """Values of a preset's counters."""
     name = draw(ids()) if preset_id is None else preset_id
     return CounterValue(preset_id=name, counter=draw(sampled(*Counter)), value=draw(st.integers(0, 2**40)))
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the plain values that models hold, and what the strategies of models share.
+"""Hypothesis strategies for the plain values in models, and what the strategies of models share.
 
 - Values crowd around the edges where decisions turn: the ttl to the microsecond, a backoff's end, a window's hour.
 """
@@ -35,7 +35,7 @@ _MAX = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
 def instants(*, min_value: datetime = _MIN, max_value: datetime = _MAX) -> st.SearchStrategy[datetime]:
-    """Aware datetimes in UTC; both bounds are aware and allowed. Raises `InvalidArgument` if they are not in order."""
+    """Aware datetimes in UTC, from one aware bound to the other, both included. Raises `InvalidArgument` otherwise."""
     if min_value.utcoffset() is None or max_value.utcoffset() is None or min_value > max_value:
         raise InvalidArgument(f"{min_value=} and {max_value=} must be aware and in order")
     low, high = (bound.astimezone(timezone.utc).replace(tzinfo=None) for bound in (min_value, max_value))
@@ -49,7 +49,7 @@ def ids() -> st.SearchStrategy[str]:
 
 
 def check_now(now: datetime) -> None:
-    """The instant that strategies make values around. Raises `InvalidArgument` if it is naive or out of their range."""
+    """Raises `InvalidArgument` if `now` is naive, or out of the range of the strategies."""
     if now.utcoffset() is None or not _MIN <= now <= _MAX:
         raise InvalidArgument(f"{now=} must be aware and from {_MIN.date()} to {_MAX.date()}")
 

@@ -1,4 +1,4 @@
-"""What every check works with: scenes, recorded stores, other threads, and words for what went wrong.
+"""What all checks use: scenes, recorded stores, other threads, and words for what went wrong.
 
 A factory of the implementation enters; a `BrokenContractError` leaves, with what was done and seen.
 """

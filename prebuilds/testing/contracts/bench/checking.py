@@ -1,7 +1,7 @@
-"""Checks: small named functions, each of which holds an implementation of a port to one rule.
+"""Checks: small named functions. Each holds an implementation of a port to one rule.
 
-- A check makes what it looks at with the factory that it is given, and closes it.
-- Whatever goes wrong in it, an error of the implementation itself included, is raised as a `BrokenContractError`.
+- A check makes a store or a pubsub with the given factory, and closes it.
+- It raises every error as a `BrokenContractError`, also an error of the implementation itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PubSubOf = Callable[[Any], PubSub]
 
 @attrs.frozen(kw_only=True)
 class Lab:
-    """What a check of a store works with: a new, empty store, and where its messages come out."""
+    """What the check of a store uses: a new, empty store, and the pubsub of its messages, if it has no outbox."""
 
     store: Store
     pubsub: PubSub | None = None
@@ -32,7 +32,7 @@ class Lab:
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """One rule of a port, and the name by which it is checked. As text it is `name: rule`."""
+    """One rule of a port, and the name of its check. As text: `name: rule`."""
 
     name: str
     port: str
@@ -48,7 +48,7 @@ class Check:
 
 @attrs.frozen(kw_only=True)
 class StoreCheck(Check):
-    """A check of a store. Call it with a factory; it raises `BrokenContractError` if the rule is broken."""
+    """The check of a store. Call it with a factory; raises `BrokenContractError` if the rule is broken."""
 
     function: Callable[[Lab], None] = attrs.field(repr=False)
 
@@ -63,7 +63,7 @@ class StoreCheck(Check):
 
 @attrs.frozen(kw_only=True)
 class PubSubCheck(Check):
-    """A check of a pubsub. Call it with a factory; it raises `BrokenContractError` if the rule is broken."""
+    """The check of a pubsub. Call it with a factory; raises `BrokenContractError` if the rule is broken."""
 
     function: Callable[[PubSub], None] = attrs.field(repr=False)
 
@@ -76,7 +76,7 @@ class PubSubCheck(Check):
 
 @attrs.frozen(kw_only=True)
 class ContractReport:
-    """The rules that were checked, all of which hold. As text it has a line for each."""
+    """The rules that were checked; all hold. As text: one line for each."""
 
     checks: tuple[Check, ...]
 
@@ -87,7 +87,7 @@ class ContractReport:
 def store_check(
     checks: list[StoreCheck], port: str, rule: str
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
-    """A decorator that adds a function to the checks: what it is about, and the rule in the words of the port."""
+    """A decorator that adds a function to the checks, with its port and the rule in the port's words."""
 
     def add(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
         checks.append(StoreCheck(name=function.__name__, port=port, rule=rule, function=function))
@@ -99,7 +99,7 @@ def store_check(
 def pubsub_check(
     checks: list[PubSubCheck], rule: str
 ) -> Callable[[Callable[[PubSub], None]], Callable[[PubSub], None]]:
-    """The same, for a rule of `PubSub`."""
+    """`store_check`, for a rule of `PubSub`."""
 
     def add(function: Callable[[PubSub], None]) -> Callable[[PubSub], None]:
         checks.append(PubSubCheck(name=function.__name__, port="PubSub", rule=rule, function=function))
@@ -119,7 +119,7 @@ def _explained(check: Check, record: Record) -> Iterator[None]:
 
 @contextmanager
 def _closed(made: object) -> Iterator[None]:
-    """Close what was made when the block ends, if it can be closed."""
+    """Close what was made when the block ends, if it has a `close`."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Values in the words of an error: short, on one line, and when two differ, where they do."""
+"""Values in the words of an error: short, on one line, and where two of them differ."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import attrs
 from prebuilds.errors import show
 
 _E = TypeVar("_E", bound=Exception)
-_MOST = 3  # rows of a collection that are shown
+_MOST = 3  # rows shown of a collection
 
 
-class Mismatch(AssertionError):  # noqa: N818 - it never leaves this package: what is raised is a `BrokenContractError`
-    """Something other than the rule says was seen."""
+class Mismatch(AssertionError):  # noqa: N818 - never leaves this package: it becomes a `BrokenContractError`
+    """What was seen is not what the rule says."""
 
 
 def expect(seen: object, expected: object, what: str) -> None:
-    """Raises `Mismatch` unless both are equal; collections of any kind are compared as tuples."""
+    """Raises `Mismatch` unless both are equal. Compares all collections as tuples."""
     seen, expected = _to_tuple(seen), _to_tuple(expected)
     if seen != expected:
         told = "; ".join(_list_differences(seen, expected, ""))
@@ -28,7 +28,7 @@ def expect(seen: object, expected: object, what: str) -> None:
 
 
 def expect_raises(error: type[_E], function: Callable[[], object], what: str) -> _E:
-    """Call the function, and return the error of this type that it raises. Raises `Mismatch` if it raises none."""
+    """Call the function, and return the error of this type that it raises. Raises `Mismatch` if it returns."""
     try:
         result = function()
     except error as raised:
@@ -37,7 +37,7 @@ def expect_raises(error: type[_E], function: Callable[[], object], what: str) ->
 
 
 def describe(value: object) -> str:
-    """The value in few words: of a model only what is not its default."""
+    """The value in few words. Of a model, only the fields that are not the default."""
     if attrs.has(type(value)):
         return f"{type(value).__name__}({', '.join(_describe_fields(value))})"
     if isinstance(value, Enum):
@@ -64,7 +64,7 @@ def _list_fields(model: Any) -> Sequence[attrs.Attribute[Any]]:
 
 
 def _list_differences(seen: object, expected: object, place: str) -> Iterator[str]:
-    """Where two values differ, going down into models of one kind and into rows of one number."""
+    """Where two values differ. Goes down into models of one class, and into collections of one length."""
     if attrs.has(type(seen)) and type(seen) is type(expected):
         for field in _list_fields(seen):
             pair = getattr(seen, field.name), getattr(expected, field.name)

@@ -1,4 +1,4 @@
-"""Rules that hold for many values: Hypothesis makes them, the same in every run."""
+"""Rules that hold for many values. Hypothesis makes the values, the same in every run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDS = 40
 
 
 def for_each(strategy: st.SearchStrategy[_T], check: Callable[[int, _T], None]) -> None:
-    """Hold a rule for many values, the same in every run. Each is given with its number, to make ids of."""
+    """Check a rule for many values, the same in every run. `check` gets the number of each, to make ids of."""
     rounds = 0
 
     @settings(

@@ -1,8 +1,8 @@
-"""Other threads, for what can only be seen from two sides.
+"""Other threads, for rules that show only between two of them.
 
-- Nothing waits without an end: whoever does not answer is given up on, and told of.
-- Whether one transaction waits for another cannot be seen, only that it has not come through. A store that breaks a
-  rule may be lucky for once; one that keeps it is never blamed.
+- Every wait ends: a thread that does not answer in time is an error.
+- A check cannot see that one transaction waits for another, only that it has not finished yet. So a store that breaks
+  a rule may be lucky, but one that keeps it is never blamed.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from prebuilds.testing.contracts.bench.describing import Mismatch
 
 _T = TypeVar("_T")
 PATIENCE = 60.0
-"""Seconds after which a thread is given up on."""
-_GRACE = 0.05  # seconds in which whoever does not have to wait comes through, most often
+"""The seconds after which a thread is given up."""
+_GRACE = 0.05  # seconds; most calls that need not wait finish sooner
 
 
 class Worker:
-    """A thread that does what it is handed, one after another. It ends with the process at the latest."""
+    """A thread that runs one function after another. It ends with the process at the latest."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         threading.Thread(target=self._work, daemon=True).start()
 
     def begin(self, function: Callable[[], _T]) -> Future[_T]:
-        """Hand it a function."""
+        """Run a function in it."""
         future: Future[_T] = Future()
 
         def run() -> None:
@@ -46,11 +46,11 @@ class Worker:
         return future
 
     def call(self, function: Callable[[], _T]) -> _T:
-        """Hand it a function, and wait for what it returns."""
+        """Run a function in it, and return its result."""
         return get_answer(self.begin(function))
 
     def stop(self) -> None:
-        """Let it end when it has done everything."""
+        """Let it end after its last function."""
         self._calls.put(None)
 
     def _work(self) -> None:
@@ -59,7 +59,7 @@ class Worker:
 
 
 class HeldTransaction:
-    """A transaction that a thread of its own keeps open."""
+    """A transaction that is open in a thread of its own."""
 
     def __init__(self, begin: Callable[[], AbstractContextManager[Transaction]]) -> None:
         self._worker = Worker()
@@ -68,11 +68,11 @@ class HeldTransaction:
         self._is_open = True
 
     def call(self, function: Callable[[Transaction], _T]) -> _T:
-        """Do something in it."""
+        """Call a function with it."""
         return self._worker.call(lambda: function(self._tx))
 
     def end(self, error: BaseException | None = None) -> None:
-        """Let its block end, with this error if there is one. Nothing if it has ended."""
+        """End its block, with this error if there is one. Does nothing if it has ended."""
         if not self._is_open:
             return
         self._is_open = False
@@ -93,7 +93,7 @@ def hold_open(
     read_only: bool = False,
     lease: Lease | None = None,
 ) -> Iterator[HeldTransaction]:
-    """A transaction that is open in another thread, and committed with the block if not before."""
+    """A transaction that is open in another thread. It is committed at the end of the block, unless it ended before."""
     held = HeldTransaction(lambda: store.transaction(isolation=isolation, read_only=read_only, lease=lease))
     try:
         yield held
@@ -105,7 +105,7 @@ def hold_open(
 
 @contextmanager
 def begin_elsewhere(function: Callable[[], _T]) -> Iterator[Future[_T]]:
-    """Do something in another thread, tried again for as long as it times out; wait a little, but not for its end."""
+    """Run a function in another thread, again while it times out. Wait a little, but not for its end."""
     worker = Worker()
     future = worker.begin(lambda: insist(function))
     wait([future], timeout=_GRACE)
@@ -116,7 +116,7 @@ def begin_elsewhere(function: Callable[[], _T]) -> Iterator[Future[_T]]:
 
 
 def race(functions: Sequence[Callable[[], _T]]) -> Sequence[_T]:
-    """What they return when they all begin at once, each in a thread of its own and insisted on."""
+    """Run all functions at once, each in its own thread and again while it times out. Returns their results."""
     barrier = threading.Barrier(len(functions))
     workers = [Worker() for _ in functions]
 
@@ -132,7 +132,7 @@ def race(functions: Sequence[Callable[[], _T]]) -> Sequence[_T]:
 
 
 def insist(function: Callable[[], _T]) -> _T:
-    """Try again for as long as it times out, which says that nothing was written."""
+    """Call a function again while it times out, which means that nothing was written."""
     patient_until = time.monotonic() + PATIENCE
     while True:
         try:
@@ -143,7 +143,7 @@ def insist(function: Callable[[], _T]) -> _T:
 
 
 def get_answer(future: Future[_T]) -> _T:
-    """What a thread returned or raised. Raises `Mismatch` if it does neither in time."""
+    """The result of a thread. Raises what it raised, or `Mismatch` if it did not end in time."""
     wait([future], timeout=PATIENCE)
     if not future.done():
         raise Mismatch(f"a call had not come back after {PATIENCE:g} s; every wait is bounded")

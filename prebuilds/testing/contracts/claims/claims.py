@@ -1,4 +1,4 @@
-"""Claims, one after another: which prebuild is taken, what is noted, and what is refused."""
+"""Claims, one after another: which prebuild is taken, what is recorded, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A scripted builder: it takes builds at once and does them when it is told to, as its script says.
+"""A scripted builder: it takes builds at once, and does them in `step` and `work`, as its script says.
 
-- A build is taken once, however often it is submitted.
-- `resources` is what really exists, by the id of its workspace. What a store says of it can be compared with that.
-- Builds of one workspace are done one after the other, in the order in which they were taken.
+- It takes a build once, however often it is submitted.
+- `resources` is what really exists, by workspace id. A test can compare the store with it.
+- It does builds one after the other, in the order in which it took them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from prebuilds.runtime.ports import Clock, Store
 
 
 class Script(Enum):
-    """What becomes of a build."""
+    """What happens to a build."""
 
     SUCCEED = "succeed"
     FAIL = "fail"
-    """It is taken, and fails."""
+    """The builder takes it, and it fails."""
     REFUSE = "refuse"
-    """It is not taken: `submit` raises."""
+    """The builder does not take it: `submit` raises `ConnectionRefusedError`."""
     TIME_OUT = "time_out"
-    """Nobody knows whether it is taken: `submit` raises `TimeoutError` at once, so that a run is the same each time."""
+    """The builder may have taken it or not: `submit` raises `TimeoutError` at once, so that every run is the same."""
     HANG = "hang"
-    """`submit` does not return before `release` is called; then it is taken, and succeeds."""
+    """`submit` returns only after a call of `release`; then the builder takes it, and it succeeds."""
 
 
 OnSubmit = Callable[[BuildRequest, str], None]
@@ -39,8 +39,8 @@ OnSubmit = Callable[[BuildRequest, str], None]
 class ScriptedBuilder:
     """A `WorkspaceBuilder` for tests.
 
-    `script` says what becomes of a build, `has_room` whether a start can be taken now, and `on_submit` is told of each
-    submit.
+    `script` says what happens to a build, and `has_room` whether the builder can take a start now. It calls
+    `on_submit` for each submit.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ScriptedBuilder:
         self._released = threading.Event()
         self.failed: list[BuildRequest] = []
         self.resources: dict[str, str] = {}
-        """The template version that each resource was made with, by the id of its workspace."""
+        """The template version that made each resource, by workspace id."""
 
     def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
         self._on_submit(request, template_version_id)
@@ -80,7 +80,7 @@ class ScriptedBuilder:
             self._queue.append(request)
 
     def release(self) -> None:
-        """Let every `submit` that hangs return, now and from now on. A test that has some hang ends with this."""
+        """Let every hanging `submit` return, and hang no more. A test with the script `HANG` ends with this."""
         self._released.set()
 
     @property
@@ -89,7 +89,7 @@ class ScriptedBuilder:
         return [request for request in self._queue if request.transition is Transition.START]
 
     def step(self) -> bool:
-        """One step of the build that was taken first: it begins, or it ends. Returns whether there was one."""
+        """Begin or end the oldest build. Returns whether there was one."""
         if not self._queue:
             return False
         request = self._queue[0]
@@ -103,7 +103,7 @@ class ScriptedBuilder:
         return True
 
     def work(self) -> None:
-        """Do everything that was taken."""
+        """Do all builds that were taken."""
         while self.step():
             pass
 

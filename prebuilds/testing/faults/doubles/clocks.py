@@ -1,4 +1,4 @@
-"""A clock that jumps: its wall clock is set forward or back, while what it measures waits by goes on evenly."""
+"""A clock that jumps: its wall clock moves forward or back, while its waits go on evenly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from prebuilds.runtime.ports import Clock
 
 
 class JumpingClock:
-    """A `Clock` over another one, from whose wall clock it is `offset` away.
+    """A `Clock` whose wall clock is `offset` ahead of the one of `clock`.
 
-    With `rest`, its waits are decided by that function, which is given what `Clock.wait` is given.
+    `rest` replaces its `wait`, and takes the same arguments.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class JumpingClock:
         self.offset = offset
 
     def jump(self, by: timedelta) -> None:
-        """Set the wall clock forward, or back with less than nothing."""
+        """Set the wall clock forward, or back if `by` is negative."""
         self.offset += by
 
     def now(self) -> datetime:

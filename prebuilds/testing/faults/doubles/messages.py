@@ -1,4 +1,4 @@
-"""A pubsub that loses, doubles and reorders messages, as its seed decides."""
+"""A pubsub that loses, doubles and reorders messages. Its seed decides which."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Listener = Callable[[Message], None]
 
 
 class Delivery(Enum):
-    """What may become of a message."""
+    """What may happen to a message."""
 
     LOST = "lost"
     DOUBLED = "doubled"
     REORDERED = "reordered"
-    """Held back until the next one has been delivered."""
+    """Held back until the next message has been delivered."""
 
 
 class UnreliablePubSub:
-    """A `PubSub` within the process that delivers one message in two, at random, in one of these ways."""
+    """A `PubSub` within the process. A random half of its messages goes one of these ways."""
 
     def __init__(self, *deliveries: Delivery, seed: int = 0) -> None:
         self._deliveries = deliveries
-        self._random = Random(seed)  # noqa: S311 - it decides what is lost, and keeps no secret
+        self._random = Random(seed)  # noqa: S311 - chooses what is lost; no secret
         self._held: list[Message] = []
         self._listeners: list[tuple[str, Listener]] = []
 
@@ -42,7 +42,7 @@ class UnreliablePubSub:
         self.flush()
 
     def flush(self) -> None:
-        """Deliver what is held back."""
+        """Deliver the messages that are held back."""
         held, self._held = self._held, []
         self._deliver(*held)
 

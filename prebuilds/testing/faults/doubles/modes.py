@@ -1,8 +1,8 @@
-"""Faults: where one strikes, in which way, and what it looks like to the process that it strikes.
+"""Faults: where one strikes, how, and which error the process sees.
 
 - A point is one crossing of a boundary: a transaction of the store, a submit to the builder, a publish. Each process
-  counts its own, from 0, over all its lives.
-- A process that has crashed does nothing more: whatever it tries on its way down fails without an effect.
+  counts its own points from 0, and goes on counting after a crash.
+- A crashed process can do nothing more: all that it tries on its way down fails without effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prebuilds.errors import InvalidValueError
 
 
 class Boundary(Enum):
-    """What a process can do to the world outside of it."""
+    """A way in which a process acts on the outside world."""
 
     TRANSACTION = "transaction"
     SUBMIT = "submit"
@@ -30,20 +30,20 @@ class FaultMode(Enum):
     BEFORE = "before"
     """The process crashes before the effect; an open transaction is rolled back."""
     AFTER = "after"
-    """The process crashes after the effect and before it has the answer."""
+    """The process crashes after the effect, before it has the answer."""
     ANSWER_LOST = "answer_lost"
-    """The effect is there and the process lives, but what it gets is an error."""
+    """The effect is there and the process lives, but it gets an error."""
     TIMEOUT = "timeout"
-    """There is no effect, and what the process gets is a `TimeoutError`."""
+    """There is no effect, and the process gets a `TimeoutError`."""
     DUPLICATE = "duplicate"
-    """The effect is asked for twice, as by a proxy that tries again."""
+    """The effect is requested twice, as by a proxy that retries."""
     PART = "part"
-    """Part of a batch: a transaction breaks after its first write; a submit or a publish is the last to go through."""
+    """Part of a batch: a transaction breaks after its first write; a submit or a publish is the last to get through."""
 
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing that goes wrong: in which process, at which of its points, and how. As text it is `r0@7:after`."""
+    """One failure: in which process, at which of its points, and how. As text: `r0@7:after`."""
 
     process: str = attrs.field(validator=ID)
     point: int = attrs.field(validator=COUNT)
@@ -54,7 +54,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """The fault of this text. Raises `InvalidValueError`."""
+        """Read a fault from its text. Raises `InvalidValueError`."""
         match = re.fullmatch(r"(\w+)@(\d{1,6}):(\w+)", text)
         modes = {mode.value: mode for mode in FaultMode}
         if match is None or match[3] not in modes:
@@ -63,12 +63,12 @@ class Fault:
 
 
 class CrashedError(BaseException):
-    """The process has crashed here. No `except Exception` holds it up."""
+    """The process has crashed here. No `except Exception` catches it."""
 
 
 class AnswerLostError(ConnectionError):
-    """Something was asked for, and nobody knows what became of it."""
+    """The answer was lost: the effect may be there or not."""
 
 
 class InjectedTimeoutError(TimeoutError):
-    """What was asked for did not begin in time."""
+    """The effect did not begin in time."""

@@ -1,4 +1,4 @@
-"""Looking for trouble: small worlds point by point, large ones by chance, lasting ones by the hour.
+"""Looking for trouble: small worlds point by point, large worlds by chance, lasting trouble by the hour.
 
-A factory of stores enters; a report of what was covered leaves, or a `BrokenInvariantError` with the line to replay.
+A factory of stores enters; a report of the coverage leaves, or a `BrokenInvariantError` with the line to replay.
 """

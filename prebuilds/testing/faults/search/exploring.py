@@ -1,7 +1,7 @@
-"""Exploring small worlds: every point of one round, times every way in which it can fail.
+"""Exploring small worlds: one round, with every fault mode at every point.
 
-- A round is run once without a fault, which tells its points; then once for each point and mode.
-- Worlds come from small to large, so that the first failure is the smallest.
+- A round runs once without a fault, which shows its points; then once for each point and mode.
+- Worlds come from small to large, so the first failure is the smallest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from prebuilds.testing.faults.worlds.situations import CURABLE, HOPELESS, SITUAT
 OnRun = Callable[[Run], None]
 _DAY = 86_400
 MOST_SKEW = 900
-"""How many seconds the host's clock is off at most."""
+"""The most seconds that the host's clock is off."""
 _ENDING = ("make_unready", "lose", "release", "retire", "forget")
 _ACTED = (
     FaultScenario(situations=["claimed"], rounds=2, seed=1, events=_ENDING),
@@ -29,7 +29,7 @@ _ACTED = (
 
 @attrs.frozen(kw_only=True)
 class Explored:
-    """How much of the small worlds was looked at: each of `points` in every mode is `total` runs, `done` were made."""
+    """How much of the small worlds was run: `done` of `total` runs, which are all `points` in every mode."""
 
     worlds: int
     points: int
@@ -38,7 +38,7 @@ class Explored:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """The share of runs that were made, from 0 to 1."""
         return self.done / self.total if self.total else 1.0
 
     def __str__(self) -> str:
@@ -49,11 +49,10 @@ class Explored:
 
 
 def list_worlds(without: Collection[Feature]) -> Sequence[FaultScenario]:
-    """The small worlds for a host, from small to large.
+    """The small worlds for a host that leaves these features out, from small to large:
 
-    Each situation alone, one with a clock that jumps forward and one with a clock that jumps back, some in which
-    something is done to a preset meanwhile, all situations while paused, one with presets that nothing can be done for,
-    and all situations at once.
+    each situation alone; a clock that jumps forward, and one that jumps back; acts on a preset meanwhile; all
+    situations while paused; hopeless presets beside one that grows; and all situations at once.
     """
     names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
     paused = [] if Feature.PAUSE in without else [FaultScenario(situations=names, is_paused=True)]
@@ -71,7 +70,7 @@ def list_worlds(without: Collection[Feature]) -> Sequence[FaultScenario]:
 
 
 def list_acts_alone(without: Collection[Feature]) -> Sequence[FaultScenario]:
-    """Each act alone, among claims, by a host's clock that is right, and by one that is far ahead or behind."""
+    """Each act alone, among claims, with a host's clock that is right, far ahead, or far behind."""
     situation, claimants = ("steady", 0) if Feature.CLAIMS in without else ("claimed", 2)
     return [
         FaultScenario(situations=[situation], claimants=claimants, rounds=2, seed=seed, events=[act], host_skew=skew)
@@ -84,7 +83,7 @@ def list_acts_alone(without: Collection[Feature]) -> Sequence[FaultScenario]:
 def explore(
     make_store: MakeStore, worlds: Sequence[FaultScenario], on_run: OnRun, *, most_runs: int | None
 ) -> Explored:
-    """Run each world with every fault that its rounds have room for, or `most_runs` of these, evenly chosen.
+    """Run each world with every possible fault, or with `most_runs` of these, evenly chosen.
 
     Raises `BrokenInvariantError` at the first failure.
     """
@@ -100,7 +99,7 @@ def explore(
 
 
 def choose_evenly(scenarios: Sequence[FaultScenario], most: int | None) -> Sequence[FaultScenario]:
-    """All of these, or so many of them."""
+    """All scenarios, or `most` of them."""
     step = len(scenarios) / most if most and most < len(scenarios) else 1.0
     return [scenarios[int(number * step)] for number in range(int(len(scenarios) / step))]
 

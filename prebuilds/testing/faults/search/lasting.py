@@ -1,4 +1,4 @@
-"""Lasting trouble: what goes on failing for an hour, and what that may cost; and messages, which save waiting."""
+"""Lasting trouble: what fails for an hour, and what that may cost. And messages, which save the loop a wait."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from prebuilds.testing.faults.search.running import MakeStore, close, explained,
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
+from prebuilds.testing.faults.worlds.settling import list_unsettled
 from prebuilds.testing.faults.worlds.situations import Feature, Scene
 from prebuilds.testing.faults.worlds.world import World
 
@@ -28,7 +29,7 @@ _UNLIMITED = Policy(failure_hard_limit=0)
 
 @attrs.frozen(kw_only=True)
 class Law:
-    """Something that must hold of a world of one preset, what it needs of the host, and how it is found out."""
+    """A rule for a world of one preset, the features that it needs, and its check."""
 
     name: str
     preset: str
@@ -39,12 +40,12 @@ class Law:
     needs: frozenset[Feature] = frozenset()
 
     def script(self, request: BuildRequest) -> Script:
-        """What becomes of a build."""
+        """What happens to a build."""
         return Script.FAIL if request.transition is self.failing else Script.SUCCEED
 
 
 def run_law(make_store: MakeStore, law: Law) -> None:
-    """Hold a store to a law. Raises `BrokenInvariantError`."""
+    """Check that a store keeps a law. Raises `BrokenInvariantError`."""
     store = make_store()
     try:
         with explained(f'replay_reconciler(make_store, "{law.name}")'), quiet():
@@ -55,12 +56,12 @@ def run_law(make_store: MakeStore, law: Law) -> None:
 
 
 def list_laws(without: Collection[Feature]) -> Sequence[Law]:
-    """Those that a host can be held to that leaves these features out."""
+    """The laws for a host that leaves these features out."""
     return [law for law in LAWS.values() if not law.needs & set(without)]
 
 
 def _back_off(world: World) -> None:
-    """Each failure makes the wait longer by an interval, so that the waits of an hour are few."""
+    """Each failure makes the wait longer by an interval, so an hour has few tries."""
     at_once = _count_at_once(world)
     tries, waited = at_once, timedelta()
     while waited <= _HOUR:
@@ -70,7 +71,7 @@ def _back_off(world: World) -> None:
 
 
 def _reset_and_back_off(world: World) -> None:
-    """A reset forgives what has failed before it, and nothing after, whatever the clock of who makes it says."""
+    """A reset forgives the failures before it and none after it, whatever the clock of the person says."""
     process = ReconcilerProcess(world, world.inject("r1"))
     for _ in range(2):
         Controls(world.store, clock=world.host_clock).reset("grow")
@@ -83,7 +84,7 @@ def _reset_and_back_off(world: World) -> None:
 
 
 def _wait_for_room(world: World) -> None:
-    """That there is no room is no failure: nothing is limited by it, and the pool fills once there is."""
+    """A lack of room is no failure: it limits nothing, and the pool fills once there is room."""
     has_room, process = world.builder.has_room, ReconcilerProcess(world, world.inject("r0"))
     world.builder.has_room = lambda _: False
     for _ in range(_TEN_MINUTES // INTERVAL):
@@ -91,7 +92,7 @@ def _wait_for_room(world: World) -> None:
     world.builder.has_room = has_room
     for _ in range(2):
         _pass_interval(world, process)
-    unsettled = world.list_unsettled()
+    unsettled = list_unsettled(world)
     if unsettled:
         raise Violated(unsettled[0][0], f"{unsettled[0][1]}, half a minute after there was room again")
 
@@ -103,18 +104,18 @@ def _pass_interval(world: World, process: ReconcilerProcess, interval: timedelta
 
 
 def _come_to_an_end(world: World) -> None:
-    """Once so many attempts have failed in a row, no more is tried; the builds of one pass are one attempt."""
+    """After too many failed attempts in a row, no more are made. The builds of one pass are one attempt."""
     _check_tries(world, world.policy.failure_hard_limit * _count_at_once(world))
 
 
 def _count_at_once(world: World) -> int:
-    """How many builds one pass begins at most."""
+    """The most builds that one pass begins."""
     return max(preset.desired_instances for preset in world.watch.read().presets.values())
 
 
 def _check_tries(world: World, most: int) -> None:
     process = ReconcilerProcess(world, world.inject("r0"))
-    interval = _MINUTE if world.scenario.host_skew else INTERVAL  # which is enough where clocks are minutes apart
+    interval = _MINUTE if world.scenario.host_skew else INTERVAL  # enough where clocks are minutes apart
     for _ in range(_HOUR // interval):
         _pass_interval(world, process, interval)
     tries = len(world.builder.failed)
@@ -123,7 +124,7 @@ def _check_tries(world: World, most: int) -> None:
 
 
 def _wake(world: World) -> None:
-    """A claim is told to the loop, which makes up for it before its interval is over."""
+    """A message tells the loop of a claim, and the loop replaces the prebuild before its interval is over."""
     claims = Claims(world.store, clock=world.clock)
 
     def claim_once() -> None:
@@ -137,7 +138,7 @@ def _wake(world: World) -> None:
 
 
 def _unmark(world: World) -> None:
-    """A build that was under way when its preset was marked as hard-limited succeeds: the mark goes."""
+    """When an open build of a hard-limited preset succeeds, the preset loses the mark."""
     process = ReconcilerProcess(world, world.inject("r0"))
     process.run()
     with world.store.transaction() as tx:
@@ -149,56 +150,35 @@ def _unmark(world: World) -> None:
         raise Violated(Invariant.CONVERGES, f"the last build has succeeded, and the preset is still {status.value}")
 
 
+_CLOCKS = (("ahead", 900), ("behind", -900))
+"""How many seconds the host's clock is off, by the name that laws have for it."""
+
+
+def _fail_starts(name: str, check: Callable[[World], None], *, policy: Policy = _UNLIMITED, host_skew: int = 0) -> Law:
+    """A law of a preset that grows, where every start fails."""
+    needs = frozenset({Feature.HISTORY})
+    return Law(
+        name=f"failed_starts_{name}",
+        preset="grow",
+        check=check,
+        policy=policy,
+        failing=Transition.START,
+        host_skew=host_skew,
+        needs=needs,
+    )
+
+
 LAWS = {
     law.name: law
     for law in (
-        Law(
-            name="failed_starts_back_off",
-            preset="grow",
-            check=_back_off,
-            policy=_UNLIMITED,
-            failing=Transition.START,
-            needs=frozenset({Feature.HISTORY}),
-        ),
-        Law(
-            name="failed_starts_come_to_an_end",
-            preset="grow",
-            check=_come_to_an_end,
-            failing=Transition.START,
-            needs=frozenset({Feature.HISTORY}),
-        ),
+        _fail_starts("back_off", _back_off),
+        _fail_starts("come_to_an_end", _come_to_an_end, policy=Policy()),
+        *(_fail_starts(f"back_off_by_a_clock_{name}", _back_off, host_skew=skew) for name, skew in _CLOCKS),
         *(
-            Law(
-                name=f"failed_starts_back_off_by_a_clock_{name}",
-                preset="grow",
-                check=_back_off,
-                policy=_UNLIMITED,
-                failing=Transition.START,
-                host_skew=skew,
-                needs=frozenset({Feature.HISTORY}),
-            )
-            for name, skew in (("ahead", 900), ("behind", -900))
+            _fail_starts(f"back_off_after_a_reset_by_a_clock_{name}", _reset_and_back_off, host_skew=skew)
+            for name, skew in _CLOCKS
         ),
-        *(
-            Law(
-                name=f"failed_starts_back_off_after_a_reset_by_a_clock_{name}",
-                preset="grow",
-                check=_reset_and_back_off,
-                policy=_UNLIMITED,
-                failing=Transition.START,
-                host_skew=skew,
-                needs=frozenset({Feature.HISTORY}),
-            )
-            for name, skew in (("ahead", 900), ("behind", -900))
-        ),
-        Law(
-            name="failed_starts_come_to_an_end_by_a_clock_ahead",
-            preset="grow",
-            check=_come_to_an_end,
-            failing=Transition.START,
-            host_skew=900,
-            needs=frozenset({Feature.HISTORY}),
-        ),
+        _fail_starts("come_to_an_end_by_a_clock_ahead", _come_to_an_end, policy=Policy(), host_skew=900),
         Law(name="no_room_is_no_failure", preset="grow", check=_wait_for_room),
         Law(name="failed_deletes_back_off", preset="shrink", check=_back_off, failing=Transition.DELETE),
         Law(name="marks_go", preset="limited", check=_unmark, needs=frozenset({Feature.HISTORY})),
@@ -210,4 +190,4 @@ LAWS = {
         ),
     )
 }
-"""By their names."""
+"""By name."""

@@ -1,4 +1,4 @@
-"""What was covered, and what was not."""
+"""The report: what was covered, and what was not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METHODS = frozenset(name for name in dir(Transaction) if not name.startswith("_
 
 
 class Tally:
-    """Adds up runs."""
+    """Adds up the results of runs."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -37,7 +37,7 @@ class Tally:
         self.effects: set[str] = set()
 
     def add(self, run: Run) -> None:
-        """One more."""
+        """Add one run."""
         self.runs += 1
         self.most_rounds = max(self.most_rounds, run.rounds)
         self.called |= run.called
@@ -48,12 +48,16 @@ class Tally:
 
 @attrs.frozen(kw_only=True)
 class FaultReport:
-    """What a host was held to. All of it holds, as else an error is raised. As text it is a few lines for people.
+    """What was checked. All of it holds, or an error would have been raised. `str` gives a few lines for people.
 
-    `explored` are the small worlds, `searched` is how many larger scenarios were run, `held` the invariants that were
-    looked at, and `laws` what was tried for an hour. `struck` counts the faults that came about by their modes, and
-    `most_rounds` is how many passes it took at most to put everything in order. `left_out` are the features that the
-    host does without, `not_called` the methods of the ports, and `not_done` the effects, that no run came to.
+    - `explored`: the small worlds.
+    - `searched`: how many larger scenarios were run.
+    - `held`: the invariants that were checked.
+    - `laws`: what was tried for an hour.
+    - `struck`: how many faults of each mode came about.
+    - `most_rounds`: the most passes that it took to put everything in order.
+    - `left_out`: the features that the host leaves out.
+    - `not_called`, `not_done`: the methods of the ports, and the effects, that no run reached.
     """
 
     explored: Explored
@@ -70,7 +74,7 @@ class FaultReport:
     def make(
         cls, explored: Explored, searched: int, laws: Sequence[str], tally: Tally, left_out: Sequence[Feature]
     ) -> FaultReport:
-        """What came of these runs."""
+        """The report of these runs."""
         return cls(
             explored=explored,
             searched=searched,

@@ -1,4 +1,4 @@
-"""Running scenarios: one run, what came of it, and the line that runs it again when an invariant broke."""
+"""Running scenarios: one run, its result, and the line that runs it again when an invariant broke."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from prebuilds.errors import BrokenInvariantError
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.faults.doubles.modes import Boundary, Fault
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
+from prebuilds.testing.faults.worlds.judging import check_bounded, check_processes
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
+from prebuilds.testing.faults.worlds.settling import settle
 from prebuilds.testing.faults.worlds.world import World
 
 MakeStore = Callable[[], Store]
-ROUNDS = 3  # passes that a world needs at most, each of them after the builds of the one before have ended
+ROUNDS = 3  # the most passes that a world needs; each starts after the builds of the one before have ended
 
 
 @attrs.frozen(kw_only=True)
 class Run:
-    """What one run was made of: the points of each reconciler, the faults that came about, the ports that were called.
+    """The result of one run: the points of each reconciler, the faults that came about, the ports that were called.
 
-    `rounds` is how many passes it took to put everything in order once faults had stopped.
+    `rounds` is how many passes put everything in order once faults had stopped.
     """
 
     scenario: FaultScenario
@@ -35,7 +37,7 @@ class Run:
 
 
 def run_scenario(make_store: MakeStore, scenario: FaultScenario, *, rounds: int = ROUNDS) -> Run:
-    """One run of a scenario. Raises `BrokenInvariantError`."""
+    """Run a scenario once. Raises `BrokenInvariantError`."""
     store = make_store()
     try:
         with explained(f'replay_reconciler(make_store, "{scenario}")'), quiet():
@@ -45,7 +47,7 @@ def run_scenario(make_store: MakeStore, scenario: FaultScenario, *, rounds: int 
 
 
 def close(store: Store) -> None:
-    """Close a store, if it can be."""
+    """Close a store, if it has a `close`."""
     end = getattr(store, "close", None)
     if end is not None:
         end()
@@ -53,7 +55,7 @@ def close(store: Store) -> None:
 
 @contextmanager
 def explained(replay: str) -> Iterator[None]:
-    """Around a run: whatever goes wrong is raised as a `BrokenInvariantError`, with what runs it again."""
+    """Around a run: any error is raised as a `BrokenInvariantError`, with the line that runs it again."""
     try:
         yield
     except Violated as violated:
@@ -67,7 +69,7 @@ def explained(replay: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Around runs: what the library would log of faults that are meant to be is left out."""
+    """Around runs: the library does not log the faults, which are intended."""
     logger = logging.getLogger("prebuilds")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -79,9 +81,11 @@ def quiet() -> Iterator[None]:
 
 def _run(world: World, rounds: int) -> Run:
     world.act()
+    check_processes(world)
+    check_bounded(world)
     _check_answers(world)
     process = world.calm()
-    taken = world.settle(process, rounds)
+    taken = settle(world, process, rounds)
     reconcilers = [reconciler.injector for reconciler in world.reconcilers]
     results = [result for reconciler in world.reconcilers for result in reconciler.results]
     return Run(
@@ -95,7 +99,7 @@ def _run(world: World, rounds: int) -> Run:
 
 
 def _check_answers(world: World) -> None:
-    """Each request got one workspace at most, and no two of them the same."""
+    """Each request got one workspace at most, and no two requests got the same."""
     got: dict[str, str] = {}
     for claimant in world.claimants:
         for answer in claimant.answers:

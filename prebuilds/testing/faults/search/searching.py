@@ -1,5 +1,7 @@
-"""Searching large worlds: several reconcilers and claimants at once, old snapshots, lost messages, faults, with
-Hypothesis, which shrinks what it finds to the smallest scenario that still fails."""
+"""Searching large worlds: several reconcilers and claimants at once, old snapshots, lost messages and faults.
+
+Hypothesis makes the scenarios, and shrinks a failure to the smallest scenario that still fails.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,21 @@ from prebuilds.testing.faults.search.running import MakeStore, run_scenario
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.situations import CURABLE, FAILING, SITUATIONS, Feature, list_acts
 
-_MOST_POINTS = 20  # of one process, so that most faults come about
+_MOST_POINTS = 20  # for each process, so that most faults come about
+
+_SETTINGS = settings(
+    deadline=None,
+    database=None,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    report_multiple_bugs=False,
+    print_blob=False,
+)
 
 
 @st.composite
 def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> FaultScenario:
-    """Scenarios for a host that leaves these features out. They shrink towards one preset, one pass and no fault."""
+    """Scenarios for a host that leaves out the features in `without`. They shrink to one preset, one pass, no fault."""
     names = [name for name in (*CURABLE, *FAILING) if SITUATIONS[name].needs not in without]
     acts = list_acts(without)
     reconcilers = 1 if Feature.REPLICAS in without else draw(st.integers(1, 3))
@@ -68,22 +79,14 @@ def search(
     shrink_for: timedelta,
     get_time: Callable[[], float] = SYSTEM_CLOCK.monotonic,
 ) -> None:
-    """Run so many scenarios. Raises `BrokenInvariantError` for the smallest that fails.
+    """Run `examples` scenarios. Raises `BrokenInvariantError` for the smallest failure.
 
-    The first that fails is told at once, and made smaller for as long as `shrink_for`, by the seconds of `get_time`.
+    The first failure is reported at once, then shrunk for at most `shrink_for`, by the seconds of `get_time`.
     """
     shrinking = _Shrinking(shrink_for, get_time)
 
     @seed(first_seed)
-    @settings(
-        max_examples=max(examples, 1),
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
+    @settings(_SETTINGS, max_examples=max(examples, 1))
     @given(scenarios(without=without))
     def run(scenario: FaultScenario) -> None:
         shrinking.refuse_if_over()
@@ -98,11 +101,11 @@ def search(
 
 
 class _OverError(BaseException):
-    """There is no more time. Hypothesis lets it pass, as it is no `Exception`."""
+    """The time is up. Hypothesis lets it pass, as it is no `Exception`."""
 
 
 class _Shrinking:
-    """The failures of one search, from the first on, and how long to look for smaller ones."""
+    """The failures of one search, and how long to look for smaller ones."""
 
     def __init__(self, limit: timedelta, get_time: Callable[[], float]) -> None:
         self._seconds = limit.total_seconds()
@@ -116,14 +119,14 @@ class _Shrinking:
             raise _OverError
 
     def note(self, error: BrokenInvariantError) -> None:
-        """One more failure. The first is told to the standard error output, as what follows may take a while."""
+        """Record a failure. Write the first to the standard error output, as shrinking may take a while."""
         if not self._failures:
             self._until = self._get_time() + self._seconds
             sys.stderr.write(f"{error}\n  made smaller for at most {self._seconds:g} s\n")
         self._failures.append(error)
 
     def attempt(self, run: Callable[[], None]) -> None:
-        """Search. Raises the smallest failure, with a note that has the first."""
+        """Search. Raises the smallest failure, with a note of the first."""
         try:
             run()
         except BrokenInvariantError as error:
@@ -138,5 +141,5 @@ class _Shrinking:
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """As `BaseException.add_note`, which Python 3.10 does not have."""
+    """`BaseException.add_note`, which Python 3.10 does not have."""
     setattr(error, "__notes__", [*getattr(error, "__notes__", ()), note])  # noqa: B010 - it is typed from 3.11 on

@@ -1,8 +1,7 @@
-"""Acts: what people and the host do while the loop works, each to the first of a scenario's presets.
+"""Acts: what people and the host do while the loop works. Each acts on the first preset of a scenario.
 
-- Each is one transaction, by the host's clock, which may be wrong.
-- Nothing here makes good what had expired before: an invalidation that has taken effect gives way to a later one alone
-  that has too.
+- An act is one transaction, dated by the host's clock, which may be wrong.
+- No act revives an expired prebuild: only a later invalidation that has taken effect replaces one that has.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ _OTHER_PARAMETERS: Parameters = (("region", "us"),)
 
 
 @attrs.frozen(kw_only=True)
-class Stage:
-    """Where an act takes place: the store and the clock of the person, and what the host can do without asking.
+class ActContext:
+    """What an act works with: the store and the clock of the person, and what the host can do on its own.
 
-    `resources` is what really exists, `list_workspaces` lists those of a preset, oldest first, whoever has them, and
-    `expect` is told what must hold from the next commit of this store on.
+    `resources` is what really exists. `list_workspaces` lists the workspaces of a preset, claimed ones too, oldest
+    first. `expect` takes what must hold from the next commit of this store on.
     """
 
     store: Store
@@ -46,53 +45,53 @@ class Stage:
     expect: Callable[[Expectation], None]
 
 
-Act = Callable[[Stage, str], None]
-"""Something that is done to the preset with this id."""
+Act = Callable[[ActContext, str], None]
+"""Acts on the preset with this id."""
 
 
-def _pause(stage: Stage, _preset_id: str) -> None:
-    Controls(stage.store, clock=stage.clock).pause()
+def _pause(context: ActContext, _preset_id: str) -> None:
+    Controls(context.store, clock=context.clock).pause()
 
 
-def _resume(stage: Stage, _preset_id: str) -> None:
-    Controls(stage.store, clock=stage.clock).resume()
+def _resume(context: ActContext, _preset_id: str) -> None:
+    Controls(context.store, clock=context.clock).resume()
 
 
-def _invalidate(stage: Stage, preset_id: str) -> None:
-    stage.expect(Expectation(doomed=lambda row: row.is_prebuild and row.preset_id == preset_id))
-    Controls(stage.store, clock=stage.clock).invalidate(preset_id)
+def _invalidate(context: ActContext, preset_id: str) -> None:
+    context.expect(Expectation(doomed=lambda row: row.is_prebuild and row.preset_id == preset_id))
+    Controls(context.store, clock=context.clock).invalidate(preset_id)
 
 
-def _invalidate_by(away: timedelta, stage: Stage, preset_id: str) -> None:
-    """At an instant that lies this far ahead."""
-    at = stage.clock.now() + away
-    _change(stage, preset_id, lambda _tx, preset: _expire(stage, preset, at))
+def _invalidate_by(away: timedelta, context: ActContext, preset_id: str) -> None:
+    """Invalidate at an instant this far ahead."""
+    at = context.clock.now() + away
+    _change(context, preset_id, lambda _tx, preset: _expire(context, preset, at))
 
 
-def _invalidate_at_creation(stage: Stage, preset_id: str) -> None:
-    """At the very instant at which the youngest prebuild was created, so that it stays good."""
+def _invalidate_at_creation(context: ActContext, preset_id: str) -> None:
+    """Invalidate at the very instant when the youngest prebuild was created, so that it stays good."""
 
     def change(tx: Transaction, preset: Preset) -> Preset:
         created = [workspace.created_at for workspace in tx.list_prebuilds(preset_id)]
-        return _expire(stage, preset, max(created)) if created else preset
+        return _expire(context, preset, max(created)) if created else preset
 
-    _change(stage, preset_id, change)
+    _change(context, preset_id, change)
 
 
-def _expire(stage: Stage, preset: Preset, at: datetime) -> Preset:
-    """With an invalidation at this instant, if that lies after the last one and does not take its place too early."""
-    before, now = preset.last_invalidated_at, stage.clock.now() - stage.clock.offset
+def _expire(context: ActContext, preset: Preset, at: datetime) -> Preset:
+    """The preset, invalidated at this instant if that is later than before, and hides no invalidation in effect."""
+    before, now = preset.last_invalidated_at, context.clock.now() - context.clock.offset
     is_hidden = before is not None and (at <= before or at > now)
     return preset if is_hidden else attrs.evolve(preset, last_invalidated_at=at)
 
 
-def _reset(stage: Stage, preset_id: str) -> None:
-    Controls(stage.store, clock=stage.clock).reset(preset_id)
+def _reset(context: ActContext, preset_id: str) -> None:
+    Controls(context.store, clock=context.clock).reset(preset_id)
 
 
-def _promote(stage: Stage, preset_id: str) -> None:
-    """Another version becomes the active one, with a preset of its own."""
-    with stage.store.transaction() as tx:
+def _promote(context: ActContext, preset_id: str) -> None:
+    """Activate another version, which has a preset of its own."""
+    with context.store.transaction() as tx:
         for preset in tx.list_presets(preset_id):
             old = attrs.evolve(preset.template_version, is_active=False)
             new = TemplateVersion(id="v3", template=old.template)
@@ -100,82 +99,82 @@ def _promote(stage: Stage, preset_id: str) -> None:
             tx.put_preset(attrs.evolve(preset, id=f"{preset.id}-v3", template_version=new))
 
 
-def _deprecate(stage: Stage, preset_id: str) -> None:
+def _deprecate(context: ActContext, preset_id: str) -> None:
     def change(_tx: Transaction, preset: Preset) -> Preset:
         template = attrs.evolve(preset.template_version.template, deprecated=True)
         return attrs.evolve(preset, template_version=attrs.evolve(preset.template_version, template=template))
 
-    _change(stage, preset_id, change)
+    _change(context, preset_id, change)
 
 
-def _put(version_id: str, parameters: Parameters, stage: Stage, preset_id: str) -> None:
-    """Another version, other parameters, or both, under the same id; or those that it had at first."""
+def _put(version_id: str, parameters: Parameters, context: ActContext, preset_id: str) -> None:
+    """Put this version and these parameters under the same id. Either may be the one it had at first."""
 
     def change(_tx: Transaction, preset: Preset) -> Preset:
         version = attrs.evolve(preset.template_version, id=version_id)
         return attrs.evolve(preset, template_version=version, parameters=parameters)
 
-    _change(stage, preset_id, change)
+    _change(context, preset_id, change)
 
 
-def _stop(stage: Stage, preset_id: str) -> None:
-    """The host stops the oldest prebuild that runs, while nobody else has a transaction open that writes."""
-    with stage.store.transaction():
-        running = _list_running(stage, preset_id)
+def _stop(context: ActContext, preset_id: str) -> None:
+    """The host stops the oldest running prebuild, while no writing transaction is open."""
+    with context.store.transaction():
+        running = _list_running(context, preset_id)
     for workspace in running[:1]:
-        stage.host.stop(workspace.id, at=stage.clock.now())
+        context.host.stop(workspace.id, at=context.clock.now())
 
 
-def _lose(stage: Stage, preset_id: str) -> None:
-    """The oldest prebuild that runs has died; if it has been claimed meanwhile, it stays its owner's."""
-    for workspace in _list_running(stage, preset_id)[:1]:
-        stage.expect(_doom(workspace))
-        if BuildReports(stage.store, clock=stage.clock).lose(workspace.id):
-            stage.resources.pop(workspace.id, None)
+def _lose(context: ActContext, preset_id: str) -> None:
+    """The oldest running prebuild has died. If a user has claimed it by now, it stays theirs."""
+    for workspace in _list_running(context, preset_id)[:1]:
+        context.expect(_doom(workspace))
+        if BuildReports(context.store, clock=context.clock).lose(workspace.id):
+            context.resources.pop(workspace.id, None)
 
 
-def _make_unready(stage: Stage, preset_id: str) -> None:
-    """The oldest prebuild that runs cannot be worked in for a while."""
-    for workspace in _list_running(stage, preset_id)[:1]:
-        reports = BuildReports(stage.store, clock=stage.clock)
-        stage.expect(_disturb(workspace))
+def _make_unready(context: ActContext, preset_id: str) -> None:
+    """Nobody can work in the oldest running prebuild for a while."""
+    for workspace in _list_running(context, preset_id)[:1]:
+        reports = BuildReports(context.store, clock=context.clock)
+        context.expect(_disturb(workspace))
         reports.make_unready(workspace.id)
-        stage.expect(Expectation())
+        context.expect(Expectation())
         reports.make_ready(workspace.id)
 
 
-def _cancel(stage: Stage, preset_id: str) -> None:
-    """The host has lost every build of the preset that is under way, as by a restart."""
-    for workspace in stage.list_workspaces(preset_id):
+def _cancel(context: ActContext, preset_id: str) -> None:
+    """The host has lost every open build of the preset, for example by a restart."""
+    for workspace in context.list_workspaces(preset_id):
         if not workspace.last_build.status.is_final:
-            BuildReports(stage.store, clock=stage.clock).cancel(workspace.last_build.id)
+            BuildReports(context.store, clock=context.clock).cancel(workspace.last_build.id)
 
 
-def _retire_one(stage: Stage, preset_id: str) -> None:
-    """A person gives up the oldest prebuild that runs, unless a user has it by now."""
-    for workspace in _list_running(stage, preset_id)[:1]:
-        stage.expect(_doom(workspace))
+def _retire_one(context: ActContext, preset_id: str) -> None:
+    """A person gives up the oldest running prebuild, unless a user has it by now."""
+    for workspace in _list_running(context, preset_id)[:1]:
+        context.expect(_doom(workspace))
         with suppress(WrongOwnerError):
-            Controls(stage.store, clock=stage.clock).retire(workspace.id)
+            Controls(context.store, clock=context.clock).retire(workspace.id)
 
 
-def _release(stage: Stage, preset_id: str) -> None:
+def _release(context: ActContext, preset_id: str) -> None:
     """The user who has the oldest workspace of the preset is done with it."""
-    for workspace in _list_claimed(stage, preset_id)[:1]:
-        stage.expect(_free(workspace))
-        Controls(stage.store, clock=stage.clock).release(workspace.id)
+    for workspace in _list_claimed(context, preset_id)[:1]:
+        context.expect(_free(workspace))
+        Controls(context.store, clock=context.clock).release(workspace.id)
 
 
-def _forget(stage: Stage, preset_id: str) -> None:
-    """The host has deleted the oldest workspace of the preset that a user had."""
-    for workspace in _list_claimed(stage, preset_id)[:1]:
-        stage.expect(_free(workspace))
-        if Controls(stage.store, clock=stage.clock).forget(workspace.id):
-            stage.resources.pop(workspace.id, None)
+def _forget(context: ActContext, preset_id: str) -> None:
+    """The host has deleted the oldest claimed workspace of the preset."""
+    for workspace in _list_claimed(context, preset_id)[:1]:
+        context.expect(_free(workspace))
+        if Controls(context.store, clock=context.clock).forget(workspace.id):
+            context.resources.pop(workspace.id, None)
 
 
-def _reset_all(stage: Stage, _preset_id: str) -> None:
-    Controls(stage.store, clock=stage.clock).reset_all()
+def _reset_all(context: ActContext, _preset_id: str) -> None:
+    Controls(context.store, clock=context.clock).reset_all()
 
 
 def _doom(workspace: Workspace) -> Expectation:
@@ -190,18 +189,18 @@ def _free(workspace: Workspace) -> Expectation:
     return Expectation(doomed=lambda row: row.id == workspace.id, freed=lambda row: row.id == workspace.id)
 
 
-def _change(stage: Stage, preset_id: str, change: Callable[[Transaction, Preset], Preset]) -> None:
-    with stage.store.transaction() as tx:
+def _change(context: ActContext, preset_id: str, change: Callable[[Transaction, Preset], Preset]) -> None:
+    with context.store.transaction() as tx:
         for preset in tx.list_presets(preset_id):
             tx.put_preset(change(tx, preset))
 
 
-def _list_running(stage: Stage, preset_id: str) -> Sequence[Workspace]:
-    return [row for row in stage.list_workspaces(preset_id) if row.is_prebuild and row.is_running]
+def _list_running(context: ActContext, preset_id: str) -> Sequence[Workspace]:
+    return [row for row in context.list_workspaces(preset_id) if row.is_prebuild and row.is_running]
 
 
-def _list_claimed(stage: Stage, preset_id: str) -> Sequence[Workspace]:
-    return [row for row in stage.list_workspaces(preset_id) if not row.is_prebuild]
+def _list_claimed(context: ActContext, preset_id: str) -> Sequence[Workspace]:
+    return [row for row in context.list_workspaces(preset_id) if not row.is_prebuild]
 
 
 ACTS: dict[str, Act] = {
@@ -228,4 +227,4 @@ ACTS: dict[str, Act] = {
     "forget": _forget,
     "reset_all": _reset_all,
 }
-"""By the name that a scenario has for them."""
+"""By the names that scenarios use."""

@@ -1,4 +1,4 @@
-"""Expectations: what an act promises, which must hold from its commit on."""
+"""Expectations: what an act promises, from its commit on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 from prebuilds.runtime.models import Workspace
 
 Which = Callable[[Workspace], bool]
-"""Tells which workspaces are meant, as they were just before the commit."""
+"""Selects workspaces, as they were just before the commit."""
 
 
 def none_of_them(_workspace: Workspace) -> bool:
@@ -18,10 +18,10 @@ def none_of_them(_workspace: Workspace) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Expectation:
-    """What must hold of which workspaces.
+    """What an act promises.
 
-    Those that are `doomed` are given to nobody any more, and go in the end. Those that are `freed` may be taken from
-    the users who claimed them. Those that are `unready` are ready no more.
+    Nobody gets a `doomed` workspace any more, and it is deleted in the end. A `freed` one may be taken from the user
+    who claimed it. An `unready` one is no longer ready.
     """
 
     doomed: Which = none_of_them

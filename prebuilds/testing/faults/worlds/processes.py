@@ -1,7 +1,8 @@
-"""Processes: a reconciler, a claimant, a person, each with its own way out into the world, that crash and start again.
+"""Processes: a reconciler, a claimant and a person. Each has an injector, crashes and starts again.
 
-- A process that crashes loses everything but what is in the store. The next life of it has another name to the lease.
-- Each does a number of rounds, whatever becomes of them, and ends.
+- A process that crashes loses everything that is not in the store. When it starts again, it holds the lease under
+  another name.
+- Each does a number of rounds, successful or not, and ends.
 """
 
 from __future__ import annotations
@@ -23,25 +24,23 @@ from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
 from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.doubles.modes import CrashedError
-from prebuilds.testing.faults.worlds.acts import Act, Stage
+from prebuilds.testing.faults.worlds.acts import Act, ActContext
 
 LEASE_DURATION = timedelta(seconds=60)
 INTERVAL = timedelta(seconds=15)
-_OPTIONS = ReconcilerOptions(
-    interval=INTERVAL, lease_duration=LEASE_DURATION
-)  # of all: what tells them apart is theirs
+_OPTIONS = ReconcilerOptions(interval=INTERVAL, lease_duration=LEASE_DURATION)  # those that all reconcilers share
 _NONE = timedelta()
-_TRIES = 5  # of a claim whose answer does not come
+_TRIES = 5  # for a claim that gets no answer
 
 
 class Surroundings(Protocol):
-    """What processes share."""
+    """What the processes share."""
 
     clock: ManualClock
     policy: Policy
 
-    def set_stage(self, injector: Injector) -> Stage:
-        """Where the next act of a person takes place, whose way out this is."""
+    def make_act_context(self, injector: Injector) -> ActContext:
+        """What the next act of the person with this injector works with."""
         ...
 
     def look(self) -> None:
@@ -62,9 +61,9 @@ class Surroundings(Protocol):
 
 
 class ReconcilerProcess:
-    """Runs the loop for some rounds. `jump` is added to its wall clock after the first, once.
+    """Runs the loop for some rounds. After the first, its wall clock jumps by `jump`.
 
-    `on_rest` is called when a round has ended, before anything is waited for.
+    It calls `on_rest` at the end of each round, before it waits.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class ReconcilerProcess:
         self.results: list[ReconciliationResult] = []
 
     def run(self, rounds: int = 1) -> None:
-        """Do so many rounds, in as many lives as that takes."""
+        """Run this many rounds, starting again after each crash."""
         self._rounds = rounds
         while self._rounds > 0:
             try:
@@ -110,7 +109,7 @@ class ReconcilerProcess:
         self._reconciler.run()
 
     def _rest(self, event: threading.Event, timeout: timedelta) -> bool:
-        """Between two rounds: time passes for all, unless a message is there."""
+        """Between two rounds, time passes for all, unless a message has come."""
         self._rounds -= 1
         self._on_rest()
         if self._rounds <= 0 and self._reconciler:
@@ -140,7 +139,7 @@ class _Ids:
 
 @attrs.frozen
 class Answer:
-    """What a claimant was told: the id of its request, and that of the workspace, if it got one."""
+    """What a claimant got: the id of its request, and that of the workspace if there was one."""
 
     request_id: str
     workspace_id: str | None
@@ -156,7 +155,7 @@ class ClaimantProcess:
         self.answers: list[Answer] = []
 
     def run(self, rounds: int = 1) -> None:
-        """Make so many claims, and one of them twice."""
+        """Make this many claims, the first of them twice."""
         for number in range(rounds):
             self._claim(number)
         self._claim(0)
@@ -176,7 +175,7 @@ class ClaimantProcess:
 
 
 class PersonProcess:
-    """Does what people do, one event after the other; each takes effect or not."""
+    """Does what people do, one act after the other. Each takes effect or not."""
 
     def __init__(self, world: Surroundings, injector: Injector, acts: tuple[Act, ...], preset_id: str) -> None:
         self._world = world
@@ -189,7 +188,7 @@ class PersonProcess:
         for act in self._acts:
             try:
                 self.injector.restart()
-                act(self._world.set_stage(self.injector), self._preset_id)
+                act(self._world.make_act_context(self.injector), self._preset_id)
                 self._world.look()
             except (CrashedError, ConnectionError, TimeoutError):
                 continue

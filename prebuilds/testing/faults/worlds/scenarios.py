@@ -1,7 +1,7 @@
-"""Scenarios: everything that a run depends on, in one line of text that can be pasted to run it again.
+"""Scenarios: everything that a run depends on, in one line of text that you can paste to run it again.
 
-- A scenario and a store give one run and no other.
-- The text leaves out whatever is as usual: `grow,shrink faults=r0@7:after`.
+- The same scenario over the same store always gives the same run.
+- The text leaves out the defaults: `grow,shrink faults=r0@7:after`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,16 @@ _SECONDS = check("a whole number of seconds", lambda value: type(value) is int a
 class FaultScenario:
     """A small world, who acts in it, and what goes wrong.
 
-    `reconcilers` and `claimants` act at once, each for `rounds` passes or claims, in the turns of `seed`. The clock of
-    each further reconciler is `skew` seconds ahead of the one before, and all jump by `jump` seconds after the first
-    pass. Snapshots are `lag` commits old, and the state after the commit `hides` is never seen. `messages` is what may
-    become of those to the loop, `events` what people do meanwhile. With `is_paused` reconciliation is paused at first.
-    The host's clock, by which its builder reports and its people act, is `host_skew` seconds ahead of the right one.
+    - `situations`: the presets, each in the situation of its name.
+    - `reconcilers`, `claimants`: how many act at once, each for `rounds` passes or claims. `seed` decides their turns.
+    - `skew`: the clock of each further reconciler is this many seconds ahead of the one before.
+    - `jump`: all these clocks jump by this many seconds after the first pass.
+    - `lag`, `hides`: snapshots are `lag` commits old, and never show the state after commit number `hides`.
+    - `is_paused`: reconciliation is paused at first.
+    - `messages`: what may happen to the messages to the loop.
+    - `events`: what people do meanwhile.
+    - `faults`: what goes wrong, and where.
+    - `host_skew`: the host's clock, which dates builder reports and what people do, is this many seconds ahead.
     """
 
     situations: tuple[str, ...] = attrs.field(converter=to_tuple, validator=_SITUATIONS)
@@ -63,7 +68,7 @@ class FaultScenario:
 
     @classmethod
     def parse(cls, text: str) -> FaultScenario:
-        """The scenario of this text. Raises `InvalidValueError`."""
+        """Read a scenario from its text. Raises `InvalidValueError`."""
         situations, *words = text.split() or [""]
         values: dict[str, object] = {}
         for word in words:

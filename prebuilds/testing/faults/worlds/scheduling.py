@@ -1,10 +1,10 @@
-"""Scheduling: several actors, of which one at a time acts; a seed decides whose turn it is next.
+"""Scheduling: several actors, of which one acts at a time. A seed decides whose turn is next.
 
-- Actors run in threads that hand over a baton whenever they pause. Nobody sleeps, and nobody waits for a time.
-- The same seed and the same actors give the same turns. Seed 0 lets each go on to its end, in their order.
-- While a transaction that writes is open, others may read, but none may begin one that writes: they would wait for
-  each other inside of the store, where no turn can be given. For the same reason no more transactions are open at once
-  than the store has connections.
+- Actors run in threads, and hand over a baton whenever they pause. Nothing sleeps or waits for a time.
+- The same seed and the same actors give the same turns. With seed 0, each actor runs to its end, in order.
+- While a writing transaction is open, others may read, but none may begin another writing one: it would wait inside
+  the store, where the scheduler cannot give turns. For the same reason, no more transactions are open at once than the
+  store has connections.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager, contextmanager
 from random import Random
 from typing import Protocol
 
-_SWITCHES = 0.3  # how often another goes on, where several can
+_SWITCHES = 0.3  # the share of pauses at which another actor goes on
 
 
 class TurnKeeper(Protocol):
-    """How an actor gives up its turn."""
+    """Gives an actor its turns."""
 
     def pause(self, name: str) -> None:
         """Let the others act; return when it is this actor's turn again."""
@@ -30,12 +30,12 @@ class TurnKeeper(Protocol):
         ...
 
     def connection_turn(self, name: str) -> AbstractContextManager[None]:
-        """A context in which only so many actors are at once as there are connections."""
+        """A context for as many actors at once as there are connections."""
         ...
 
 
 class Scheduler:
-    """Runs actors, and gives each its turns. `connections` is how many of them can have one at once; None: all."""
+    """Runs actors, and gives each its turns. At most `connections` of them have a connection at once; None: all."""
 
     def __init__(self, seed: int, *, connections: int | None = None) -> None:
         self._free = connections
@@ -46,7 +46,7 @@ class Scheduler:
         self._errors: list[BaseException] = []
 
     def run(self, actors: Mapping[str, Callable[[], None]]) -> None:
-        """Run these, by name, until all have ended. Raises the first error that ended one."""
+        """Run these, by name, until all have ended. Raises the first error of an actor."""
         self._batons = {name: threading.Semaphore(0) for name in actors}
         threads = [
             threading.Thread(target=self._act, args=(name, function), name=f"actor {name}", daemon=True)
@@ -61,7 +61,7 @@ class Scheduler:
             raise self._errors[0]
 
     def pause(self, name: str) -> None:
-        """Give up the turn; nothing for whoever is none of the actors."""
+        """Give up the turn. Does nothing for a name that is no actor's."""
         baton = self._batons.get(name)
         if baton and self._is_switching():
             self._hand_over(after=name)
@@ -69,7 +69,7 @@ class Scheduler:
 
     @contextmanager
     def write_turn(self, name: str) -> Iterator[None]:
-        """The right to have a transaction open that writes, as soon as nobody else has it."""
+        """The right to have a writing transaction open, once no other actor has it."""
         if name not in self._batons or self._writer == name:
             yield
             return
@@ -83,7 +83,7 @@ class Scheduler:
 
     @contextmanager
     def connection_turn(self, name: str) -> Iterator[None]:
-        """The right to have a connection, as soon as one is free. Whoever has one asks for no second."""
+        """The right to have a connection, once one is free. An actor that has one must not ask for a second."""
         if self._free is None:
             yield
             return
@@ -96,7 +96,7 @@ class Scheduler:
             self._end_waits("connect")
 
     def _wait(self, name: str, what: str, is_there: Callable[[], bool]) -> None:
-        """Let others act until this is there."""
+        """Let others act until `is_there`."""
         while name in self._batons and not is_there():
             self._waits[name] = what
             self._hand_over()
@@ -122,7 +122,7 @@ class Scheduler:
         return len(self._batons) > 1 and self._random is not None and self._random.random() < _SWITCHES
 
     def _hand_over(self, *, after: str | None = None) -> None:
-        """Give the baton to one of those that can act, in preference not to the one that had it."""
+        """Give the baton to an actor that can act; if possible, not to the one that had it."""
         ready = [name for name in self._batons if name not in self._waits]
         others = [name for name in ready if name != after] or ready
         if others:

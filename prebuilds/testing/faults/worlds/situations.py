@@ -1,7 +1,7 @@
-"""Situations: what a preset can be found in when a round begins, each of which calls for effects of its own.
+"""Situations: the state of a preset when a round begins. Each calls for other effects.
 
-- A situation is one preset, of the situation's name, with its workspaces and builds.
-- What is there was made through the ports, hours ago, so that no failure of then is still within the look-back.
+- A situation is one preset with its workspaces and builds, and has the preset's name.
+- Everything was made through the ports, hours ago, so that its failures are outside the look-back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prebuilds.testing.faults.worlds.acts import ACTS
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 BROKEN = "broken"
-"""The preset of which the store adds nothing, but raises."""
+"""The preset for which the store adds no prebuild, but raises."""
 
 _LONG_AGO = START - timedelta(hours=3)
 _LATELY = START - timedelta(minutes=10)
@@ -36,39 +36,34 @@ class Feature(Enum):
 
     CLAIMS = "claims"
     REPLICAS = "replicas"
-    """Several reconcilers, each of whose writes is refused once another has the lease."""
+    """Several reconcilers: once another has the lease, the writes of the first are refused."""
     OUTBOX = "outbox"
-    """Messages to the loop, which come in time or not."""
+    """Messages to the loop, which may come late or never."""
     PAUSE = "pause"
     HISTORY = "history"
-    """That builds which failed are remembered: backoffs, hard limits and resets."""
+    """Failed builds are remembered: backoffs, hard limits and resets."""
     MEMBERSHIPS = "memberships"
     CANCELING = "canceling"
-    """That builds which have not begun can be canceled."""
+    """Builds that have not begun can be canceled."""
 
 
 @attrs.define
 class Scene:
-    """Where a situation is set up: a transaction of the store, what the builder has made, and what the host stops."""
+    """What a situation is set up with: a transaction, what the builder has made, and the host's own store."""
 
     tx: Transaction
     resources: dict[str, str]
     host: StoppingStore
 
     def add(self, preset: Preset, suffix: str, *, at: datetime = _LONG_AGO) -> BuildRequest:
-        """A prebuild of the preset whose first build is PENDING and has been submitted."""
-        request = BuildRequest(
-            build_id=f"{preset.id}-{suffix}-b",
-            workspace_id=f"{preset.id}-{suffix}",
-            transition=Transition.START,
-            preset_id=preset.id,
-            template_version_id=preset.template_version.id,
-        )
+        """Add a prebuild of the preset, whose first build is PENDING."""
+        name = f"{preset.id}-{suffix}"
+        request = _request_start(preset, build_id=f"{name}-b", workspace_id=name)
         self.tx.insert_prebuild(request, name=request.workspace_id, now=at)
         return request
 
     def run(self, preset: Preset, suffix: str, *, at: datetime = _LONG_AGO) -> None:
-        """A prebuild that is ready."""
+        """Add a ready prebuild."""
         request = self.add(preset, suffix, at=at)
         self.tx.mark_submitted(request.build_id)
         self.tx.begin_build(request.build_id, now=at)
@@ -79,10 +74,10 @@ class Scene:
 
 @attrs.frozen(kw_only=True)
 class Situation:
-    """One preset and what is set up of it; `needs` is what the host must have for it to make sense.
+    """One preset, and what is set up for it.
 
-    `script` is what becomes of its starts, for good; `is_hopeless` tells that its pool never fills. With `room` the
-    builder has room for so many of it at once.
+    `needs` is the feature that the host must have. All starts follow `script`. The pool of a situation that
+    `is_hopeless` never fills. The builder has room for `room` of its workspaces at once; None: for all.
     """
 
     preset: Preset
@@ -91,6 +86,16 @@ class Situation:
     script: Script = Script.SUCCEED
     is_hopeless: bool = False
     room: int | None = None
+
+
+def _request_start(preset: Preset, *, build_id: str, workspace_id: str) -> BuildRequest:
+    return BuildRequest(
+        build_id=build_id,
+        workspace_id=workspace_id,
+        transition=Transition.START,
+        preset_id=preset.id,
+        template_version_id=preset.template_version.id,
+    )
 
 
 def _preset(name: str, desired: int, **more: object) -> Preset:
@@ -150,13 +155,8 @@ def _leave_leftovers(scene: Scene, preset: Preset) -> None:
 
 def _limit(scene: Scene, preset: Preset) -> None:
     for number in range(3):
-        request = BuildRequest(
-            build_id=f"{preset.id}-{number}",
-            workspace_id=f"{preset.id}-{number}-w",
-            transition=Transition.START,
-            preset_id=preset.id,
-            template_version_id=preset.template_version.id,
-        )
+        name = f"{preset.id}-{number}"
+        request = _request_start(preset, build_id=name, workspace_id=f"{name}-w")
         scene.tx.insert_failed_build(request, now=_LONG_AGO + timedelta(seconds=number))
 
 
@@ -205,12 +205,12 @@ SITUATIONS = {
         Situation(preset=_preset("hanging", 2), set_up=_nothing, script=Script.TIME_OUT, is_hopeless=True),
     )
 }
-"""By the name of their preset."""
+"""By name."""
 
 CURABLE = tuple(name for name, situation in SITUATIONS.items() if not situation.is_hopeless)
 HOPELESS = tuple(name for name, situation in SITUATIONS.items() if situation.is_hopeless)
 FAILING = ("failing", "refused")
-"""Those whose starts all fail, and that are tried again more and more seldom."""
+"""Those whose starts all fail, so that they are tried less and less often."""
 
 _ACTS_NEED = {
     "pause": Feature.PAUSE,
@@ -223,5 +223,5 @@ _ACTS_NEED = {
 
 
 def list_acts(without: Collection[Feature]) -> Sequence[str]:
-    """The acts that make sense with a host that leaves these features out."""
+    """The acts for a host that leaves these features out."""
     return [name for name in ACTS if _ACTS_NEED.get(name) not in without]
