@@ -288,6 +288,11 @@ EXPLANATIONS = [
         "p: delete 1 (a): expired, older than the ttl of 59.999999 s",
     ),
     (make_preset(), {"hard_limited": ["p"]}, "p: withheld (hard_limited): create 3: 3 wanted, 0 running"),
+    (
+        make_preset(template_version=INACTIVE),
+        {"pending": [Pending(preset_id="p", count=1)]},
+        "p: cancel 1 pending job: the preset is inactive, as its template version is not the active one",
+    ),
 ]
 
 

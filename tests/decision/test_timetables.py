@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import reset_tzpath
 
 import pytest
 from hypothesis import assume, given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from prebuilds import Schedule, ScheduleProblem, check_schedules
 from prebuilds.decision.schedules.timetables import Opening, Timetable, compile_schedules
+from prebuilds.decision.schedules.zones import _get_names, load_zone
 from prebuilds.testing import strategies
 
 JUMPS = (
@@ -139,6 +141,19 @@ def test_without_a_database_utc_works_and_the_package_is_named() -> None:
     done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
     problem = "timezone: 'Europe/Berlin' is not a known time zone: only UTC is, as there is no database of time zones"
     assert (done.stdout, done.stderr) == (f'[]\n["{problem} (install tzdata)"]\n', "")
+
+
+def test_without_a_database_no_name_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none to suggest: the message says that only UTC is known."""
+    _get_names.cache_clear()
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    reset_tzpath(to=())
+    try:
+        with pytest.raises(ValueError, match=r"'Europe/Nowhere' is not a known time zone: only UTC is, as there is no"):
+            load_zone("Europe/Nowhere")
+    finally:
+        reset_tzpath()
+        _get_names.cache_clear()
 
 
 def test_a_single_bad_schedule_is_caught() -> None:
