@@ -8,9 +8,10 @@ import pytest
 
 # The old names of each package, with the new ones.
 RENAMED = {
-    "prebuilds.runtime": {"Outcome": "EffectOutcome"},
+    "prebuilds.runtime": {"Outcome": "EffectOutcome", "Take": "ClaimRequest"},
     "prebuilds.testing": {"Scenario": "FaultScenario"},
     "prebuilds.testing.faults": {"Scenario": "FaultScenario"},
+    "prebuilds.testing.strategies": {"takes": "claim_requests"},
     "prebuilds.whatif": {"HeldOut": "HoldoutReport", "Loss": "LossReason", "Outcome": "ScenarioOutcome"},
 }
 

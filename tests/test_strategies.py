@@ -30,7 +30,16 @@ from prebuilds import (
     parse_window,
     plan,
 )
-from prebuilds.runtime import BuildRequest, CounterValue, Lease, Message, OutboxEntry, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime import (
+    BuildRequest,
+    ClaimRequest,
+    CounterValue,
+    Lease,
+    Message,
+    OutboxEntry,
+    Workspace,
+    WorkspaceBuild,
+)
 from prebuilds.testing import strategies
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
@@ -50,7 +59,7 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
         (strategies.build_requests(), BuildRequest),
         (strategies.workspace_builds(now=NOW), WorkspaceBuild),
         (strategies.workspaces(now=NOW), Workspace),
-        (strategies.takes(now=NOW), Take),
+        (strategies.claim_requests(now=NOW), ClaimRequest),
         (strategies.messages(), Message),
         (strategies.outbox_entries(), OutboxEntry),
         (strategies.leases(now=NOW), Lease),
@@ -146,7 +155,7 @@ def test_bounds_must_be_aware_and_in_order(low: datetime, high: datetime) -> Non
         strategies.global_snapshots,
         strategies.workspace_builds,
         strategies.workspaces,
-        strategies.takes,
+        strategies.claim_requests,
         strategies.leases,
     ],
 )

@@ -18,7 +18,7 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
-from prebuilds.runtime.models import ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 
 Row = tuple[Any, ...]
 
@@ -138,7 +138,7 @@ def make_outcome(row: Row) -> Build:
     )
 
 
-def flatten_take(take: Take) -> Row:
+def flatten_take(take: ClaimRequest) -> Row:
     """The values of `TAKE_COLUMNS`."""
     return (
         take.preset_id,
@@ -151,9 +151,9 @@ def flatten_take(take: Take) -> Row:
     )
 
 
-def make_take(row: Row) -> Take:
+def make_take(row: Row) -> ClaimRequest:
     """The take in the values of `TAKE_COLUMNS`."""
-    return Take(
+    return ClaimRequest(
         preset_id=row[0],
         created_since=row[1],
         order=ClaimOrder(row[2]),

@@ -30,12 +30,12 @@ from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
     BuildRequest,
     ClaimOrder,
+    ClaimRequest,
     Counter,
     CounterValue,
     Lease,
     Message,
     OutboxEntry,
-    Take,
     Workspace,
     WorkspaceBuild,
 )
@@ -56,7 +56,7 @@ from prebuilds.runtime.workspace_rules import (
     select_outcomes,
 )
 
-__getattr__ = warn_of_renames(__name__, {"Outcome": "EffectOutcome"})
+__getattr__ = warn_of_renames(__name__, {"Outcome": "EffectOutcome", "Take": "ClaimRequest"})
 
 __all__ = [
     "PREBUILDS_CHANGED",
@@ -70,6 +70,7 @@ __all__ = [
     "CancelPending",
     "Claim",
     "ClaimOrder",
+    "ClaimRequest",
     "Claims",
     "Clock",
     "Controls",
@@ -100,7 +101,6 @@ __all__ = [
     "Shard",
     "Store",
     "SubmitBuild",
-    "Take",
     "Transaction",
     "Workspace",
     "WorkspaceBuild",

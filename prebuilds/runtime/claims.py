@@ -18,7 +18,7 @@ from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPresetError
 from prebuilds.runtime.build_reports import tell_changed
-from prebuilds.runtime.models import ClaimOrder, Counter, Take, Workspace
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly
 
@@ -89,10 +89,10 @@ class Claims:
         flush_quietly(self._relay)
         return claim
 
-    def _make_take(self, preset_id: str, owner: str, name: str, request_id: str | None) -> Take:
+    def _make_take(self, preset_id: str, owner: str, name: str, request_id: str | None) -> ClaimRequest:
         """The request to the store. An error names the argument as `claim` does."""
         try:
-            return Take(
+            return ClaimRequest(
                 preset_id=preset_id,
                 order=self._order,
                 owner_id=owner,
@@ -139,7 +139,7 @@ def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> st
     return best.id if best else None
 
 
-def _find_repeated(tx: Transaction, take: Take) -> Claim | None:
+def _find_repeated(tx: Transaction, take: ClaimRequest) -> Claim | None:
     found = tx.find_claim(take.request_id) if take.request_id is not None else None
     if found is None:
         return None
@@ -151,7 +151,7 @@ def _find_repeated(tx: Transaction, take: Take) -> Claim | None:
     return Claim(preset_id=take.preset_id, workspace=workspace, is_repeated=True)
 
 
-def _take(tx: Transaction, take: Take) -> Claim:
+def _take(tx: Transaction, take: ClaimRequest) -> Claim:
     preset = next(iter(tx.list_presets(take.preset_id)), None)
     if preset is None:
         raise UnknownPresetError(take.preset_id)

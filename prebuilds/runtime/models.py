@@ -148,7 +148,7 @@ class ClaimOrder(Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Take:
+class ClaimRequest:
     """Which prebuild to take, and for whom.
 
     The prebuild matches its preset as it is now (R2), runs, is ready, and was created at `created_since` or later if
@@ -165,7 +165,7 @@ class Take:
 
     def __attrs_post_init__(self) -> None:
         if self.owner_id == PREBUILDS_USER_ID:
-            raise InvalidValueError("Take", "owner_id", self.owner_id, "a user other than the prebuilds user")
+            raise InvalidValueError("ClaimRequest", "owner_id", self.owner_id, "a user other than the prebuilds user")
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,16 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset
-from prebuilds.runtime.models import BuildRequest, Counter, CounterValue, Lease, Message, OutboxEntry, Take, Workspace
+from prebuilds.runtime.models import (
+    BuildRequest,
+    ClaimRequest,
+    Counter,
+    CounterValue,
+    Lease,
+    Message,
+    OutboxEntry,
+    Workspace,
+)
 
 
 class Isolation(Enum):
@@ -171,11 +180,11 @@ class BuildWrites(Protocol):
 class ClaimWrites(Protocol):
     """Giving prebuilds to users."""
 
-    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+    def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         """The claim with this request id, and the workspace that it got; None if there is none."""
         ...
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         """Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits.
 
         `is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters differ

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from prebuilds import BuildStatus, Preset, Transition
-from prebuilds.runtime.models import BuildRequest, Take
+from prebuilds.runtime.models import BuildRequest, ClaimRequest
 from prebuilds.runtime.ports import Transaction
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
@@ -21,8 +21,8 @@ def make_delete(number: int, *, build_id: str = "d") -> BuildRequest:
     return BuildRequest(build_id=build_id, workspace_id=f"w{number}", transition=Transition.DELETE)
 
 
-def make_take(**changes: Any) -> Take:
-    return Take(**{"preset_id": "p", "owner_id": "user", "name": "mine", "claimed_at": NOW, **changes})
+def make_take(**changes: Any) -> ClaimRequest:
+    return ClaimRequest(**{"preset_id": "p", "owner_id": "user", "name": "mine", "claimed_at": NOW, **changes})
 
 
 def add_preset(tx: Transaction, **changes: Any) -> Preset:

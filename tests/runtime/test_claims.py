@@ -16,10 +16,10 @@ from prebuilds.runtime import (
     PREBUILDS_USER_ID,
     Claim,
     ClaimOrder,
+    ClaimRequest,
     Claims,
     Counter,
     MissReason,
-    Take,
     match_preset,
     read_fleet,
 )
@@ -237,5 +237,5 @@ def test_a_match_is_looked_for_among_the_active_presets_of_a_template() -> None:
 def test_a_take_is_made_whole() -> None:
     """The description of a claim, as a store gets it."""
     world = World()
-    take = Take(preset_id="p", owner_id="ann", name="dev", claimed_at=world.clock.now())
+    take = ClaimRequest(preset_id="p", owner_id="ann", name="dev", claimed_at=world.clock.now())
     assert (take.order, take.created_since, take.request_id) == (ClaimOrder.OLDEST_FIRST, None, None)

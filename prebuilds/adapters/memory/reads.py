@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import CounterValue, Lease, OutboxEntry, Take, Workspace
+from prebuilds.runtime.models import ClaimRequest, CounterValue, Lease, OutboxEntry, Workspace
 from prebuilds.runtime.workspace_rules import select_outcomes
 
 
@@ -47,7 +47,7 @@ class FleetReads(Role):
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         return self.tables.workspaces.get(workspace_id)
 
-    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+    def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         claim = self.tables.claims.get(request_id)
         return (claim[0], self.tables.workspaces[claim[1]]) if claim else None
 

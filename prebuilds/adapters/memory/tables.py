@@ -11,7 +11,7 @@ from datetime import datetime
 import attrs
 
 from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import Counter, Lease, Message, Take, Workspace
+from prebuilds.runtime.models import ClaimRequest, Counter, Lease, Message, Workspace
 
 
 @attrs.define(kw_only=True)
@@ -25,7 +25,7 @@ class Tables:
     """The workspace id of every build, by build id; None for a build without a workspace."""
     outcomes: dict[str, tuple[Build, ...]] = attrs.field(factory=dict)
     """The start builds of prebuilds that have ended, by preset id, in the order in which they ended."""
-    claims: dict[str, tuple[Take, str]] = attrs.field(factory=dict)
+    claims: dict[str, tuple[ClaimRequest, str]] = attrs.field(factory=dict)
     """Each claim and the id of its workspace, by request id."""
     resets: dict[str, datetime] = attrs.field(factory=dict)
     memberships: dict[str, None] = attrs.field(factory=dict)

@@ -11,7 +11,7 @@ from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.loop.fleet import is_pending_start
-from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.workspace_rules import (
     end_build,
     forget_workspace,
@@ -113,7 +113,7 @@ class Workspaces(Role):
         workspace = self.tables.workspaces.get(workspace_id)
         return self._put_changed(workspace and make_unready(workspace))
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         if take.request_id is not None and take.request_id in self.tables.claims:
             raise ClaimConflictError(take.request_id)
         preset = self.tables.presets.get(take.preset_id)
@@ -156,7 +156,7 @@ def _is_pending(workspace: Workspace, preset_id: str) -> bool:
     return workspace.preset_id == preset_id and workspace.is_prebuild and is_pending_start(workspace)
 
 
-def _is_named(workspace: Workspace, take: Take) -> bool:
+def _is_named(workspace: Workspace, take: ClaimRequest) -> bool:
     return not workspace.deleted and (workspace.owner_id, workspace.name) == (take.owner_id, take.name)
 
 

@@ -5,6 +5,7 @@
 - They shrink to nothing at all: a snapshot without a row.
 """
 
+from prebuilds.renames import warn_of_renames
 from prebuilds.testing.strategies.decision import (
     backoffs,
     builds,
@@ -22,21 +23,24 @@ from prebuilds.testing.strategies.decision import (
 )
 from prebuilds.testing.strategies.runtime import (
     build_requests,
+    claim_requests,
     counter_values,
     leases,
     messages,
     outbox_entries,
-    takes,
     workspace_builds,
     workspaces,
 )
 from prebuilds.testing.strategies.values import ZONES, ids, instants
+
+__getattr__ = warn_of_renames(__name__, {"takes": "claim_requests"})
 
 __all__ = [
     "ZONES",
     "backoffs",
     "build_requests",
     "builds",
+    "claim_requests",
     "counter_values",
     "crons",
     "global_snapshots",
@@ -52,7 +56,6 @@ __all__ = [
     "presets",
     "schedule_sets",
     "schedules",
-    "takes",
     "template_versions",
     "templates",
     "workspace_builds",

@@ -16,12 +16,12 @@ from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
     BuildRequest,
     ClaimOrder,
+    ClaimRequest,
     Counter,
     CounterValue,
     Lease,
     Message,
     OutboxEntry,
-    Take,
     Workspace,
     WorkspaceBuild,
 )
@@ -93,11 +93,11 @@ def workspaces(
 
 
 @st.composite
-def takes(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Take:
-    """Takes at `now`, with and without a request id and a limit of age."""
+def claim_requests(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> ClaimRequest:
+    """Claim requests at `now`, with and without a request id and a limit of age."""
     check_now(now)
     age = draw(optional_ages())
-    return Take(
+    return ClaimRequest(
         preset_id=draw(ids()) if preset_id is None else preset_id,
         created_since=None if age is None else now - age,
         order=draw(sampled(*ClaimOrder)),

@@ -12,7 +12,7 @@ import attrs
 from prebuilds import BuildStatus
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.runtime import PREBUILDS_USER_ID, BuildRequest, Lease, Take, Workspace
+from prebuilds.runtime import PREBUILDS_USER_ID, BuildRequest, ClaimRequest, Lease, Workspace
 
 
 class Wrapped:
@@ -79,7 +79,7 @@ class _ForgetsRequests(Wrapped):
     def find_claim(self, request_id: str) -> None:
         pass
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         return self.tx.take_prebuild(attrs.evolve(take, request_id=None))
 
 
@@ -90,7 +90,7 @@ class StoreThatForgetsRequests(BrokenStore):
 
 
 class _TakesAny(Wrapped):
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         return self.tx.take_prebuild(attrs.evolve(take, created_since=None))
 
 

@@ -16,7 +16,7 @@ from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_workspace
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
 FIND = f"""
     SELECT {", ".join(f"claims.{name}" for name in TAKE_COLUMNS)},
@@ -66,12 +66,12 @@ TAKE = {
 class ClaimRows(Role):
     """The role `ClaimWrites`."""
 
-    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+    def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         row = self._statements.fetch_one(FIND, request_id=request_id)
         width = len(TAKE_COLUMNS)
         return (make_take(row[:width]), make_workspace(row[width:])) if row else None
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         values = dict(zip(TAKE_COLUMNS, flatten_take(take), strict=True))
         try:
             rows = self._statements.write(TAKE[take.order], **values)
@@ -84,7 +84,7 @@ class ClaimRows(Role):
         return None
 
 
-def _refuse(take: Take, error: errors.UniqueViolation) -> NoReturn:
+def _refuse(take: ClaimRequest, error: errors.UniqueViolation) -> NoReturn:
     if error.diag.constraint_name == "names":
         raise NameTakenError(take.owner_id, take.name) from error
     if error.diag.constraint_name == "requests" and take.request_id is not None:

@@ -14,7 +14,7 @@ from prebuilds.adapters.sqlite.tables.rows import (
 from prebuilds.adapters.sqlite.tables.workspaces import find_workspace
 from prebuilds.decision.models import Preset
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.models import ClaimOrder, Take, Workspace
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
 _TAKE_COLUMNS = 'preset_id, created_since, "order", owner_id, name, request_id, claimed_at'
 _CLAIMABLE = f"""
@@ -34,14 +34,14 @@ FIRST_BY = {
 class ClaimRows(Role):
     """The role `ClaimWrites`."""
 
-    def find_claim(self, request_id: str) -> tuple[Take, Workspace] | None:
+    def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         row = self._statements.fetch_one(
             f"SELECT workspace_id, {_TAKE_COLUMNS} FROM claims WHERE request_id = ?", request_id
         )
         workspace = find_workspace(self._statements, row[0]) if row else None
         return (read_take(row[1:]), workspace) if row and workspace else None
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         if take.request_id is not None and self._has_claim(take.request_id):
             raise ClaimConflictError(take.request_id)
         preset = find_preset(self._statements, take.preset_id)
@@ -60,16 +60,16 @@ class ClaimRows(Role):
     def _has_claim(self, request_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM claims WHERE request_id = ?", request_id)
 
-    def _find_claimable(self, take: Take, preset: Preset) -> Workspace | None:
+    def _find_claimable(self, take: ClaimRequest, preset: Preset) -> Workspace | None:
         preset_id, created_since = write_take(take)[:2]
         version, parameters = preset.template_version.id, write_parameters(preset.parameters)
         row = self._statements.fetch_one(FIRST_BY[take.order], preset_id, created_since, version, version, parameters)
         return read_workspace(row) if row else None
 
-    def _is_named(self, take: Take) -> bool:
+    def _is_named(self, take: ClaimRequest) -> bool:
         sql = "SELECT 1 FROM workspaces WHERE owner_id <> 'prebuilds' AND deleted = 0 AND owner_id = ? AND name = ?"
         return self._statements.has(sql, take.owner_id, take.name)
 
-    def _insert_claim(self, take: Take, workspace: Workspace) -> None:
+    def _insert_claim(self, take: ClaimRequest, workspace: Workspace) -> None:
         sql = f"INSERT INTO claims ({_TAKE_COLUMNS}, workspace_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         self._statements.run(sql, *write_take(take), workspace.id)

@@ -24,7 +24,7 @@ from prebuilds.adapters.rows import (
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
 from prebuilds.decision.models import Build, Parameters, Preset
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.models import Take, Workspace
+from prebuilds.runtime.models import ClaimRequest, Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -133,14 +133,14 @@ def read_outcome(row: Row) -> Build:
     return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
 
 
-def write_take(take: Take) -> Row:
+def write_take(take: ClaimRequest) -> Row:
     """The values of (preset_id, created_since, order, owner_id, name, request_id, claimed_at)."""
     preset_id, created_since, *rest, claimed_at = flatten_take(take)
     since = write_optional_instant("created_since", created_since)
     return (preset_id, since, *rest, write_instant("claimed_at", claimed_at))
 
 
-def read_take(row: Row) -> Take:
+def read_take(row: Row) -> ClaimRequest:
     """The reverse of `write_take`."""
     preset_id, created_since, *rest, claimed_at = row
     return make_take((preset_id, read_optional_instant(created_since), *rest, read_instant(claimed_at)))

@@ -14,7 +14,7 @@ from typing import TypedDict
 from typing_extensions import Unpack
 
 from prebuilds.decision.models import Build, BuildStatus, Preset, Template, TemplateVersion, Transition
-from prebuilds.runtime.models import BuildRequest, ClaimOrder, Take, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import FleetReads, Store, Transaction
 
 _NOW = datetime(2026, 11, 23, 9, 30, 0, 123_456, tzinfo=timezone.utc)
@@ -79,10 +79,10 @@ class TakeOptions(TypedDict, total=False):
     created_since: datetime | None
 
 
-def make_take(owner_id: str = "alice", **options: Unpack[TakeOptions]) -> Take:
+def make_take(owner_id: str = "alice", **options: Unpack[TakeOptions]) -> ClaimRequest:
     """A take of the preset `web`; the owner gives it its name by default."""
     given: TakeOptions = {"preset_id": "web", "name": f"{owner_id}-desk", **options}
-    return Take(owner_id=owner_id, claimed_at=at(500), **given)
+    return ClaimRequest(owner_id=owner_id, claimed_at=at(500), **given)
 
 
 class Stage(Enum):
@@ -200,7 +200,7 @@ def put_all_stages(store: Store) -> None:
             add(tx, stage.value, stage)
 
 
-def take_in(store: Store, take: Take) -> Workspace | None:
+def take_in(store: Store, take: ClaimRequest) -> Workspace | None:
     """Take a prebuild in a transaction of its own."""
     with store.transaction() as tx:
         return tx.take_prebuild(take)

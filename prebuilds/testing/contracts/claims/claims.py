@@ -78,7 +78,7 @@ def _put_in_disorder(store: Store) -> None:
             add(tx, workspace_id, Stage.READY, seconds=seconds)
 
 
-@store_check(CHECKS, "Take", _DESCRIBED)
+@store_check(CHECKS, "ClaimRequest", _DESCRIBED)
 def only_what_is_ready_is_taken(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -90,7 +90,7 @@ def only_what_is_ready_is_taken(lab: Lab) -> None:
         expect(list_ids(tx), [name for name in before if name != "ready"], "the ids of the prebuilds left")
 
 
-@store_check(CHECKS, "Take", _DESCRIBED)
+@store_check(CHECKS, "ClaimRequest", _DESCRIBED)
 def only_the_preset_asked_for_is_taken(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -102,7 +102,7 @@ def only_the_preset_asked_for_is_taken(lab: Lab) -> None:
     expect(take_in(lab.store, make_take(preset_id="unknown")), None, "take_prebuild() of an unknown preset")
 
 
-@store_check(CHECKS, "Take", _DESCRIBED)
+@store_check(CHECKS, "ClaimRequest", _DESCRIBED)
 def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
     put_ready(lab.store, "w")
     later = make_take(created_since=at(0.000_001))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prebuilds.errors import ClaimConflictError, NameTakenError
-from prebuilds.runtime.models import Take, Workspace
+from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import Mismatch, expect
@@ -61,7 +61,7 @@ def a_name_asked_for_at_once_is_given_once(lab: Lab) -> None:
     _expect_one(lab.store, race([_trying(lab.store, make_take())] * _THREADS))
 
 
-def _trying(store: Store, take: Take) -> Callable[[], Workspace | None]:
+def _trying(store: Store, take: ClaimRequest) -> Callable[[], Workspace | None]:
     def attempt() -> Workspace | None:
         try:
             return insist(lambda: take_in(store, take))

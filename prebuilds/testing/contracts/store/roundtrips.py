@@ -5,13 +5,13 @@ from __future__ import annotations
 import attrs
 
 from prebuilds.decision.models import Preset
-from prebuilds.runtime.models import Message, Take
+from prebuilds.runtime.models import ClaimRequest, Message
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect
 from prebuilds.testing.contracts.bench.examples import for_each
 from prebuilds.testing.contracts.bench.scenes import Stage, add, at, make_preset, put_presets
 from prebuilds.testing.contracts.store.messages import TOPIC, Mailbox
-from prebuilds.testing.strategies import messages, presets, takes
+from prebuilds.testing.strategies import claim_requests, messages, presets
 
 PRESET_CHECKS: list[StoreCheck] = []
 MESSAGE_CHECKS: list[StoreCheck] = []
@@ -47,7 +47,7 @@ def every_message_is_sent_as_it_is(lab: Lab) -> None:
 
 @store_check(CLAIM_CHECKS, "ClaimWrites.find_claim", "The claim with this request id")
 def every_field_of_a_claim_is_kept(lab: Lab) -> None:
-    def check(number: int, take: Take) -> None:
+    def check(number: int, take: ClaimRequest) -> None:
         request_id = f"{number}: {take.request_id}"
         named = attrs.evolve(take, preset_id=preset.id, request_id=request_id, name=f"desk {number}")
         with lab.store.transaction() as tx:
@@ -58,4 +58,4 @@ def every_field_of_a_claim_is_kept(lab: Lab) -> None:
 
     preset = make_preset()
     put_presets(lab.store, preset)
-    for_each(takes(now=at(0)), check)
+    for_each(claim_requests(now=at(0)), check)

@@ -14,7 +14,7 @@ from typing import cast
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.runtime.models import Take, Workspace
+from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
@@ -54,7 +54,7 @@ class _StoppingTransaction(WrappedTransaction):
         workspace = self._tx.get_workspace(workspace_id)
         return self._show(workspace) if workspace else None
 
-    def take_prebuild(self, take: Take) -> Workspace | None:
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
         with suppress(_IsStoppedError), self._tx.nested():
             return self._refuse_stopped(self._tx.take_prebuild(take))
         return None

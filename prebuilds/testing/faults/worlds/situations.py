@@ -14,7 +14,7 @@ import attrs
 
 from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from prebuilds.runtime.models import BuildRequest, Message, Take
+from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.doubles.stopping import StoppingStore
@@ -125,7 +125,7 @@ def _claim_two(scene: Scene, preset: Preset) -> None:
     _run_two(scene, preset)
     scene.run(preset, "c", at=_LATELY)
     for owner in ("ann", "bob"):
-        scene.tx.take_prebuild(Take(preset_id=preset.id, owner_id=owner, name="dev", claimed_at=_LATELY))
+        scene.tx.take_prebuild(ClaimRequest(preset_id=preset.id, owner_id=owner, name="dev", claimed_at=_LATELY))
 
 
 def _retire(scene: Scene, preset: Preset) -> None:
