@@ -1,4 +1,4 @@
-"""The command line, run as a person runs it: what it prints, its exit status, and how it takes bad input."""
+"""The command line as a user runs it: its output, its exit status, and its errors for bad input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
 
 
 def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    """The lines on standard error of a call that fails as bad input does."""
+    """The lines on standard error of a call that fails on bad input."""
     try:
         status = main(["plan", *arguments])
     except SystemExit as stop:
@@ -70,7 +70,7 @@ def test_the_example_shows_every_action_and_every_hindrance() -> None:
 
 
 def test_a_table_is_printed_plainly_where_there_is_no_terminal() -> None:
-    """In 79 columns, whatever the environment says of a terminal, and no colours; the notes below, each in a line."""
+    """In 79 columns and without colours, whatever the environment says; each note is one line below."""
     printed = run("plan", FLEET, COLUMNS="40")
     lines = printed.stdout.splitlines()
     assert printed.returncode == 0
@@ -194,7 +194,7 @@ def test_bad_documents_are_told_in_one_line_for_each_problem(
 def test_fifty_megabytes_of_garbage_are_one_problem(
     unit: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever it is made of: no hang, no traceback, no flood."""
+    """Of any kind: no hang, no traceback, no flood."""
     path = tmp_path / "garbage"
     path.write_bytes(unit * (50 * 2**20 // len(unit)))
     (line,) = fail(capsys, str(path))
@@ -203,7 +203,7 @@ def test_fifty_megabytes_of_garbage_are_one_problem(
 
 
 def test_rows_of_garbage_are_given_up_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Millions of wrong rows are told by the first thousand."""
+    """Of millions of wrong rows the first thousand are listed."""
     path = tmp_path / "garbage"
     path.write_text(f'{{"presets": [{"1," * 2_000_000}1]}}')
     assert len(fail(capsys, str(path))) == 1_001

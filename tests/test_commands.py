@@ -104,7 +104,7 @@ def test_people_tell_the_loop_what_to_do(store: str, fleet: Path, capsys: pytest
 
 
 def test_the_fleet_file_is_the_whole_fleet(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A preset that it has no more is given up, notes on the others are kept, and rows that run are not read."""
+    """A preset that is gone from it becomes inactive, records of the others are kept, and running rows are ignored."""
     fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 1}, {"id": "gpu", "desired_instances": 1})
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
     call(capsys, "invalidate", "web", "--store", store)
@@ -183,7 +183,7 @@ def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
 def test_schedules_that_cannot_be_used_are_told_while_it_runs(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Field case 26: with the preset and the reason, once, however often it looks; `status` tells it always."""
+    """Field case 26: with the preset and the reason, once, however many passes there are. `status` always shows it."""
     schedules = [{"cron": "* * * * 1-5", "instances": 2}, {"cron": "* * * * 6-7", "instances": 1}]
     fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 3, "timezone": "UTC", "schedules": schedules})
     with running("--store", store, "--fleet", str(fleet), "--interval", "0.01") as (process, output):
@@ -364,7 +364,7 @@ def shelf() -> Iterator[Path]:
 def test_a_store_that_may_not_be_written_can_be_read(
     shelf: Path, fleet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its file, or the folder that it is in, while a `run` works on it and while none does; and it stays as it is."""
+    """A protected file or folder, with and without a `run` at work on it. The file does not change."""
     path = shelf / "pool.db"
     store = f"sqlite:{path}"
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
@@ -425,7 +425,7 @@ def test_an_empty_file_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def list_prebuilds(tmp_path: Path) -> list[str]:
-    """The ids of all prebuilds that nobody has claimed."""
+    """The ids of all unclaimed prebuilds."""
     with SQLiteStore(tmp_path / "pool.db") as store, store.transaction(read_only=True) as tx:
         return [workspace.id for workspace in tx.list_prebuilds()]
 
@@ -450,7 +450,7 @@ def test_a_claimed_workspace_is_released(
 
 
 def test_a_prebuild_is_retired(store: str, tmp_path: Path, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is deleted and replaced; what a user has is released instead, and what is not there is named."""
+    """It is deleted and replaced. A user's workspace has to be released instead, and an unknown id is named."""
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
     retired = list_prebuilds(tmp_path)[0]
     retire = ("retire", retired, "--store", store)
@@ -474,7 +474,7 @@ def list_reset(tmp_path: Path) -> list[str]:
 
 
 def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Field case 25: for every preset, or for those of a template; a template that there is not is named."""
+    """Field case 25: for every preset, or for those of a template. An unknown template is named."""
     presets = [{"id": name, "template_id": name[0], "desired_instances": 1} for name in ("a1", "a2", "b1")]
     fleet = write_fleet(tmp_path, *presets)
     call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
@@ -499,7 +499,7 @@ def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pyte
 def test_a_run_goes_on_when_nobody_reads(
     output: str, said: str, store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a word but the reason: the pools matter more than what is printed of them."""
+    """It prints only the reason: the pools matter more than the output."""
     command = f"{sys.executable} -m prebuilds run --store {store} --fleet {fleet} --once {output}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, text=True, timeout=LONG)  # noqa: S607
     assert done.stderr == said

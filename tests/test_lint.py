@@ -1,4 +1,4 @@
-"""The linter finds what publishes inside a transaction, at the call that does it, and nothing else."""
+"""The linter finds calls that publish inside a transaction, and nothing else."""
 
 from __future__ import annotations
 
@@ -460,7 +460,7 @@ def test_comments_silence_their_line(comment: str, is_found: bool, tmp_path: Pat
 
 
 def test_a_comment_is_on_the_line_on_which_the_call_begins(tmp_path: Path) -> None:
-    """Or on one that a string or a backslash ties to it, as in flake8."""
+    """Or on a line that a string or a backslash joins to it, as in flake8."""
     path = tmp_path / "a.py"
     path.write_text(
         dedent('''
@@ -488,7 +488,7 @@ _STATEMENTS = ("publish(1)", "a.publish(publish(1))", "tell()", "self.x.publish(
 def test_findings_are_calls_within_transactions_on_lines_without_a_comment(
     rows: list[tuple[str, bool, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the module: one finding for each call that publishes, at its very characters; none where silenced."""
+    """In any module: one finding for each call that publishes, at its first character; none where silenced."""
     lines = ["def tell(): publish(1)"]
     expected = []
     for statement, is_inside, is_silenced in rows:
@@ -517,7 +517,7 @@ def make_tree(root: Path, *names: str) -> None:
 
 
 def test_directories_are_walked_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All Python files below, but for what is hidden or installed; what is given by name is looked at anyway, once."""
+    """All Python files below, except hidden and installed ones. A file given by name is always checked, once."""
     looked_at = ("a.py", "b/a.py", "b/c/a.py", "z.py")
     passed_over = (".git/a.py", "b/.hidden/a.py", "env/lib/a.py", "conda/a.py", "node_modules/a.py", "a.txt")
     make_tree(tmp_path, *looked_at, *passed_over, "env/pyvenv.cfg", "conda/conda-meta/history")
@@ -556,7 +556,7 @@ def test_what_cannot_be_checked_is_named(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_directory_that_cannot_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is in it was not checked, which must not look like success."""
+    """The file was not checked, and that must not look like success."""
 
     def scandir(path: str) -> object:
         raise PermissionError(13, "Permission denied", path)
@@ -577,7 +577,7 @@ def test_a_directory_that_cannot_be_read_is_named(
     ],
 )
 def test_files_are_read_as_python_reads_them(content: bytes, line: int, tmp_path: Path) -> None:
-    """With their encoding, their ends of line, and without a word on what else is wrong."""
+    """With their encoding and their line ends, and without warnings about anything else."""
     path = tmp_path / "a.py"
     path.write_bytes(content)
     assert [finding.line for finding in check_file(path)] == [line] * bool(line)

@@ -1,4 +1,4 @@
-"""Claimers in several processes and threads, who take prebuilds from one file until there are none."""
+"""Claimers in several processes and threads, which claim from one file until no prebuild is left."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_threads(store: Store, owners: Iterable[str]) -> list[Got]:
 
 
 def run_processes(path: Path, *, processes: int, threads: int, survives_power_loss: bool = False) -> list[Got]:
-    """Claimers in threads of several processes, who begin together."""
+    """Claimers in threads of several processes, which begin together."""
     context = multiprocessing.get_context("spawn")
     together = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, _prepare, (together, path, survives_power_loss)) as executor:

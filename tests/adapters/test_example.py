@@ -1,4 +1,4 @@
-"""The docs' example of an adapter: the loop runs over it, whatever clocks say and whatever goes wrong."""
+"""The docs' example of an adapter: the loop works over it, with wrong clocks and with faults."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_permits_are_had_at_once_while_there_are_any() -> None:
 
 
 def test_who_comes_first_is_served_first() -> None:
-    """And nobody who comes later snatches the permit away."""
+    """A later thread cannot snatch the permit."""
     semaphore, served = FairSemaphore(1), []
     semaphore.acquire(0)
     with ThreadPoolExecutor(3) as executor:

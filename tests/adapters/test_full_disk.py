@@ -113,7 +113,7 @@ def test_the_loop_outlives_a_full_disk(disk: Path) -> None:
 
 
 def test_a_store_that_has_no_room_to_begin_says_so(disk: Path) -> None:
-    """A new file cannot be made, and one that is there cannot be opened; both can once there is room."""
+    """No file can be made, and an existing one cannot be opened. Both work once there is room."""
     SQLiteStore(disk / "store.db").close()
     ballast = fill(disk)
     for name in ("store.db", "new store.db"):

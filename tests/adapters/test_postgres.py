@@ -1,4 +1,4 @@
-"""The PostgreSQL store: who waits for whom, what is passed over, time-outs, lost connections, and what is kept."""
+"""The PostgreSQL store: who waits for whom, what is passed over, time-outs, lost connections, stored values."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_claim_passes_over_what_is_being_deleted(store: Store, hasty: Store) -
 
 
 def test_a_delete_waits_for_a_claim_and_leaves_its_workspace_alone(store: Store, database: Database) -> None:
-    """What it compares with is what the claim has left, not what it saw first."""
+    """It compares with the state after the claim, not with what it saw first."""
     add(store, 1)
 
     def delete() -> bool:
@@ -284,7 +284,7 @@ def test_a_deadlock_is_a_busy_store_for_one_of_two(store: Store) -> None:
 
 
 def test_a_snapshot_that_is_too_old_to_write_from_is_a_busy_store(store: Store, hasty: Store) -> None:
-    """Somebody else has written to the same row since the moment that the transaction sees."""
+    """Another transaction has written to the row since the snapshot."""
     with pytest.raises(StoreBusyError), store.transaction(isolation=Isolation.REPEATABLE_READ) as tx:  # noqa: PT012
         tx.list_presets()
         with hasty.transaction() as other:
@@ -371,7 +371,7 @@ def test_a_session_that_is_ended_has_written_nothing(store: Store, database: Dat
 
 
 def test_a_connection_lost_at_the_commit_leaves_the_end_unknown(store: Store, database: Database) -> None:
-    """It may have been done. Whoever only read has lost nothing, and is told that trying again is safe."""
+    """The commit may have been done. A transaction that only read has lost nothing, and its error says to try again."""
     for read_only, error in ((False, CommitUnknownError), (True, StoreUnavailableError)):
         with pytest.raises(error), store.transaction(read_only=read_only) as tx:  # noqa: PT012
             tx.list_presets()
@@ -379,7 +379,7 @@ def test_a_connection_lost_at_the_commit_leaves_the_end_unknown(store: Store, da
 
 
 def test_idle_connections_that_died_are_not_noticed(store: Store, database: Database) -> None:
-    """As after a restart of the server: a transaction begins on one that lives, as nothing has been done yet."""
+    """As after a restart of the server: the transaction begins on a live connection, as nothing has been done yet."""
 
     def read() -> None:
         with store.transaction() as tx:
@@ -396,7 +396,7 @@ def test_idle_connections_that_died_are_not_noticed(store: Store, database: Data
 
 
 def test_a_server_that_cannot_be_reached_is_told_of_without_the_dsn(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the error, nor what it was made from, nor any log has the password."""
+    """Neither the error, nor its cause, nor any log shows the password."""
     caplog.set_level(logging.DEBUG)
     dsn = f"postgresql://me:{SECRET}@127.0.0.1:1/db"
     with pytest.raises(StoreUnavailableError, match="refused") as caught:
@@ -413,13 +413,13 @@ def test_a_dsn_that_cannot_be_read_is_not_shown(dsn: Any) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """The error and all that it came from, as a traceback would show them."""
+    """The error and its causes, as a traceback shows them."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return f"{error!r} {error}" + (describe(cause) if cause else "")
 
 
 def test_a_standby_is_no_server_to_write_to(database: Database) -> None:
-    """After a failover, connections to what was the primary are given up, so that the pool looks for the new one."""
+    """After a failover, connections to the old primary are closed, so that the pool finds the new one."""
     store = database.make_store(max_connections=1)
     with store.transaction() as tx:
         tx.set_paused(paused=True)
@@ -476,7 +476,7 @@ def test_an_error_that_was_caught_is_raised_again_at_the_end(store: Store) -> No
 
 
 def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:
-    """Also one that the server raised; what came before it and what comes after is committed."""
+    """Even an error of the server; the statements before and after the part are committed."""
     add(store, 1, 2)
     with store.transaction() as tx:
         tx.take_prebuild(make_take(request_id="r"))
@@ -491,7 +491,7 @@ def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:
 
 
 def test_a_transaction_that_has_ended_does_nothing(store: Store) -> None:
-    """Its connection may be somebody else's by then."""
+    """Another transaction may have its connection by then."""
     with store.transaction() as tx:
         pass
     with pytest.raises(TransactionEndedError):
@@ -529,7 +529,7 @@ def test_time_outs_that_cannot_be_are_refused(field: str, value: Any) -> None:
 
 
 def test_schemas_are_apart_whatever_their_names(database: Database) -> None:
-    """The name is quoted: it is a name and nothing else."""
+    """The name is quoted."""
     names = [f'{database.name}"; DROP SCHEMA public; --', f"{database.name}%s", f"{database.name} größe"]
     stores = [database.make_store(schema=name) for name in names]
     for number, store in enumerate(stores):
@@ -565,7 +565,7 @@ def test_text_that_looks_like_sql_is_text(store: Store) -> None:
 
 
 def test_ids_are_ordered_by_their_code_points(store: Store) -> None:
-    """Whatever the collation of the database; of one age, the one with the lesser id is claimed first (R10)."""
+    """In any collation of the database: of two prebuilds of one age, the smaller id is claimed first (R10)."""
     names = ["a", "B", "ä", "Z", "\U0001f600", "ｱ"]
     with store.transaction() as tx:
         for name in names:
@@ -590,7 +590,7 @@ def test_errors_survive_being_pickled() -> None:
 
 
 class Sampler:
-    """A builder and a pubsub that look, at every call, at which transactions of this test are open."""
+    """A builder and a pubsub that record, at every call, the open transactions of this test."""
 
     def __init__(self, database: Database) -> None:
         self._admin = database.connect()

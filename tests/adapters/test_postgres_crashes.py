@@ -1,4 +1,4 @@
-"""Whatever is cut off, at whatever statement: no claim is doubled or lost, and nothing is left behind."""
+"""Crashes at every statement: no claim is doubled or lost, and nothing is left behind."""
 
 from __future__ import annotations
 

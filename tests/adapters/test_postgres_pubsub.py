@@ -29,7 +29,7 @@ def make_messages(*bodies: object, topic: str = "t") -> list[Message]:
 
 
 class Ear:
-    """A listener; `take` waits for what it hears."""
+    """A listener; `take` waits for the messages it gets."""
 
     def __init__(self) -> None:
         self._heard: Queue[str] = Queue()
@@ -90,7 +90,7 @@ def test_a_notification_brings_messages_of_others_at_once(database: Database) ->
 
 
 def test_without_listening_messages_come_at_the_interval(database: Database) -> None:
-    """No session is held, so that it works behind PgBouncer in transaction mode; one's own come at once."""
+    """It holds no session, so it works behind PgBouncer in transaction mode. Its own messages come at once."""
     with opened(database, listen=False, interval=OFTEN) as here, opened(database, listen=False) as there:
         ear, own = Ear(), Ear()
         here.subscribe("t", ear)
@@ -101,7 +101,7 @@ def test_without_listening_messages_come_at_the_interval(database: Database) -> 
 
 
 def test_a_batch_is_one_notification(database: Database) -> None:
-    """However many messages, they are one transaction; all are heard, in their order, and others follow."""
+    """Any number of messages is one transaction. All arrive in their order, before later ones."""
     store = database.make_store()
     with opened(database) as pubsub, database.connect() as other:
         ear = Ear()
@@ -130,7 +130,7 @@ def test_the_outbox_is_relayed_in_batches(database: Database) -> None:
 
 
 def test_a_listener_that_lost_its_connection_makes_another(database: Database) -> None:
-    """What was published meanwhile is found by looking, and what comes then is heard at once again."""
+    """The next read finds messages published meanwhile, and later ones arrive at once again."""
     with opened(database) as here, opened(database) as there:
         ear = Ear()
         here.subscribe("t", ear)
@@ -162,7 +162,7 @@ def test_a_listener_outlives_that_all_connections_are_lost(
 
 
 def test_attempts_to_listen_are_ever_further_apart(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait doubles from a tenth of a second up to a minute, and begins anew once it has worked."""
+    """The wait doubles from a tenth of a second up to a minute. A success resets it."""
     from prebuilds.adapters.postgres.connections import wakeups
 
     now, attempts = [0.0], list[float]()
@@ -212,7 +212,7 @@ def test_no_notice_appears_behind_one_that_was_seen(database: Database) -> None:
 
 
 def test_what_was_published_before_is_not_heard(database: Database) -> None:
-    """Neither by the first listener nor by one that comes while another has yet to hear of it."""
+    """Neither by the first listener nor by a later one, even if another has yet to get the message."""
     with opened(database) as pubsub:
         pubsub.publish_all(make_messages("old"))
         first, second, other = Ear(), Ear(), Ear()
@@ -229,7 +229,7 @@ def test_what_was_published_before_is_not_heard(database: Database) -> None:
 
 
 def test_old_notices_are_deleted_by_whoever_publishes(database: Database) -> None:
-    """Those that are older than the retention; their numbers never come again."""
+    """Notices older than the retention. Their numbers are never reused."""
     store = database.make_store()
     with opened(database) as pubsub:
         pubsub.publish_all(make_messages(1, 2, 3))

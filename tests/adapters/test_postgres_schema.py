@@ -92,7 +92,7 @@ def test_a_schema_with_tables_of_others_is_refused(database: Database) -> None:
 
 
 def test_a_role_that_may_not_make_tables_can_use_them(database: Database) -> None:
-    """Once they are there. Before, the error says what is missing."""
+    """Once the tables exist. Before that, the error says what is missing."""
     role = database.name.replace("-", "_")
     password = "p"  # noqa: S105
     query(database, f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
@@ -111,7 +111,7 @@ def test_a_role_that_may_not_make_tables_can_use_them(database: Database) -> Non
 
 
 def test_a_database_of_another_encoding_is_refused(database: Database) -> None:
-    """It could not keep every text."""
+    """Another encoding cannot store every text."""
     name = database.name
     query(database, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     try:
@@ -163,7 +163,7 @@ OF_RELEASE_01 = """
 
 
 def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> None:
-    """Nobody knows the parameters of its workspaces, and none of them was given up."""
+    """The parameters of its workspaces are unknown, and none is retired."""
     migrate(database, schema.VERSIONS[0])
     query(database, OF_RELEASE_01)
     with database.make_store().transaction() as tx:
@@ -248,7 +248,7 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 
 
 def test_statements_find_their_rows_by_indexes(busy: Any) -> None:
-    """However long the past is, nothing reads it all: the planner is free, and takes the index."""
+    """No query reads the whole history, however long it is: left alone, the planner takes the index."""
     take = dict(zip(claims.TAKE_COLUMNS, claims.flatten_take(make_take(preset_id="p7", request_id="r")), strict=True))
     plans: dict[str, set[str]] = {}
     with busy.session(read_only=True) as statements:

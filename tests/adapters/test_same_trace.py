@@ -1,4 +1,4 @@
-"""The stores are one to the runtime: whatever happens, it does the same on each, and finds the same there."""
+"""The runtime cannot tell the stores apart: the same events lead to the same calls and the same rows on each."""
 
 from __future__ import annotations
 

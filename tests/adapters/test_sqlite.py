@@ -1,4 +1,4 @@
-"""The SQLite store: the file and its versions, waiting for others, what is kept, and the indexes that are used."""
+"""The SQLite store: the file and its versions, waiting for others, stored values, and the use of indexes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def store(path: Path) -> Iterator[SQLiteStore]:
 
 @contextmanager
 def hold(store: SQLiteStore, *, read_only: bool = False) -> Iterator[Transaction]:
-    """A transaction that another thread has open for as long as the block lasts."""
+    """A transaction that another thread holds open until the block ends."""
     opened, over = threading.Event(), threading.Event()
     held: list[Transaction] = []
 
@@ -150,7 +150,7 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("name", [":memory:", "", b"store.db"])
 def test_a_store_is_a_file(name: Any) -> None:
-    """Each connection to what is no file would have a database of its own."""
+    """Without a file, each connection would have a database of its own."""
     with pytest.raises(InvalidValueError, match=r"SQLiteStore\.path: .* it must be the path of a file"):
         SQLiteStore(name)
 
@@ -197,7 +197,7 @@ OF_RELEASE_01 = """
 
 
 def test_a_file_of_release_01_is_read_as_it_was_meant(path: Path) -> None:
-    """Nobody knows the parameters of its workspaces, and none of them was given up."""
+    """The parameters of its workspaces are unknown, and none is retired."""
     open_versions(path, VERSIONS[0]).close()
     with open_raw(path) as raw:
         raw.executescript(OF_RELEASE_01)
@@ -317,7 +317,7 @@ def test_a_writer_goes_on_when_another_process_is_done(
 
 
 def test_whoever_has_waited_longer_tries_more_often() -> None:
-    """Unless it takes so long that trying often would be a waste."""
+    """Until the wait is so long that trying often would be a waste."""
     assert [calculate_pause(waited) for waited in (0, 0.02, 0.1, 0.9, 1, 60)] == [
         *(0.002, 0.002),
         *(0.0003, 0.0003),
@@ -338,7 +338,7 @@ def test_no_more_connections_are_opened_than_allowed(path: Path) -> None:
 
 
 def test_a_closed_store_is_closed(path: Path) -> None:
-    """What is open comes to its end; nothing begins after it. Closing again does nothing."""
+    """Open transactions go on to their end, and no new one begins. Closing again does nothing."""
     store = SQLiteStore(path)
     with store.transaction() as tx:
         store.close()
@@ -355,7 +355,7 @@ def test_a_closed_store_is_closed(path: Path) -> None:
 
 
 def test_a_transaction_that_reads_cannot_write(store: SQLiteStore) -> None:
-    """SQLite itself refuses, so that no method can be forgotten; later transactions write as ever."""
+    """SQLite itself refuses, so that the check covers every method. Later transactions can write."""
     with store.transaction() as tx:
         add_preset(tx)
     with store.transaction(read_only=True) as tx:
@@ -414,7 +414,7 @@ def fill_and_go_on(tx: Transaction) -> None:
 
 
 def test_the_numbers_of_the_outbox_are_never_used_twice(path: Path) -> None:
-    """Whoever deletes what it has sent must not hit what was written since, though the table was empty in between."""
+    """Deleting sent messages must not hit newer ones, even if the table was empty in between."""
     numbers: list[int] = []
     for _ in range(3):
         with SQLiteStore(path) as store, store.transaction() as tx:
@@ -425,7 +425,7 @@ def test_the_numbers_of_the_outbox_are_never_used_twice(path: Path) -> None:
 
 
 def test_no_build_ends_before_it_was_created(store: SQLiteStore) -> None:
-    """The clock of whoever reports may be behind; its history could not be read again."""
+    """The reporter's clock may be behind. With an end before its beginning the build could not be read again."""
     with store.transaction() as tx:
         add_preset(tx)
         tx.insert_prebuild(make_start(1), name="n", now=NOW)
@@ -469,7 +469,7 @@ def test_the_unique_indexes_stand_behind_claims(path: Path, store: SQLiteStore) 
 @given(st.lists(INSTANTS, min_size=1))
 @example([datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)])
 def test_instants_are_kept_to_the_microsecond_and_in_order(instants: list[datetime]) -> None:
-    """All that a datetime can hold, before 1970 too."""
+    """Every instant that a datetime can hold, before 1970 too."""
     numbers = [rows.write_instant("at", instant) for instant in instants]
     assert [rows.read_instant(number) for number in numbers] == instants
     assert [rows.read_instant(number) for number in sorted(numbers)] == sorted(instants)
@@ -494,7 +494,7 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
     desired: int,
     invalidated: datetime | None,
 ) -> None:
-    """Every field comes back as it was, whatever text it has and at the edges of its range."""
+    """Every field comes back unchanged, with any text and at the edges of its range."""
     template = attrs.evolve(preset.template_version.template, organization_id=texts[0], organization_name=texts[1])
     given_preset = attrs.evolve(
         preset,
@@ -599,7 +599,7 @@ def test_no_statement_reads_a_whole_table_that_grows(store: SQLiteStore, monkeyp
 def test_past_builds_are_looked_up_one_attempt_after_the_other(
     store: SQLiteStore, sql: str, names: tuple[str, ...]
 ) -> None:
-    """However long the history of a preset is, what is read of it is what counts, and what ended of late."""
+    """However long a preset's history is, only the builds that count and the recent ones are read."""
     with store.session(read_only=True) as session:
         plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {sql}", *names, 2, 0, 1, 0)]
     assert [step for step in plan if "builds" in step or "latest" in step] == [
@@ -612,7 +612,7 @@ def test_past_builds_are_looked_up_one_attempt_after_the_other(
 
 @pytest.mark.parametrize("order", ClaimOrder)
 def test_claims_take_the_first_of_an_index(store: SQLiteStore, order: ClaimOrder) -> None:
-    """However many prebuilds a preset has, one is looked at, from whichever end."""
+    """However many prebuilds a preset has, a claim looks at one, from either end."""
     with store.session(read_only=True) as session:
         plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {FIRST_BY[order]}", "p", None, "", "", "{}")]
     assert plan[0] == "SEARCH workspaces USING INDEX prebuilds (preset_id=? AND ready=? AND created_at>?)"

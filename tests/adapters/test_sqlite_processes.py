@@ -61,7 +61,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system fork
 
 
 def test_64_claimers_of_8_processes_take_each_of_1000_prebuilds_once(tmp_path: Path) -> None:
-    """No prebuild is claimed twice and none is lost; whoever found none was counted."""
+    """No prebuild is claimed twice and none is lost. Each miss is counted."""
     path = tmp_path / "store.db"
     with SQLiteStore(path, survives_power_loss=False) as store:
         fill(store, PREBUILDS)
@@ -189,7 +189,7 @@ def test_a_child_never_commits_what_its_parent_has_open(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_loses_nothing_that_it_committed(tmp_path: Path) -> None:
-    """Nor does it leave anything that it did not, or hold up whoever comes after it; waiting for the disk or not."""
+    """It leaves no partial writes, and does not block the next process, whether it waits for the disk or not."""
     path = tmp_path / "store.db"
     code = """
     store = SQLiteStore(path, survives_power_loss=False)

@@ -1,4 +1,4 @@
-"""The SQLite pubsub: what is heard, by whom, and for how long notices are kept."""
+"""The SQLite pubsub: which listeners get which messages, and how long notices are kept."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_outbox_is_relayed_to_other_processes(path: Path, store: SQLiteStore
 
 
 def test_old_notices_are_deleted(store: SQLiteStore) -> None:
-    """By whoever publishes after the retention has passed; exactly at the retention one is kept."""
+    """By the next publish after the retention. A notice exactly as old as the retention is kept."""
     clock = ManualClock(NOW)
     pubsub = SQLitePubSub(store, retention=MINUTE, clock=clock)
     for body in ("one", "two", "three"):
@@ -112,7 +112,7 @@ def test_old_notices_are_deleted(store: SQLiteStore) -> None:
 
 
 def test_a_new_listener_hears_what_is_published_after_all_has_been_deleted(store: SQLiteStore) -> None:
-    """Numbers are not used twice: an old one would be taken for one that has been heard."""
+    """Numbers are never reused: a notice with an old number would seem to have been delivered."""
     inbox, pubsub = Inbox(), SQLitePubSub(store, interval=NEVER, retention=NEVER)
     for body in ("one", "two"):
         pubsub.publish(make_message(body))
@@ -125,7 +125,7 @@ def test_a_new_listener_hears_what_is_published_after_all_has_been_deleted(store
 
 
 def test_each_listener_hears_from_its_subscription_on(store: SQLiteStore) -> None:
-    """Not what was published before, though others are still to hear it."""
+    """It gets no earlier message, even if others have yet to get it."""
     early, late, blocked = Inbox(), Inbox(), threading.Event()
     pubsub = SQLitePubSub(store, interval=NEVER, retention=NEVER)
     pubsub.subscribe("t", lambda _: blocked.wait(timeout=60) and None)
@@ -141,7 +141,7 @@ def test_each_listener_hears_from_its_subscription_on(store: SQLiteStore) -> Non
 
 
 def test_publishing_takes_a_connection_of_the_store(path: Path) -> None:
-    """Forced inside of a transaction it finds none left, or waits for itself, whatever the size of the pool."""
+    """Forced inside a transaction, it finds no connection or waits for itself, with a pool of any size."""
     for max_connections, error in ((1, PoolExhaustedError), (4, StoreBusyError)):
         with SQLiteStore(path, max_connections=max_connections, timeout=timedelta()) as store:
             pubsub = SQLitePubSub(store)
@@ -216,6 +216,6 @@ def test_the_thread_ends_with_the_store(store: SQLiteStore, caplog: pytest.LogCa
     ("argument", "value"), [("interval", timedelta()), ("interval", 1), ("retention", timedelta(milliseconds=1))]
 )
 def test_wrong_arguments_are_refused(store: SQLiteStore, argument: str, value: Any) -> None:
-    """A notice must be kept until everybody has looked at least once."""
+    """A notice must be kept until every listener has read at least once."""
     with pytest.raises(InvalidValueError, match=rf"SQLitePubSub\.{argument}: "):
         SQLitePubSub(store, **{argument: value})

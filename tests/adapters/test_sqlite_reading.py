@@ -38,7 +38,7 @@ def protect(path: Path) -> None:
 
 
 def test_nothing_is_written(path: Path) -> None:
-    """In any transaction, whatever it was begun for; and no file is left beside it."""
+    """In any transaction, even one begun to write; and no file is left beside it."""
     set_paused(path, paused=True)
     with SQLiteStore(path, read_only=True) as store:
         for read_only in (False, True):
