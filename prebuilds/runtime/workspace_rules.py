@@ -111,6 +111,19 @@ def make_build(request: BuildRequest, last_build: WorkspaceBuild | None, *, now:
     )
 
 
+def make_prebuild(request: BuildRequest, preset: Preset, *, name: str, now: datetime) -> Workspace:
+    """The prebuild of a preset that a request creates, with its first build. Raises `UnresolvedVersionError`."""
+    return Workspace(
+        id=request.workspace_id,
+        name=name,
+        preset_id=preset.id,
+        template_id=preset.template_version.template.id,
+        parameters=request.parameters,
+        created_at=now,
+        last_build=make_build(request, None, now=now),
+    )
+
+
 def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:
     """The finished build in the form that history needs."""
     return Build(

@@ -18,6 +18,7 @@ from prebuilds.runtime.workspace_rules import (
     is_claimable,
     make_build,
     make_outcome,
+    make_prebuild,
     make_ready,
     make_unready,
     release_workspace,
@@ -34,17 +35,7 @@ class Workspaces(Role):
             return False
         if request.workspace_id in self.tables.workspaces or request.build_id in self.tables.builds:
             return False
-        self._put(
-            Workspace(
-                id=request.workspace_id,
-                name=name,
-                preset_id=preset.id,
-                template_id=preset.template_version.template.id,
-                parameters=request.parameters,
-                created_at=now,
-                last_build=make_build(request, None, now=now),
-            )
-        )
+        self._put(make_prebuild(request, preset, name=name, now=now))
         return True
 
     def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:

@@ -23,6 +23,7 @@ from prebuilds.runtime.workspace_rules import (
     end_build,
     forget_workspace,
     make_build,
+    make_prebuild,
     release_workspace,
     retire_prebuild,
 )
@@ -66,15 +67,7 @@ class WorkspaceRows(Role):
             return False
         if self.get_workspace(request.workspace_id) or self._has_build(request.build_id):
             return False
-        workspace = Workspace(
-            id=request.workspace_id,
-            name=name,
-            preset_id=preset.id,
-            template_id=preset.template_version.template.id,
-            parameters=request.parameters,
-            created_at=now,
-            last_build=make_build(request, None, now=now),
-        )
+        workspace = make_prebuild(request, preset, name=name, now=now)
         self._insert_workspace(workspace)
         self._insert_build(workspace, workspace.last_build)
         return True
