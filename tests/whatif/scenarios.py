@@ -43,7 +43,7 @@ def make_scenario(**changes: Any) -> Scenario:
 
 
 def make_trace(*offsets: timedelta, begin: datetime = BEGIN, end: datetime = END) -> Trace:
-    """Claims so long after the start."""
+    """Claims at these times after the start."""
     return Trace.from_claims([begin + offset for offset in offsets], begin=begin, end=end)
 
 

@@ -107,7 +107,7 @@ def test_what_would_change_is_the_difference_of_two_plans() -> None:
 
 
 def test_a_comparison_that_cannot_be_made_is_refused() -> None:
-    """Two seeds at least, and each another; a scenario at least; measures and names that are there."""
+    """A comparison needs two different seeds and one scenario, and knows its measures and names."""
     for seeds in ([1], [1, 1], "12", 3):
         with pytest.raises(InvalidValueError, match="two or more whole numbers, all different"):
             compare({"today": VARIED}, make_claims, seeds=seeds)  # type: ignore[arg-type]

@@ -130,7 +130,7 @@ def rebuild(snapshots: list[PresetSnapshot]) -> GlobalSnapshot:
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
-    """In another process too, whose hashes are others."""
+    """Another process, which hashes differently, gives the same result."""
     code = (
         "import pickle, hashlib; from tests.whatif.scenarios import *; from prebuilds.whatif import *;"
         "case = make_scenario(lead_time=LognormalLeadTime(median=MINUTE, p95=9 * MINUTE), failure_rate=0.2);"
@@ -161,7 +161,7 @@ def test_another_seed_gives_another_result() -> None:
 
 
 def test_common_random_numbers() -> None:
-    """With one seed the n-th build takes as long in two scenarios that differ in all else."""
+    """With the same seed, the n-th build takes equally long in two scenarios that differ in everything else."""
     lead_time = LognormalLeadTime(median=6 * MINUTE, p95=20 * MINUTE)
     trace = generate_poisson(30, begin=BEGIN, end=END, seed=4)
     leads = []

@@ -26,7 +26,7 @@ POLICY = Policy(backoff_interval=MINUTE, backoff_lookback=30 * MINUTE, failure_h
 
 
 class FixedBuilder:
-    """Every start takes as long, and every start after the first pass fails if they are to fail."""
+    """Every start takes equally long. If they are to fail, all of them do after the first pass."""
 
     def __init__(self, reports: BuildReports, clock: ManualClock) -> None:
         self._reports, self._clock = reports, clock
@@ -58,7 +58,7 @@ class FixedBuilder:
 
 
 class Loop:
-    """The loop over a pool that is full at `begin`, told of everything at once."""
+    """The loop over a pool that is full at `begin` and learns of everything at once."""
 
     def __init__(self, preset: Preset, *, begin: datetime, delay: timedelta, fails: bool) -> None:
         self.clock, self.store = ManualClock(begin), MemoryStore()

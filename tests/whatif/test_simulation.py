@@ -39,13 +39,13 @@ HOUR = timedelta(hours=1)
 
 
 def run(*offsets: timedelta, **changes: Any) -> SimulationResult:
-    """A pool of one, whose builds take six minutes, with claims so long after the start."""
+    """A pool of one, whose builds take six minutes, with claims at these times after the start."""
     fleet = changes.pop("fleet", make_preset(desired_instances=1))
     return simulate(make_scenario(fleet=fleet, **changes), make_trace(*offsets))
 
 
 def test_a_miss_leaves_the_pool_alone_when_users_build_their_own() -> None:
-    """The second user comes while the replacement is built, and waits for a build of their own as long."""
+    """The second user comes while the replacement is built, and waits just as long for a build of their own."""
     result = run(10 * MINUTE, 13 * MINUTE, 16 * MINUTE)
     assert (result.hits, result.misses, result.created) == (2, 1, 2)
     assert (result.mean_wait, result.p50_wait, result.p95_wait, result.max_wait) == (
@@ -131,7 +131,7 @@ def test_an_invalidation_to_come_is_no_news_before_it_comes() -> None:
 
 
 def test_failed_builds_make_the_loop_back_off() -> None:
-    """Every build fails: after each the wait is longer, as production's own history has it, and users are told why."""
+    """Every build fails. After each failure the backoff is longer, as in production, and explanations say why."""
     policy = Policy(failure_hard_limit=0, backoff_interval=10 * MINUTE)
     result = run(MINUTE, 10 * MINUTE, failure_rate=1, policy=policy)
     assert (result.created, result.failed, result.misses) == (5, 5, 1)

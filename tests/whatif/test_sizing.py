@@ -123,7 +123,7 @@ def test_a_sweep_equals_brute_force_at_every_size(
 def test_a_replay_with_a_constant_target_equals_the_sweep(
     mode: OnMiss, trace: Trace, lead_time: LeadTime, wake_delay: timedelta, size: int
 ) -> None:
-    """Whoever replays a preset's schedules counts as `sweep` does; a step that changes nothing is none."""
+    """A replay counts as `sweep` does. A step that changes nothing makes no difference."""
     demand = make_demand("test", trace, lead_time, wake_delay=wake_delay, seed=7)
     steps = [(demand.begin, size), ((demand.begin + demand.end) // 2, size)]
     done = replay(demand, steps, mode)

@@ -41,7 +41,7 @@ CLAIMS = [BEGIN + timedelta(minutes=30, milliseconds=500), BEGIN + HOUR, BEGIN +
 
 @pytest.mark.parametrize("kind", ["path", "gzip", "text", "bytes", "bom"])
 def test_a_column_of_a_csv_file_is_read(kind: str, tmp_path: Path) -> None:
-    """From a path, compressed or not, or an open file; in order whatever the order of the rows."""
+    """A trace is read from a path, compressed or not, or an open file. It is in order, however the rows are."""
     path = tmp_path / ("claims.csv.gz" if kind == "gzip" else "claims.csv")
     content = (b"\xef\xbb\xbf" if kind == "bom" else b"") + CSV.encode()
     path.write_bytes(gzip.compress(content) if kind == "gzip" else content)

@@ -91,7 +91,7 @@ class Curve(Tabular):
         after = "builds a workspace of their own" if self.on_miss is OnMiss.COLD_START else "takes the next prebuild"
         return (
             f"{count:,.0f} {'claim' if count == 1 else 'claims'} in {describe_value(self.span)}; {self.source}",
-            f"Each prebuild is replaced as soon as it is claimed; who finds none {after}.",
+            f"Each prebuild is replaced as soon as it is claimed; a user who finds none {after}.",
         )
 
     def chart(self, *, hit_rate: float | None = None) -> Any:
