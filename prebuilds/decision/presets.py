@@ -57,11 +57,11 @@ class PresetSnapshot:
         own = self.preset.id
         for field, rows in (("running", self.running), ("expired", self.expired), ("in_progress", self.in_progress)):
             if any(row.preset_id != own for row in rows):
-                raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)} alone")
+                raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)}")
         if self.backoff is not None and self.backoff.preset_id != own:
-            raise InvalidValueError("PresetSnapshot", "backoff", self.backoff, f"of the preset {show(own)} alone")
+            raise InvalidValueError("PresetSnapshot", "backoff", self.backoff, f"of the preset {show(own)}")
         if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
-            raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, and not `expired`")
+            raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, none in `expired`")
         object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 

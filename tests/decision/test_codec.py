@@ -301,7 +301,7 @@ def test_a_snapshot_is_an_object(value: object) -> None:
     ],
 )
 def test_no_more_than_a_thousand_problems_are_told(document: object, last: str) -> None:
-    """Rubbish is given up on, of whatever kind it is, and said to be."""
+    """After that many problems reading stops, whatever kind they are, and the error says so."""
     assert find_problems(document)[999:] == (last, "more than 1000 problems; the rest are not listed")
 
 

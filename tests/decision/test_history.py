@@ -220,7 +220,7 @@ def test_the_larger_of_base_and_target_decides_how_many_builds_are_looked_at() -
 
 
 def test_builds_that_ended_together_are_ranked_by_id() -> None:
-    """The greater id is the later, in whatever order they are given."""
+    """The greater id counts as the later one, in any order of the builds."""
     builds = [make_build(1, FAILED), make_build(2, SUCCEEDED)]
     assert calculate(*builds, desired=1) == calculate(*builds[::-1], desired=1) == ()
 

@@ -135,11 +135,11 @@ WRONG: list[tuple[type, str, Any, str]] = [
         datetime.max.replace(tzinfo=UTC),
         "a datetime with a time zone, from 0001-01-02 to 9999-12-30",
     ),
-    (prebuilds.PresetSnapshot, "running", [make_prebuild("w", preset_id="q")], "of the preset 'p' alone"),
-    (prebuilds.PresetSnapshot, "running", [make_prebuild("w")] * 2, "distinct prebuilds, and not `expired`"),
-    (prebuilds.PresetSnapshot, "expired", [make_prebuild("w", preset_id="q")], "of the preset 'p' alone"),
-    (prebuilds.PresetSnapshot, "in_progress", [IN_PROGRESS_OF_Q], "of the preset 'p' alone"),
-    (prebuilds.PresetSnapshot, "backoff", BACKOFF_OF_Q, "of the preset 'p' alone"),
+    (prebuilds.PresetSnapshot, "running", [make_prebuild("w", preset_id="q")], "of the preset 'p'"),
+    (prebuilds.PresetSnapshot, "running", [make_prebuild("w")] * 2, "distinct prebuilds, none in `expired`"),
+    (prebuilds.PresetSnapshot, "expired", [make_prebuild("w", preset_id="q")], "of the preset 'p'"),
+    (prebuilds.PresetSnapshot, "in_progress", [IN_PROGRESS_OF_Q], "of the preset 'p'"),
+    (prebuilds.PresetSnapshot, "backoff", BACKOFF_OF_Q, "of the preset 'p'"),
     (prebuilds.PresetSnapshot, "expired", 1, "a collection of Prebuild"),
     (prebuilds.PresetSnapshot, "pending", -1, "a whole number of 0 or more"),
     (prebuilds.PresetSnapshot, "backoff", 1, "a Backoff, or None"),
@@ -323,7 +323,7 @@ def test_a_build_has_ended_exactly_when_its_status_is_final(
 
 
 def test_a_snapshot_refuses_what_is_given_twice() -> None:
-    """Every preset id, prebuild id and backoff that is given twice is told at once, with both places."""
+    """The error lists every preset id, prebuild id and backoff that is given twice, with both places."""
     backoff = Backoff(preset_id="p", num_failed=1, last_build_at=NOW)
     with pytest.raises(InvalidSnapshotError) as raised:
         GlobalSnapshot(
@@ -340,7 +340,7 @@ def test_a_snapshot_refuses_what_is_given_twice() -> None:
 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
-    """A message stays readable whatever it is about, even a number too long to print."""
+    """A message stays readable for any value, even a number too long to print."""
     with pytest.raises(InvalidValueError) as raised:
         make_preset(id="x" * 10_000)
     assert len(str(raised.value)) < 250

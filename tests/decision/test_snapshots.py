@@ -96,7 +96,7 @@ def test_what_was_created_before_an_invalidation_has_expired() -> None:
 
 
 def test_an_invalidation_takes_effect_from_its_instant_on() -> None:
-    """One that is yet to come has expired nothing, whatever is older than it (field case 20)."""
+    """A future invalidation has expired nothing yet, not even older prebuilds (field case 20)."""
     ages = [HOUR, MINUTE]
     for ahead, expired in ((MICROSECOND, 0), (1000 * 24 * HOUR, 0), (timedelta(), 2), (-30 * MINUTE, 1)):
         preset = make_preset(last_invalidated_at=NOW + ahead)
@@ -133,7 +133,7 @@ def test_what_was_made_otherwise_than_the_preset_is_now_has_expired(
 
 
 def test_what_was_given_up_has_expired() -> None:
-    """However young it is, and whatever it was made with."""
+    """At any age, and with any version and parameters."""
     row = make_prebuild("w", retired=True)
     snapshot = make_fleet(running=[row]).for_preset("p", NOW)
     assert (snapshot.running, snapshot.expired) == ((), (row,))

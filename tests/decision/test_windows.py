@@ -201,7 +201,7 @@ DATES = sorted({(day.month, day.day, day.isoweekday() % 7) for day in CALENDAR})
 
 @given(strategies.crons(), strategies.crons())
 def test_overlap_agrees_with_walking_the_calendar(first: str, second: str) -> None:
-    """Two windows overlap exactly when some date and hour of 28 years lies in both, and the first such is told."""
+    """Two windows overlap if and only if both are open in some hour of 28 years; the first such hour is reported."""
     a, b = parse_window(first), parse_window(second)
     walked = (
         SharedHour(month=month, day=day, weekday=weekday, hour=hour)
@@ -229,5 +229,5 @@ def test_whether_a_window_is_ever_or_always_open_agrees_with_the_calendar(cron: 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=40))
 def test_a_schedule_takes_any_expression(cron: str) -> None:
-    """A bad expression is told when it is used, so that it never stops another preset."""
+    """A bad expression is reported when it is used, so that it never stops another preset."""
     assert Schedule(cron=cron, instances=1).cron == cron
