@@ -5,12 +5,13 @@ A report is one transaction. It writes the build's new status, the counters for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.runtime.models import Counter, Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
-from prebuilds.runtime.publishing.relays import Relay, flush_quietly
+from prebuilds.runtime.publishing.relays import Relay, change_and_flush
 
 PREBUILDS_CHANGED = "prebuilds.changed"
 """The topic of changes that may alter a decision. The body is the id of the preset, or empty for all presets."""
@@ -52,29 +53,18 @@ class BuildReports:
 
         Does nothing and returns False if the workspace is unknown, already given up, or claimed by a user.
         """
-        with self._store.transaction() as tx:
-            is_given_up = give_up(tx, workspace_id, now=self._clock.now())
-        flush_quietly(self._relay)
-        return is_given_up
+        return self._change(lambda tx: give_up(tx, workspace_id, now=self._clock.now()))
 
     def make_ready(self, workspace_id: str) -> bool:
         """Report that the workspace is ready. Does nothing and returns False unless it runs and was not ready."""
-        with self._store.transaction() as tx:
-            workspace = tx.mark_ready(workspace_id)
-            tell_changed(tx, workspace)
-        flush_quietly(self._relay)
-        return workspace is not None
+        return self._change(lambda tx: tell_changed(tx, tx.mark_ready(workspace_id)))
 
     def make_unready(self, workspace_id: str) -> bool:
         """Report that the prebuild is not ready. Does nothing and returns False unless it was ready.
 
         It keeps its place in the pool, and users get other prebuilds, until `make_ready` or `lose`.
         """
-        with self._store.transaction() as tx:
-            workspace = tx.mark_unready(workspace_id)
-            tell_changed(tx, workspace)
-        flush_quietly(self._relay)
-        return workspace is not None
+        return self._change(lambda tx: tell_changed(tx, tx.mark_unready(workspace_id)))
 
     def replace_resource(self, preset_id: str) -> None:
         """Count for metrics that a claim of this preset had to replace a resource of the prebuild."""
@@ -82,10 +72,10 @@ class BuildReports:
             tx.count(preset_id, Counter.RESOURCE_REPLACED)
 
     def _finish(self, build_id: str, status: BuildStatus) -> bool:
-        with self._store.transaction() as tx:
-            is_finished = finish_build(tx, build_id, status, now=self._clock.now())
-        flush_quietly(self._relay)
-        return is_finished
+        return self._change(lambda tx: finish_build(tx, build_id, status, now=self._clock.now()))
+
+    def _change(self, change: Callable[[Transaction], bool]) -> bool:
+        return change_and_flush(self._store, self._relay, change)
 
 
 def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: datetime) -> bool:
@@ -93,8 +83,7 @@ def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: da
     workspace = tx.finish_build(build_id, status, now=now)
     if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:
         tx.count(workspace.preset_id, Counter.FAILED)
-    tell_changed(tx, workspace)
-    return workspace is not None
+    return tell_changed(tx, workspace)
 
 
 def give_up(tx: Transaction, workspace_id: str, *, now: datetime) -> bool:
@@ -104,11 +93,15 @@ def give_up(tx: Transaction, workspace_id: str, *, now: datetime) -> bool:
         return False
     if workspace.last_build.transition is Transition.START and not workspace.last_build.status.is_final:
         tx.finish_build(workspace.last_build.id, BuildStatus.CANCELED, now=now)
-    tell_changed(tx, workspace)
+    return tell_changed(tx, workspace)
+
+
+def tell_changed(tx: Transaction, workspace: Workspace | None) -> bool:
+    """After the commit, tell the loop that the prebuilds of the workspace's preset have changed.
+
+    Does nothing and returns False without a workspace.
+    """
+    if workspace is None:
+        return False
+    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=workspace.preset_id))
     return True
-
-
-def tell_changed(tx: Transaction, workspace: Workspace | None) -> None:
-    """After the commit, tell the loop that the prebuilds of the workspace's preset have changed."""
-    if workspace:
-        tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=workspace.preset_id))

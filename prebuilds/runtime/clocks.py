@@ -1,12 +1,18 @@
-"""The system clock. Only the edge of a program should use it; all other code is given a clock."""
+"""The system clock, and waits. Only the edge of a program should use the clock; other code is given one."""
 
 from __future__ import annotations
 
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from math import ceil
 
 from prebuilds.runtime.ports import Clock
+
+
+def round_up(seconds: float) -> timedelta:
+    """The wait in whole microseconds, rounded up: waking even half a microsecond early would make a loop spin."""
+    return timedelta(microseconds=ceil(seconds * 1_000_000))
 
 
 class SystemClock:

@@ -15,7 +15,7 @@ from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_cha
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
-from prebuilds.runtime.publishing.relays import Relay, flush_quietly
+from prebuilds.runtime.publishing.relays import Relay, change_and_flush
 
 _T = TypeVar("_T")
 
@@ -94,10 +94,7 @@ class Controls:
         return self._change(lambda tx: _end(tx, workspace_id, tx.forget_workspace(workspace_id)))
 
     def _change(self, change: Callable[[Transaction], _T]) -> _T:
-        with self._store.transaction() as tx:
-            result = change(tx)
-        flush_quietly(self._relay)
-        return result
+        return change_and_flush(self._store, self._relay, change)
 
 
 def _set_paused(tx: Transaction, *, paused: bool) -> None:
@@ -144,8 +141,7 @@ def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:
     workspace = _require_workspace(tx, workspace_id)
     if ended is None and workspace.is_prebuild and not workspace.deleted and not workspace.retired:
         raise WrongOwnerError(workspace_id, "is a prebuild that nobody has claimed: retire it instead")
-    tell_changed(tx, ended)
-    return ended is not None
+    return tell_changed(tx, ended)
 
 
 def _require_preset(tx: Transaction, preset_id: str) -> Preset:

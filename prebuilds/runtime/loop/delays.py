@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from math import ceil
 
 import attrs
 
+from prebuilds.runtime.clocks import round_up
 from prebuilds.runtime.ports import Clock
 
 _FIRST = timedelta(seconds=15)
@@ -58,8 +58,7 @@ class Delays:
         now = self._clock.monotonic()
         with self._lock:
             waits = [delay.until - now for delay in self._delays.values() if delay.until > now]
-        # Rounded up: waking a moment too early would make the loop spin.
-        return timedelta(microseconds=ceil(min(waits) * 1_000_000)) if waits else None
+        return round_up(min(waits)) if waits else None
 
 
 def calculate_delay(times: int) -> timedelta:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from math import ceil
 
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
+from prebuilds.runtime.clocks import round_up
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.options import ReconcilerOptions
@@ -183,8 +183,7 @@ class Reconciler:
         if self._passes.is_stopping:  # requested before `_work` cleared the wake-up
             return
         seconds = max(self._due - self._options.clock.monotonic(), 0)
-        # Rounded up: waking half a microsecond too early would make the loop spin.
-        self._options.clock.wait(self._wake, timedelta(microseconds=ceil(seconds * 1_000_000)))
+        self._options.clock.wait(self._wake, round_up(seconds))
 
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})

@@ -10,15 +10,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.models import Message, OutboxEntry
-from prebuilds.runtime.ports import BatchPubSub, PubSub, Store
+from prebuilds.runtime.ports import BatchPubSub, PubSub, Store, Transaction
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _BATCH = 100  # messages to read from the outbox at once
 
@@ -41,6 +42,14 @@ def flush_quietly(relay: Relay | None) -> None:
             relay.flush()
     except Exception as error:
         log_error(_log, "messages not published", error)
+
+
+def change_and_flush(store: Store, relay: Relay | None, change: Callable[[Transaction], _T]) -> _T:
+    """Make a change in one transaction of the store, then publish its messages. Returns what `change` returns."""
+    with store.transaction() as tx:
+        result = change(tx)
+    flush_quietly(relay)
+    return result
 
 
 class MessageQueue:
