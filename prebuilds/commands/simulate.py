@@ -42,6 +42,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--interval", type=read_pause, metavar="D", help="decide once per interval (default: at every change)"
     )
+    _add_chance(command)
+    _add_output(command)
+
+
+def _add_chance(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--failure-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that fail, 0 to 1"
     )
@@ -52,7 +57,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="the seed of all random numbers (default: %(default)s)",
     )
-    _add_output(command)
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:

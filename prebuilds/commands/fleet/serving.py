@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from prebuilds.commands.console.streams import say
 from prebuilds.errors import MissingExtraError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import Store
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,7 +24,7 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
     Raises `MissingExtraError`, and `OSError` with the address and the port if it cannot listen there.
     """
     try:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry
     except ImportError as error:
         raise MissingExtraError("prometheus-client", "metrics") from error
     from prebuilds.runtime.metrics.collector import MetricsCollector
@@ -28,6 +32,17 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
     collector = MetricsCollector(store, clock=SYSTEM_CLOCK)
     registry = CollectorRegistry()
     registry.register(collector)
+    bound_port = _start_server(address, port, registry, resources)
+    collector.start()
+    resources.callback(collector.close)
+    say(f"Metrics on http://{_describe_place(address, bound_port)}/metrics")
+    return collector.observe_duration
+
+
+def _start_server(address: str, port: int, registry: CollectorRegistry, resources: ExitStack) -> int:
+    """Start the server, and return the port that it has: for port 0 the system chooses one."""
+    from prometheus_client import start_http_server
+
     try:
         server, thread = start_http_server(port, address, registry=registry)
     except OSError as error:
@@ -36,10 +51,7 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
     resources.callback(server.server_close)
     resources.callback(thread.join)
     resources.callback(server.shutdown)
-    collector.start()
-    resources.callback(collector.close)
-    say(f"Metrics on http://{_describe_place(address, server.server_port)}/metrics")
-    return collector.observe_duration
+    return int(server.server_port)
 
 
 def _describe_place(address: str, port: int) -> str:

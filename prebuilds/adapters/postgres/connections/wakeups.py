@@ -45,7 +45,7 @@ class WakeupChannel:
 
     def wake(self) -> None:
         """Wake the reader from this process."""
-        with suppress(OSError):  # full, so a wakeup is there already; or closed, so nobody waits
+        with suppress(OSError):  # full, so a wakeup is there already; or closed, so no one waits
             self._writer.send(b"\0")
 
     def connect(self) -> None:
