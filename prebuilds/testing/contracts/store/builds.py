@@ -6,9 +6,9 @@ import attrs
 
 from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
-from prebuilds.runtime.ports import Transaction
+from prebuilds.testing.contracts.bench.changes import expect_change, get_workspace
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect
+from prebuilds.testing.contracts.bench.describing import expect
 from prebuilds.testing.contracts.bench.scenes import (
     WEB,
     Stage,
@@ -29,13 +29,6 @@ CHECKS: list[StoreCheck] = []
 
 def _evolve_build(workspace: Workspace, **changes: object) -> Workspace:
     return attrs.evolve(workspace, last_build=attrs.evolve(workspace.last_build, **changes))  # type: ignore[arg-type]
-
-
-def _get(tx: Transaction, workspace_id: str) -> Workspace:
-    workspace = tx.get_workspace(workspace_id)
-    if workspace is None:
-        raise Mismatch(f"get_workspace({workspace_id!r}) is None, after it was added")
-    return workspace
 
 
 @store_check(CHECKS, "BuildWrites.mark_submitted", "Note that the host's builder has taken the build.")
@@ -59,7 +52,7 @@ def only_a_pending_build_begins(lab: Lab) -> None:
     put_all_stages(lab.store)
     for stage in Stage:
         with lab.store.transaction() as tx:
-            before = _get(tx, stage.value)
+            before = get_workspace(tx, stage.value)
             is_pending = stage in (Stage.PENDING, Stage.DELETE_PENDING)
             what = f"of a workspace that is {stage.value}"
             expect(
@@ -96,7 +89,7 @@ def a_build_ends_once(lab: Lab) -> None:
     put_one(lab.store, "w", Stage.DELETE_BEGUN)
     with lab.store.transaction() as tx:
         tx.finish_build("w-2", BuildStatus.FAILED, now=at(200))
-        before = _get(tx, "w")
+        before = get_workspace(tx, "w")
     for build_id in ("w-1", "w-2", "unknown"):
         with lab.store.transaction() as tx:
             seen = tx.finish_build(build_id, BuildStatus.SUCCEEDED, now=at(300))
@@ -142,7 +135,7 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
     for number, status in enumerate(ends, 2):
         with lab.store.transaction() as tx:
             tx.insert_delete(request_delete("w", number), now=at(number * 100))
-            before = _get(tx, "w")
+            before = get_workspace(tx, "w")
             seen = finish(tx, f"w-{number}", status, seconds=number * 100 + 50)
         is_done = status is BuildStatus.SUCCEEDED
         expected = _evolve_build(before, status=status, finished_at=at(number * 100 + 50))
@@ -159,12 +152,10 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
     "returns None if it is not running or already ready.",
 )
 def only_a_running_workspace_becomes_ready(lab: Lab) -> None:
-    put_all_stages(lab.store)
-    for stage in Stage:
-        with lab.store.transaction() as tx:
-            before = _get(tx, stage.value)
-            expected = attrs.evolve(before, ready=True) if stage is Stage.RUNNING else None
-            expect(tx.mark_ready(stage.value), expected, f"mark_ready() of a workspace that is {stage.value}")
-            expect(tx.get_workspace(stage.value), expected or before, "the workspace then")
-    with lab.store.transaction() as tx:
-        expect(tx.mark_ready("unknown"), None, "mark_ready() of a workspace that never was")
+    expect_change(
+        lab.store,
+        "mark_ready",
+        Stage.RUNNING,
+        call=lambda tx, name: tx.mark_ready(name),
+        change=lambda workspace: attrs.evolve(workspace, ready=True),
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
 from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace
-from prebuilds.runtime.ports import Store, Transaction
+from prebuilds.testing.contracts.bench.changes import expect_change
 from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.bench.describing import expect
 from prebuilds.testing.contracts.bench.overtaking import do_both
@@ -19,7 +17,6 @@ from prebuilds.testing.contracts.bench.scenes import (
     add_ready,
     list_ids,
     make_take,
-    put_all_stages,
     put_ready,
     take_in,
 )
@@ -27,24 +24,6 @@ from prebuilds.testing.contracts.bench.scenes import (
 CHECKS: list[StoreCheck] = []
 _UNLESS_CLAIMED = "Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted."
 _FREE = "name is free again."
-
-Change = Callable[[Workspace], Workspace]
-
-
-def _expect_change(
-    store: Store, name: str, *stages: Stage, call: Callable[[Transaction, str], Workspace | None], change: Change
-) -> None:
-    """With a workspace at every stage, the call changes those at `stages`, and leaves all others as they are."""
-    put_all_stages(store)
-    for stage in Stage:
-        with store.transaction() as tx:
-            before = tx.get_workspace(stage.value)
-            expected = change(before) if before and stage in stages else None
-            expect(call(tx, stage.value), expected, f"{name}() of a workspace that is {stage.value}")
-        with store.transaction(read_only=True) as tx:
-            expect(tx.get_workspace(stage.value), expected or before, f"the workspace after {name}()")
-    with store.transaction() as tx:
-        expect(call(tx, "unknown"), None, f"{name}() of a workspace that never was")
 
 
 @store_check(
@@ -54,7 +33,7 @@ def _expect_change(
     "deleted nor already given up.",
 )
 def only_a_prebuild_is_given_up(lab: Lab) -> None:
-    _expect_change(
+    expect_change(
         lab.store,
         "retire_prebuild",
         *(stage for stage in IS_PREBUILD if stage not in (Stage.RETIRED, Stage.RELEASED)),
@@ -101,7 +80,7 @@ def no_claim_overtakes_giving_up(lab: Lab) -> None:
 
 @store_check(CHECKS, "WorkspaceWrites", _UNLESS_CLAIMED)
 def only_a_claimed_workspace_is_released(lab: Lab) -> None:
-    _expect_change(
+    expect_change(
         lab.store,
         "release_workspace",
         Stage.CLAIMED,
@@ -133,7 +112,7 @@ def no_user_gets_what_was_released(lab: Lab) -> None:
     "Mark a claimed workspace deleted without a build, as the host has deleted it.",
 )
 def only_a_claimed_workspace_is_forgotten(lab: Lab) -> None:
-    _expect_change(
+    expect_change(
         lab.store,
         "forget_workspace",
         Stage.CLAIMED,
@@ -162,7 +141,7 @@ def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
     "returns None unless it is a prebuild, not deleted, and was ready.",
 )
 def only_a_ready_prebuild_becomes_unready(lab: Lab) -> None:
-    _expect_change(
+    expect_change(
         lab.store,
         "mark_unready",
         *(Stage.READY, Stage.DELETE_PENDING, Stage.DELETE_BEGUN, Stage.DELETE_FAILED),
