@@ -79,6 +79,6 @@ __all__ = [
 ]
 
 # Tracebacks, pickles and the reference name the place to import an error from, not the module that defines it.
-for _error in [value for value in list(vars().values()) if isinstance(value, type)]:
-    _error.__module__ = __name__
-del _error
+for _name in __all__:
+    if _name.endswith("Error"):
+        globals()[_name].__module__ = __name__
