@@ -1,4 +1,4 @@
-"""A machine that lives through what happens to pools, and checks at its end that they come to rest.
+"""A state machine that takes pools through random events, and checks at the end that they come to rest.
 
 Everything that it sees is written to its trace, so that two stores can be compared by what they answered.
 """

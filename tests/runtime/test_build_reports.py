@@ -1,4 +1,4 @@
-"""Builds: which version one runs with, what a request may name, and what the host's builder reports."""
+"""Builds: the version that each runs with, what a request may name, and the reports of the host's builder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_start_runs_with_the_version_that_it_names() -> None:
 
 
 def test_a_delete_runs_with_the_version_of_the_last_build() -> None:
-    """The one that made what is to be removed; without one there is nothing to go by."""
+    """That version made the workspace. Without a last build there is an error."""
     assert resolve_template_version(DELETE, LAST) == "v1"
     with pytest.raises(UnresolvedVersionError, match="'w'"):
         resolve_template_version(DELETE, None)
@@ -64,7 +64,7 @@ def test_a_start_names_preset_and_version_and_nothing_else_does(changes: dict[st
 
 
 def test_a_build_has_ended_exactly_when_its_status_is_final() -> None:
-    """As a build of the decision has."""
+    """Like a build of the decision."""
     with pytest.raises(InvalidValueError, match=r"WorkspaceBuild\.finished_at"):
         WorkspaceBuild(
             id="b",
@@ -101,7 +101,7 @@ def test_failures_of_starts_are_counted_and_those_of_deletes_are_not() -> None:
 
 
 def test_replaced_resources_are_counted() -> None:
-    """When the host tells of them."""
+    """When the host reports them."""
     world = World()
     world.reports.replace_resource("p")
     assert world.list_counters() == {("p", Counter.RESOURCE_REPLACED): 1}

@@ -29,7 +29,7 @@ MISSED = Claim(preset_id="p", reason=MissReason.NONE_ELIGIBLE)
 
 
 def test_a_claim_gets_the_oldest_prebuild() -> None:
-    """It has a new owner and a new name, keeps running, and is no prebuild any more; the pool refills."""
+    """It has a new owner and a new name, keeps running, and is no longer a prebuild. The pool is refilled."""
     world = World()
     world.fill()
     before = world.get("0002")
@@ -54,7 +54,7 @@ def test_the_order_is_a_choice() -> None:
 
 
 def test_that_none_is_there_is_an_answer_and_is_counted() -> None:
-    """An empty pool; whoever sizes it wants to know."""
+    """An empty pool. The count helps to size it."""
     world = World()
     assert world.claim() == MISSED
     assert world.claim() == MISSED
@@ -102,7 +102,7 @@ def test_an_inactive_preset_serves_nobody(changes: dict[str, Any]) -> None:
 
 
 def test_a_retry_under_the_same_request_id_gets_the_same_workspace() -> None:
-    """However late, and whatever has become of the pool; it is counted once."""
+    """However late, and even if the pool has changed. It is counted once."""
     world = World()
     world.fill()
     first = world.claim(request_id="r-1")

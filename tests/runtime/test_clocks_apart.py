@@ -1,4 +1,4 @@
-"""People whose clocks are wrong: what they ask for holds from when it is committed, neither later nor beforehand."""
+"""People with wrong clocks: a change takes effect when it is committed, neither later nor earlier."""
 
 from __future__ import annotations
 

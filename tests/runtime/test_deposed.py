@@ -1,4 +1,4 @@
-"""A reconciler that has been deposed: what it has left is not even tried."""
+"""A reconciler that has lost its lease does not even try its remaining effects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runtime.world import MINUTE, ScriptedBuilder, World, make_preset
 
 
 def test_what_is_left_after_a_refused_write_is_not_tried() -> None:
-    """For no preset: the builder is asked for nothing more by whoever may not write down what came of it."""
+    """For no preset: a reconciler that cannot record the result makes no more calls to the builder."""
     presets = [make_preset(id=name, desired_instances=1) for name in ("a", "b", "c")]
     world = World(*presets, store=MemoryStore(max_connections=2))  # so that one preset comes after the other
     second = Reconciler(world.store, ScriptedBuilder(world.reports), options=world.options)

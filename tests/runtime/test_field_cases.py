@@ -1,4 +1,4 @@
-"""What people met with warm pools elsewhere, each with the right outcome, through the whole loop."""
+"""Problems that people had with warm pools elsewhere, each with the right outcome, through the whole loop."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_an_outcome_that_ended_before_it_began_stops_nobody() -> None:
 
 
 def test_a_preset_that_changed_under_its_id_serves_nothing_of_before() -> None:
-    """Field case 18: what is there expires and is made anew; a claim in between misses rather than get the old."""
+    """Field case 18: the old prebuilds expire and are replaced. A claim in between misses; it never gets an old one."""
     world = World(make_preset(**V1_EU))
     world.fill()
     old = [workspace.id for workspace in world.list_prebuilds()]
@@ -448,7 +448,7 @@ def test_a_workspace_that_the_host_deletes_itself_is_forgotten() -> None:
 
 
 def test_a_prebuild_can_be_neither_released_nor_forgotten() -> None:
-    """It is nobody's; and what is not there is said not to be."""
+    """No user has it. An unknown workspace is reported as unknown."""
     world = World(make_preset(desired_instances=1))
     world.fill()
     (only,) = world.list_prebuilds()
@@ -486,7 +486,7 @@ def test_all_presets_are_reset_at_once(template_id: str | None, freed: int) -> N
 
 
 def test_a_reset_ends_the_backoff_and_leaves_the_hosts_own_mark() -> None:
-    """Failures up to now count no more, whatever clock dated them; VALIDATION_FAILED is for the host to take away."""
+    """Earlier failures no longer count, even if a fast clock dated them. Only the host removes VALIDATION_FAILED."""
     world = World(make_preset(prebuild_status=PrebuildStatus.VALIDATION_FAILED))
     world.reconcile()
     world.builder.finish(succeed=False)

@@ -1,4 +1,4 @@
-"""The fleet: what the last build of each workspace says about it."""
+"""The fleet: the last build of each workspace tells its state."""
 
 from __future__ import annotations
 

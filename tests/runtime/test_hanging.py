@@ -1,4 +1,4 @@
-"""Submits that hang: one preset's hold up no other, and each build is handed over once, however late that ends."""
+"""Submits that hang: they delay no other preset, and each build is handed over once, even if the call ends late."""
 
 from __future__ import annotations
 

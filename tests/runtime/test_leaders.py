@@ -1,4 +1,4 @@
-"""Leaders: of any number of reconcilers with the same options one works, in one process and over forks."""
+"""Leaders: of several reconcilers with the same options, exactly one works, in one process and across forks."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def run(path: Path, code: str) -> None:
 @needs_fork
 @pytest.mark.parametrize("options", ["", ", options=ReconcilerOptions(holder='named')"])
 def test_a_child_that_is_forked_off_is_another_reconciler(options: str, tmp_path: Path) -> None:
-    """It works amid a pass of its own while the parent looks: the target is never exceeded, by whatever name."""
+    """It works in its own pass while the parent looks. The target is never exceeded, under any holder name."""
     code = f"""
     from prebuilds.runtime import ReconcilerOptions
     reconciler = Reconciler(store, Builder(){options})

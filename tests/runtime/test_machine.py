@@ -1,4 +1,4 @@
-"""Whatever happens to pools, they come to rest at their targets, in at most three rounds, and stay there."""
+"""After any sequence of events, pools reach their targets within three rounds, and stay there."""
 
 from __future__ import annotations
 

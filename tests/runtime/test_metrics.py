@@ -1,4 +1,4 @@
-"""Metrics tell of one moment of the store, at any time, and never touch it while they are being told."""
+"""Metrics show one moment of the store, and a scrape never touches the store."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_labels(collector: MetricsCollector, labels: Labels = WEB) -> dict[str, 
 
 
 def read_single(collector: MetricsCollector, name: str) -> float | None:
-    """The series of this name that has no labels, if it is there."""
+    """The series of this name without labels, if there is one."""
     samples = [sample for family in collector.collect() for sample in family.samples if sample.name == PREFIX + name]
     assert len(samples) <= 1
     return samples[0].value if samples else None
@@ -272,7 +272,7 @@ class InterruptedStore(MemoryStore):
 
 
 def test_state_and_counters_are_of_one_moment() -> None:
-    """One read-only transaction that sees nothing of what is committed meanwhile."""
+    """One read-only transaction, which does not see later commits."""
     store = InterruptedStore()
     world = World(make_preset(name="web"), store=store)
     world.fill()
@@ -295,7 +295,7 @@ def test_state_and_counters_are_of_one_moment() -> None:
 
 
 def test_every_replica_tells_the_same_while_paused_too() -> None:
-    """Hard limits and the pause follow from the store, whoever reconciles, and whether or not anybody does."""
+    """Hard limits and the pause depend on the store alone, not on which replica reconciles, if any."""
     world = World(make_preset(name="web", desired_instances=3))
     for _ in range(3):
         world.reconcile()
@@ -371,7 +371,7 @@ def test_gauges_stand_at_the_instant_of_the_fetch() -> None:
 
 
 def test_the_instant_is_that_at_which_there_is_a_connection() -> None:
-    """What ended while one was waited for is told."""
+    """Builds that ended during the wait for it are included."""
     clock = ManualClock(NOW)
 
     class SlowStore(MemoryStore):
@@ -416,7 +416,7 @@ def presets_with_names(draw: st.DrawFn) -> list[Preset]:
     st.lists(st.tuples(st.sampled_from(["p0", "p1", "p2", "gone"]), st.sampled_from(list(Counter)))),
 )
 def test_the_output_is_valid_whatever_the_names(presets: list[Preset], counts: list[tuple[str, Counter]]) -> None:
-    """Labels come back as they were, no series is there twice, and nothing is lost in the sums."""
+    """Labels come back unchanged, no series appears twice, and the sums lose nothing."""
     store = MemoryStore()
     with store.transaction() as tx:
         for preset in presets:
@@ -474,7 +474,7 @@ def test_any_valid_prefix_gives_valid_names(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["1a", "a:b", "a-b", "a b", "é_", "a\n", "٣", "{", None, b"a_"])
 def test_a_bad_prefix_is_refused(prefix: Any) -> None:
-    """With what is allowed, before anything is told. Colons are for those who write recording rules."""
+    """At construction, with the allowed values. Colons are for recording rules."""
     with pytest.raises(
         InvalidValueError, match=r"MetricsCollector\.prefix: .* must be letters, digits and underscores"
     ):
@@ -575,7 +575,7 @@ class ScriptedClock(ManualClock):
         return event.wait(60) if self._ends.get(timeout=60) else super().wait(event, timeout)
 
     def meet(self, timeout: timedelta) -> None:
-        """Wait until somebody waits for so long."""
+        """Wait until somebody waits for this long."""
         assert self._waits.get(timeout=60) == timeout
 
     def let_event_come(self) -> None:
@@ -649,7 +649,7 @@ def background() -> Iterator[Background]:
 
 
 def test_it_fetches_at_once_and_then_at_each_interval(background: Background) -> None:
-    """Between fetches what is told stands still."""
+    """Between fetches the metrics do not change."""
     background.collector.start()
     background.fetch()
     assert background.last_updated == NOW
@@ -727,7 +727,7 @@ def test_a_failed_fetch_keeps_what_was_read_last(background: Background, caplog:
 
 
 def test_a_fetch_in_the_calling_thread_raises() -> None:
-    """Whoever asks for one is told; what was read last stays."""
+    """The caller gets the error, and the last reading stays."""
     store = HangingStore()
     collector = make_collector(store)
     collector.fetch()
@@ -763,7 +763,7 @@ def test_without_threads_to_be_had_it_tries_again(
 
 
 def test_starting_and_closing_twice_is_as_once(background: Background) -> None:
-    """One thread, and none in the end; what was read last is told on."""
+    """One thread, and none in the end. Scrapes still get the last reading."""
     for _ in range(2):
         background.collector.start()
     background.fetch()
@@ -786,7 +786,7 @@ def test_a_closed_collector_stays_closed() -> None:
 
 
 def test_closing_does_not_wait_for_a_store_that_hangs(background: Background) -> None:
-    """The loop ends at once, and the fetch when the store lets it; what it reads is not told."""
+    """The loop ends at once, and the fetch when the store returns. Its reading is not used."""
     background.collector.start()
     background.fetch()
     background.store.opened.clear()

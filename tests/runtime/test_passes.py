@@ -1,4 +1,4 @@
-"""Passes: what is planned is carried out, each effect on its own, and what has changed meanwhile is left alone."""
+"""Passes: each effect of a plan is carried out by itself, and rows that have changed since the plan are left alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is published inside a transaction; what is handed over there is published once it has been committed."""
+"""Nothing is published inside a transaction. Messages handed over there are published after the commit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fail_at(*bodies: str) -> Callable[[Message], None]:
 
 
 class Pipe:
-    """A pubsub that notes what is published, one message at a time, and calls `before` with each first."""
+    """A pubsub that records each published message, and calls `before` with it first."""
 
     def __init__(self, before: Callable[[Message], None] = accept) -> None:
         self.before = before
@@ -92,7 +92,7 @@ def is_refused() -> bool:
 
 
 def test_publishing_inside_a_transaction_names_where_it_began() -> None:
-    """The file, line and function of the host's code, through whatever of the library lies between."""
+    """The file, line and function of the host's code, even with frames of the library in between."""
     store = MemoryStore()
     here = test_publishing_inside_a_transaction_names_where_it_began.__code__
     with store.transaction(), pytest.raises(PublishInTransactionError) as caught:
@@ -275,7 +275,7 @@ def test_what_cannot_be_published_stays_queued(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_full_queue_drops_the_oldest_and_tells(caplog: pytest.LogCaptureFixture) -> None:
-    """In the log and in `dropped`; what is left is the newest."""
+    """In the log and in `dropped`. The newest messages stay."""
     pipe = Pipe(fail_at(*"12345"))
     queue = MessageQueue(pipe, capacity=2)
     queue.send(make_messages(1, 2, 3))
@@ -358,7 +358,7 @@ def test_the_relay_publishes_what_was_committed_in_order() -> None:
 
 
 def test_a_crash_between_commit_and_publish_loses_nothing() -> None:
-    """The messages are in the store: whoever relays next sends them."""
+    """The messages are in the store, and the next relay sends them."""
     store, pipe = MemoryStore(), Pipe()
     hand_over(store, 1, 2)
     assert OutboxRelay(store, pipe).flush() == 2
@@ -555,7 +555,7 @@ Pool = Callable[[int, timedelta], tuple[Store, PubSub]]
 
 @pytest.fixture(params=["memory", "sqlite"])
 def make_pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pool]:
-    """Makes a store of so many connections, each waited for so long, and a pubsub that takes from the same pool."""
+    """Makes a store with this many connections and this time-out, and a pubsub that uses the same pool."""
     with ExitStack() as stack:
 
         def make(size: int, timeout: timedelta) -> tuple[Store, PubSub]:
@@ -597,7 +597,7 @@ def force(pubsub: PubSub, message: Message) -> None:
 
 
 def listen(pubsub: PubSub) -> Callable[[int], list[str]]:
-    """From now on; what is returned waits for so many messages and gives their bodies."""
+    """Subscribe. The returned function waits for this many messages and returns their bodies."""
     heard: Queue[Message] = Queue()
     pubsub.subscribe(TOPIC, heard.put)
     return lambda count: [heard.get(timeout=60).body for _ in range(count)]

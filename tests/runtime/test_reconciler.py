@@ -1,4 +1,4 @@
-"""The loop: when it works, what wakes it, and that it stops whenever it is told to."""
+"""The loop: when it works, what wakes it, and how it stops at any time."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_what_was_stopped_before_does_nothing() -> None:
 
 
 def test_stop_ends_a_pass_between_two_effects_and_frees_the_lease() -> None:
-    """What is under way is finished, the rest is left for whoever comes next, at once."""
+    """It finishes the effect under way. The rest is left for the next reconciler, which can begin at once."""
     world = World(make_preset(desired_instances=5))
     loop = Loop(world, 99)
     world.builder.on_submit = lambda _: loop.reconciler.stop(timeout=timedelta())

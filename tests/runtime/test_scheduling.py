@@ -1,4 +1,4 @@
-"""What the loop logs of schedules that cannot be used (field case 26): once, by preset, and when it changes."""
+"""The loop logs schedules that cannot be used (field case 26): once for each preset, and again at each change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_it_is_told_once_when_it_begins(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """And not at every pass, of all presets or of one; the record has the preset and the reason by themselves."""
+    """Not at every pass. The record has the preset and the reason as fields."""
     world.reconcile()
     (record,) = [record for record in caplog.records if record.name == "prebuilds.runtime.loop.schedule_warnings"]
     assert (vars(record)["preset_id"], vars(record)["schedule_error"]) == ("p", UNUSABLE.partition("used: ")[2])
@@ -50,7 +50,7 @@ def test_it_is_told_once_when_it_begins(world: World, caplog: pytest.LogCaptureF
 
 
 def test_it_is_told_again_when_it_changes_and_when_it_ends(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A mended schedule is told too, once, and broken again it is new."""
+    """A repaired schedule is logged once, and logged again if it breaks again."""
     world.reconcile()
     list_lines(caplog)
     for preset, lines in (
@@ -70,7 +70,7 @@ def test_it_is_told_again_when_it_changes_and_when_it_ends(world: World, caplog:
 
 
 def test_a_preset_that_is_gone_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
-    """By a plan of the whole fleet; one of another preset alone says nothing about it."""
+    """Only a plan of the whole fleet shows it; a plan of another preset does not."""
     log = ScheduleLog()
     both, other, none = (
         plan(GlobalSnapshot(presets=presets), now=NOW)

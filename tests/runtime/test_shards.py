@@ -1,4 +1,4 @@
-"""Shards: each preset is in one of them, and a reconciler of a shard leaves all others alone."""
+"""Shards: each preset is in exactly one, and the reconciler of a shard leaves all other presets alone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_two_reconcilers_of_one_shard_take_turns() -> None:
 
 
 def test_what_another_shard_has_is_nobodys_orphan() -> None:
-    """Its rows are left out with its presets, as orphans would be told of (R1)."""
+    """Its rows are left out with its presets. Otherwise they would count as orphans (R1)."""
     world = World(*PRESETS)
     world.fill()
     plans = [make_replica(world, Shard(index=index, count=3)).reconcile().plan for index in range(3)]

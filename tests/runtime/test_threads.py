@@ -87,7 +87,7 @@ def test_they_end_when_the_application_fails() -> None:
 
 
 def test_they_end_when_the_application_is_canceled() -> None:
-    """As by Ctrl-C; what comes after them waits until they have ended."""
+    """For example by Ctrl-C. The code after the block waits until they have ended."""
     statuses: list[PassStatus] = []
     world = World()
 

@@ -1,4 +1,4 @@
-"""An error about an open transaction names the line of the host that began it, whoever wrote the store."""
+"""An error about an open transaction names the host's line that began it, even if the host wrote the store."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def unit_of_work(store: GeneratorStore) -> Iterator[None]:
 
 
 def test_the_place_is_where_the_hosts_own_wrapper_is_used() -> None:
-    """A context manager around a transaction is as little the place as the store is."""
+    """Neither a context manager around a transaction nor the store is the place."""
     store = GeneratorStore()
     with unit_of_work(store):
         line = get_line(inspect.currentframe()) - 1

@@ -1,4 +1,4 @@
-"""Wakeups: they are events, and setting one never waits."""
+"""Wakeups are events, and setting one never waits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_wakes_a_thread_that_waits() -> None:
 
 @pytest.mark.parametrize("method", ["is_set", "set", "clear", "wait"])
 def test_it_is_set_by_a_handler_at_any_moment(method: str) -> None:
-    """A handler that sets it has run between any two lines of what it interrupts, and has waited for nothing."""
+    """A handler that sets it can run between any two lines of the code that it interrupts, and never waits."""
     assert _set_at_each_line(method) >= 1
 
 

@@ -1,4 +1,4 @@
-"""A small world to reconcile: a store, a clock that stands still, a builder that obeys, and counted ids."""
+"""A small world to reconcile: a store, a stopped clock, a builder that accepts every build, and counted ids."""
 
 from __future__ import annotations
 
