@@ -21,7 +21,8 @@ PREBUILDS = 1_000
 COMMON = """
 import os, sys, threading
 from prebuilds import Preset
-from prebuilds.adapters.sqlite import SQLiteStore, pool
+from prebuilds.adapters.sqlite import SQLiteStore
+from prebuilds.adapters.sqlite.connections import pool
 from prebuilds.errors import ForkedStoreError
 from prebuilds.runtime.models import Counter
 
