@@ -34,7 +34,7 @@ LAST = WorkspaceBuild(
 
 
 def test_a_start_runs_with_the_version_that_it_names() -> None:
-    """Whatever came before."""
+    """Even if the workspace was made by another version."""
     assert resolve_template_version(START, None) == "v2"
     assert resolve_template_version(START, LAST) == "v2"
 

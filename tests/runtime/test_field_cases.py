@@ -306,7 +306,7 @@ def test_a_preset_without_deletes_waits_an_interval_for_room() -> None:
     for minute in range(10):
         result = world.reconcile()
         world.builder.error, error = None, world.builder.error
-        world.reconcile()  # whatever messages come meanwhile, and the delete of what was canceled
+        world.reconcile()  # for any messages meanwhile, and to delete the canceled start
         world.builder.finish()
         world.builder.error = error
         held = [outcome.reason for outcome in result.select(OutcomeStatus.HELD)]

@@ -449,7 +449,7 @@ def test_the_output_is_valid_whatever_the_names(presets: list[Preset], counts: l
 @settings(max_examples=30)
 @given(strategies.global_snapshots(now=NOW))
 def test_gauges_are_the_counts_of_the_decisions(snapshot: Any) -> None:
-    """Whatever presets there are, their desired counts are those of their plans, summed by labels."""
+    """The desired counts are those of the plans, summed by labels, for any presets."""
     store = MemoryStore()
     with store.transaction() as tx:
         for preset in snapshot.presets:

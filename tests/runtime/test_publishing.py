@@ -479,7 +479,7 @@ def test_a_listener_may_send_and_flush(make: Make) -> None:
 
 @RELAYS
 def test_one_thread_publishes_for_all_and_leaves_none_behind(make: Make) -> None:
-    """Whoever comes while another publishes goes on at once. Each message is sent once, each sender's in its order."""
+    """A thread that comes while another publishes goes on at once. Each message is sent once, in its sender's order."""
     pipe = Pipe()
     relay, send = make(pipe)
     with ThreadPoolExecutor(8) as pool:

@@ -20,7 +20,7 @@ PRESETS = [make_preset(id=f"p{number}") for number in range(8)]
 
 @given(preset_id=strategies.ids(), count=st.integers(1, 50))
 def test_a_preset_is_in_one_shard(preset_id: str, count: int) -> None:
-    """Whatever its id and however many shards there are."""
+    """For any id and any number of shards."""
     assert sum(Shard(index=index, count=count).has(preset_id) for index in range(count)) == 1
 
 
