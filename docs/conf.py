@@ -25,7 +25,6 @@ version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "_pictures", "jupyter_execute"]
-suppress_warnings = ["ref.python"]  # two packages may each have a `Scenario`: a name means that of its own page
 default_role = "code"  # docstrings have code between single backticks
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the tests run the notebooks, which keep what they show

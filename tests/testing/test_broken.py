@@ -1,4 +1,4 @@
-"""Whoever breaks a rule of the ports is found, by the check of that rule, and told what was done and seen."""
+"""Every broken rule of the ports is found, by the check of that rule and by none before it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from prebuilds.testing import (
     list_pubsub_checks,
     list_store_checks,
 )
-from testing import broken
-from testing.broken import BrokenStore, Method
+from testing.broken import builds, claims, pubsubs, settings, stores, workspaces
+from testing.broken.stores import BrokenStore, Method
 
 CHECKS = {check.name: check for check in (*list_store_checks(), *list_claim_checks())}
 
@@ -40,13 +40,13 @@ def find_broken(checks: Sequence[StoreCheck], make_store: Callable[[], Store]) -
 @pytest.mark.parametrize(
     ("make_store", "found_by"),
     [
-        (broken.ForgetfulStore, "a_block_that_ends_is_committed"),
-        (broken.CommittingStore, "an_error_rolls_everything_back"),
-        (broken.UnwrappedStore, "a_transaction_within_another_is_refused"),
-        (broken.NarrowStore, "as_many_can_be_open_as_there_are_connections"),
-        (broken.BoundlessStore, "one_more_than_there_are_connections_is_refused"),
-        (broken.WritableStore, "a_reader_cannot_write"),
-        (broken.LeaselessStore, "a_deposed_holder_is_refused"),
+        (stores.ForgetfulStore, "a_block_that_ends_is_committed"),
+        (stores.CommittingStore, "an_error_rolls_everything_back"),
+        (stores.UnwrappedStore, "a_transaction_within_another_is_refused"),
+        (stores.NarrowStore, "as_many_can_be_open_as_there_are_connections"),
+        (stores.BoundlessStore, "one_more_than_there_are_connections_is_refused"),
+        (stores.WritableStore, "a_reader_cannot_write"),
+        (stores.LeaselessStore, "a_deposed_holder_is_refused"),
     ],
 )
 def test_a_broken_store_is_found(make_store: Callable[[], Store], found_by: str) -> None:
@@ -76,67 +76,67 @@ def ignore_preset(name: str) -> Method:
     ("methods", "found_by"),
     [
         ({"nested": lambda _: nullcontext()}, "a_nested_part_is_rolled_back_alone"),
-        ({"nested": broken.keep_messages}, "a_nested_part_that_is_rolled_back_sends_nothing"),
+        ({"nested": settings.keep_messages}, "a_nested_part_that_is_rolled_back_sends_nothing"),
         ({"list_presets": ignore_preset("list_presets")}, "inactive_presets_are_listed"),
-        ({"list_presets": broken.list_healthy_first}, "presets_keep_their_order"),
-        ({"list_presets": broken.list_active}, "inactive_presets_are_listed"),
-        ({"put_preset": broken.put_without_parameters}, "a_preset_is_replaced"),
-        ({"put_preset": broken.put_without_organization}, "every_field_of_a_preset_is_kept"),
-        ({"put_preset": broken.put_new}, "presets_keep_their_order"),
+        ({"list_presets": settings.list_healthy_first}, "presets_keep_their_order"),
+        ({"list_presets": settings.list_active}, "inactive_presets_are_listed"),
+        ({"put_preset": settings.put_without_parameters}, "a_preset_is_replaced"),
+        ({"put_preset": settings.put_without_organization}, "every_field_of_a_preset_is_kept"),
+        ({"put_preset": settings.put_new}, "presets_keep_their_order"),
         ({"set_prebuild_status": nothing}, "a_prebuild_status_is_noted"),
-        ({"set_invalidated": broken.invalidate_all}, "an_invalidation_is_noted"),
-        ({"set_reset": broken.reset_once}, "the_last_reset_is_listed"),
-        ({"set_reset": broken.reset_any}, "unknown_presets_are_left_alone"),
+        ({"set_invalidated": settings.invalidate_all}, "an_invalidation_is_noted"),
+        ({"set_reset": settings.reset_once}, "the_last_reset_is_listed"),
+        ({"set_reset": settings.reset_any}, "unknown_presets_are_left_alone"),
         (
             {"set_paused": lambda tx, *, paused: paused and tx.set_paused(paused=True)},
             "reconciliation_is_paused_and_resumed",
         ),
         ({"list_memberships": lambda tx: 2 * tx.list_memberships()}, "a_block_that_ends_is_committed"),
         ({"list_counters": drop_last("list_counters")}, "every_counter_is_listed"),
-        ({"list_prebuilds": broken.list_deleted}, "prebuilds_are_listed_at_every_stage"),
-        ({"list_prebuilds": broken.list_running}, "a_prebuild_is_added_whole"),
+        ({"list_prebuilds": workspaces.list_deleted}, "prebuilds_are_listed_at_every_stage"),
+        ({"list_prebuilds": workspaces.list_running}, "a_prebuild_is_added_whole"),
         ({"list_prebuilds": ignore_preset("list_prebuilds")}, "prebuilds_of_one_preset_can_be_listed"),
-        ({"insert_prebuild": broken.create_unpinned}, "no_prebuild_of_another_version"),
-        ({"insert_prebuild": broken.create_inactive}, "no_prebuild_of_an_inactive_preset"),
-        ({"insert_prebuild": broken.create_again}, "no_prebuild_is_added_twice"),
-        ({"insert_prebuild": broken.create_without_parameters}, "a_prebuild_is_added_whole"),
-        ({"insert_prebuild": broken.create_with_parameters_of_now}, "a_prebuild_keeps_what_it_was_asked_for_with"),
+        ({"insert_prebuild": workspaces.create_unpinned}, "no_prebuild_of_another_version"),
+        ({"insert_prebuild": workspaces.create_inactive}, "no_prebuild_of_an_inactive_preset"),
+        ({"insert_prebuild": workspaces.create_again}, "no_prebuild_is_added_twice"),
+        ({"insert_prebuild": workspaces.create_without_parameters}, "a_prebuild_is_added_whole"),
+        ({"insert_prebuild": workspaces.create_with_parameters_of_now}, "a_prebuild_keeps_what_it_was_asked_for_with"),
         ({"insert_failed_build": nothing}, "a_create_that_failed_is_noted"),
-        ({"get_workspace": broken.get_prebuild}, "any_workspace_can_be_had"),
-        ({"list_builds": broken.list_no_latest}, "builds_are_remembered"),
-        ({"list_builds": broken.list_latest_builds}, "builds_of_one_pass_are_one_attempt"),
-        ({"list_builds": broken.list_latest_of_all}, "only_builds_that_count_use_up_what_is_asked_for"),
-        ({"list_builds": broken.list_of_known_versions}, "builds_count_where_nobody_knows_the_version"),
-        ({"list_builds": broken.list_living}, "builds_outlive_their_workspaces"),
+        ({"get_workspace": workspaces.get_prebuild}, "any_workspace_can_be_had"),
+        ({"list_builds": builds.list_no_latest}, "builds_are_remembered"),
+        ({"list_builds": builds.list_latest_builds}, "builds_of_one_pass_are_one_attempt"),
+        ({"list_builds": builds.list_latest_of_all}, "only_builds_that_count_use_up_what_is_asked_for"),
+        ({"list_builds": builds.list_of_known_versions}, "builds_count_where_nobody_knows_the_version"),
+        ({"list_builds": builds.list_living}, "builds_outlive_their_workspaces"),
         ({"list_builds": ignore_preset("list_builds")}, "builds_of_one_preset_can_be_listed"),
         ({"mark_submitted": nothing}, "a_build_is_marked_submitted"),
-        ({"begin_build": broken.restart}, "only_a_pending_build_begins"),
-        ({"finish_build": broken.finish_again}, "a_build_ends_once"),
-        ({"finish_build": broken.finish_by_any_clock}, "no_build_ends_before_it_began"),
-        ({"finish_build": broken.finish_uncounted}, "a_delete_that_ends_tells"),
-        ({"mark_ready": broken.make_anything_ready}, "only_a_running_workspace_becomes_ready"),
-        ({"insert_delete": broken.delete_claimed}, "only_what_can_be_deleted_is"),
-        ({"insert_delete": broken.delete_busy}, "only_what_can_be_deleted_is"),
-        ({"insert_delete": broken.delete_with_active_version}, "a_delete_runs_with_the_version_of_the_last_build"),
-        ({"cancel_pending": broken.cancel_begun}, "only_first_builds_that_wait_are_canceled"),
-        ({"cancel_pending": broken.cancel_active}, "nothing_of_an_active_preset_is_canceled"),
-        ({"retire_prebuild": broken.retire_ready}, "only_a_prebuild_is_given_up"),
-        ({"release_workspace": broken.release_for_others}, "only_a_running_workspace_becomes_ready"),
-        ({"release_workspace": broken.release_anything}, "only_a_claimed_workspace_is_released"),
-        ({"forget_workspace": broken.forget_anything}, "only_a_claimed_workspace_is_forgotten"),
-        ({"mark_unready": broken.make_anything_unready}, "only_a_ready_prebuild_becomes_unready"),
+        ({"begin_build": builds.restart}, "only_a_pending_build_begins"),
+        ({"finish_build": builds.finish_again}, "a_build_ends_once"),
+        ({"finish_build": builds.finish_by_any_clock}, "no_build_ends_before_it_began"),
+        ({"finish_build": builds.finish_uncounted}, "a_delete_that_ends_tells"),
+        ({"mark_ready": builds.make_anything_ready}, "only_a_running_workspace_becomes_ready"),
+        ({"insert_delete": workspaces.delete_claimed}, "only_what_can_be_deleted_is"),
+        ({"insert_delete": workspaces.delete_busy}, "only_what_can_be_deleted_is"),
+        ({"insert_delete": workspaces.delete_with_active_version}, "a_delete_runs_with_the_version_of_the_last_build"),
+        ({"cancel_pending": workspaces.cancel_begun}, "only_first_builds_that_wait_are_canceled"),
+        ({"cancel_pending": workspaces.cancel_active}, "nothing_of_an_active_preset_is_canceled"),
+        ({"retire_prebuild": workspaces.retire_ready}, "only_a_prebuild_is_given_up"),
+        ({"release_workspace": workspaces.release_for_others}, "only_a_running_workspace_becomes_ready"),
+        ({"release_workspace": workspaces.release_anything}, "only_a_claimed_workspace_is_released"),
+        ({"forget_workspace": workspaces.forget_anything}, "only_a_claimed_workspace_is_forgotten"),
+        ({"mark_unready": builds.make_anything_unready}, "only_a_ready_prebuild_becomes_unready"),
         ({"list_messages": lambda tx, limit: tx.list_messages(limit)[::-1]}, "messages_are_sent_in_order"),
         ({"list_messages": lambda tx, _: tx.list_messages(1_000)}, "the_outbox_gives_the_first"),
-        ({"delete_messages": broken.delete_those_there}, "what_was_sent_leaves_the_outbox"),
-        ({"publish_on_commit": broken.trim_and_publish}, "every_message_is_sent_as_it_is"),
-        ({"take_lease": broken.take_lease_with_one_token}, "tokens_grow"),
-        ({"take_lease": broken.take_lease_with_new_tokens}, "a_holder_keeps_its_token"),
-        ({"take_lease": broken.take_held_lease}, "a_lease_is_held_until_it_expires"),
+        ({"delete_messages": settings.delete_those_there}, "what_was_sent_leaves_the_outbox"),
+        ({"publish_on_commit": settings.trim_and_publish}, "every_message_is_sent_as_it_is"),
+        ({"take_lease": settings.take_lease_with_one_token}, "tokens_grow"),
+        ({"take_lease": settings.take_lease_with_new_tokens}, "a_holder_keeps_its_token"),
+        ({"take_lease": settings.take_held_lease}, "a_lease_is_held_until_it_expires"),
         ({"find_lease": nothing}, "a_lease_can_be_found"),
-        ({"find_lease": broken.find_lease_of_any_name}, "a_lease_can_be_found"),
+        ({"find_lease": settings.find_lease_of_any_name}, "a_lease_can_be_found"),
         ({"release_lease": nothing}, "a_released_lease_is_free"),
-        ({"release_lease": broken.release_any_lease}, "releasing_a_lost_lease_frees_nothing"),
-        ({"release_lease": broken.release_and_forget}, "the_token_of_a_released_lease_stays_used"),
+        ({"release_lease": settings.release_any_lease}, "releasing_a_lost_lease_frees_nothing"),
+        ({"release_lease": settings.release_and_forget}, "the_token_of_a_released_lease_stays_used"),
     ],
 )
 def test_a_broken_transaction_is_found(methods: dict[str, Method], found_by: str) -> None:
@@ -147,21 +147,21 @@ def test_a_broken_transaction_is_found(methods: dict[str, Method], found_by: str
 @pytest.mark.parametrize(
     ("take", "found_by"),
     [
-        (broken.take_newest, "the_oldest_is_taken_first"),
-        (broken.take_oldest, "the_newest_is_taken_first"),
-        (broken.take_by_age_alone, "the_oldest_is_taken_first"),
-        (broken.take_unready, "only_what_is_ready_is_taken"),
-        (broken.take_of_any_preset, "only_the_preset_asked_for_is_taken"),
-        (broken.take_any_age, "nothing_older_than_asked_for_is_taken"),
-        (broken.take_of_inactive, "nothing_of_an_inactive_preset_is_taken"),
-        (broken.take_given_up, "only_what_is_ready_is_taken"),
-        (broken.take_of_any_version, "only_what_the_preset_describes_is_taken"),
-        (broken.take_of_any_parameters, "only_what_the_preset_describes_is_taken"),
-        (broken.take_of_known_versions, "what_nobody_knows_the_version_of_is_taken"),
-        (broken.take_any_name, "a_name_is_given_once"),
-        (broken.take_unnoted, "a_claim_is_noted"),
-        (broken.take_again, "a_request_id_claims_once"),
-        (broken.take_under_the_old_name, "a_claim_changes_owner_and_name_alone"),
+        (claims.take_newest, "the_oldest_is_taken_first"),
+        (claims.take_oldest, "the_newest_is_taken_first"),
+        (claims.take_by_age_alone, "the_oldest_is_taken_first"),
+        (claims.take_unready, "only_what_is_ready_is_taken"),
+        (claims.take_of_any_preset, "only_the_preset_asked_for_is_taken"),
+        (claims.take_any_age, "nothing_older_than_asked_for_is_taken"),
+        (claims.take_of_inactive, "nothing_of_an_inactive_preset_is_taken"),
+        (claims.take_given_up, "only_what_is_ready_is_taken"),
+        (claims.take_of_any_version, "only_what_the_preset_describes_is_taken"),
+        (claims.take_of_any_parameters, "only_what_the_preset_describes_is_taken"),
+        (claims.take_of_known_versions, "what_nobody_knows_the_version_of_is_taken"),
+        (claims.take_any_name, "a_name_is_given_once"),
+        (claims.take_unnoted, "a_claim_is_noted"),
+        (claims.take_again, "a_request_id_claims_once"),
+        (claims.take_under_the_old_name, "a_claim_changes_owner_and_name_alone"),
     ],
 )
 def test_a_broken_claim_is_found(take: Method, found_by: str) -> None:
@@ -187,16 +187,16 @@ def test_a_broken_claim_is_found(take: Method, found_by: str) -> None:
 def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
     """By every check that lets several write at once."""
     with pytest.raises(BrokenContractError):
-        CHECKS[name](broken.UnlockedStore)
+        CHECKS[name](stores.UnlockedStore)
 
 
 @pytest.mark.parametrize(
     ("make_store", "found_by"),
     [
-        (broken.DirtyStore, "what_is_not_committed_is_not_seen"),
-        (broken.UnsteadyStore, "repeatable_reads_see_one_moment"),
-        (broken.UnsteadyStore, "the_moment_is_the_same_for_every_table"),
-        (broken.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
+        (stores.DirtyStore, "what_is_not_committed_is_not_seen"),
+        (stores.UnsteadyStore, "repeatable_reads_see_one_moment"),
+        (stores.UnsteadyStore, "the_moment_is_the_same_for_every_table"),
+        (stores.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
     ],
 )
 def test_a_store_that_does_not_wait_is_found(
@@ -211,22 +211,22 @@ def test_a_store_that_does_not_wait_is_found(
 def test_publishing_before_the_commit_is_found() -> None:
     """Where messages come out of a pubsub."""
     with pytest.raises(BrokenContractError) as caught:
-        check_store(broken.EagerStore, pubsub_of=lambda store: store.pubsub)
+        check_store(stores.EagerStore, pubsub_of=lambda store: store.pubsub)
     assert caught.value.check == "nothing_is_sent_before_the_commit"
 
 
 @pytest.mark.parametrize(
     ("make_pubsub", "found_by"),
     [
-        (broken.GossipingPubSub, "other_topics_are_not_heard"),
-        (broken.RepeatingPubSub, "what_was_published_before_is_not_heard"),
-        (broken.ClingingPubSub, "a_subscription_ends"),
-        (broken.SwappingPubSub, "every_listener_hears_every_message"),
-        (broken.SwappingPubSub, "each_publisher_is_heard_in_order"),
-        (broken.DeafPubSub, "a_listener_that_fails_stops_nobody"),
-        (broken.SilentPubSub, "a_listener_that_fails_stops_nobody"),
-        (broken.CarelessPubSub, "publishing_within_any_transaction_is_refused"),
-        (broken.MarkingPubSub, "every_message_is_heard_as_it_is"),
+        (pubsubs.GossipingPubSub, "other_topics_are_not_heard"),
+        (pubsubs.RepeatingPubSub, "what_was_published_before_is_not_heard"),
+        (pubsubs.ClingingPubSub, "a_subscription_ends"),
+        (pubsubs.SwappingPubSub, "every_listener_hears_every_message"),
+        (pubsubs.SwappingPubSub, "each_publisher_is_heard_in_order"),
+        (pubsubs.DeafPubSub, "a_listener_that_fails_stops_nobody"),
+        (pubsubs.SilentPubSub, "a_listener_that_fails_stops_nobody"),
+        (pubsubs.CarelessPubSub, "publishing_within_any_transaction_is_refused"),
+        (pubsubs.MarkingPubSub, "every_message_is_heard_as_it_is"),
     ],
 )
 def test_a_broken_pubsub_is_found(
@@ -237,49 +237,6 @@ def test_a_broken_pubsub_is_found(
     check = next(check for check in list_pubsub_checks() if check.name == found_by)
     with pytest.raises(BrokenContractError):
         check(make_pubsub)
-
-
-def test_the_error_tells_everything() -> None:
-    """The port and its rule, the check, the calls with their answers, and how what was seen differs."""
-    methods = {"mark_submitted": nothing}
-    with pytest.raises(BrokenContractError) as caught:
-        CHECKS["a_build_is_marked_submitted"](lambda: BrokenStore(**methods))
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "BuildWrites.mark_submitted: Note that the host's builder has taken the build."
-    assert lines[1:3] == ["  check: a_build_is_marked_submitted", "  done:"]
-    assert "    [2] mark_submitted('w-1') -> []" in lines
-    assert (
-        lines[-1]
-        == "  seen: the workspace, its build being submitted,: last_build.submitted is False; expected was True"
-    )
-
-
-def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
-    """Whatever it is, it is the cause; the calls up to it are told."""
-
-    def fail(_: object) -> None:
-        raise ZeroDivisionError("at line 3")
-
-    with pytest.raises(BrokenContractError) as caught:
-        check_claims(lambda: BrokenStore(take_prebuild=lambda *_: fail(None)))
-    assert caught.value.seen == "ZeroDivisionError was raised: at line 3"
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert any("take_prebuild" in line and "raises ZeroDivisionError: at line 3" in line for line in caught.value.done)
-
-
-def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every wait is bounded, and whoever waits for ever is told so."""
-    monkeypatch.setattr("prebuilds.testing.contracts.bench.threads.PATIENCE", 0.1)
-    with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
-        CHECKS["one_more_than_there_are_connections_is_refused"](broken.HangingStore)
-
-
-def test_messages_that_are_kept_elsewhere_must_be_shown() -> None:
-    """Without an outbox and without `pubsub_of` nobody can tell what was sent, and the error says what to give."""
-    with pytest.raises(BrokenContractError, match=r"say where they come out: check_store\(make_store, pubsub_of=...\)"):
-        CHECKS["messages_are_sent_in_order"](lambda: BrokenStore(publish_on_commit=nothing))
-    with pytest.raises(BrokenContractError):
-        check_pubsub(broken.ClingingPubSub)
 
 
 def test_the_memory_pubsub_is_what_breaks_here() -> None:

@@ -34,7 +34,7 @@ def _check_transactions(world: World, injector: Injector) -> None:
 
 
 def check_bounded(world: World) -> None:
-    """Failed starts are tried again after growing waits, whatever the clock that dates the failures. Raises `Violated`.
+    """Failed starts are retried after growing waits, by whichever clock the failures are dated. Raises `Violated`.
 
     With old snapshots, or when the loop's own clock jumps, the loop cannot know of its failures: nothing is checked.
     """

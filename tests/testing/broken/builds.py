@@ -1,0 +1,100 @@
+"""Methods for builds and what is remembered of them that break one rule each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from prebuilds.adapters.memory.transactions import MemoryTransaction
+from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.models import Workspace
+
+
+def restart(tx: MemoryTransaction, build_id: str, *, now: datetime) -> bool:
+    """Begins builds that have ended."""
+    row = tx._find_by_build(build_id)
+    if row and row.last_build.status is BuildStatus.CANCELED:
+        build = attrs.evolve(row.last_build, status=BuildStatus.PENDING, finished_at=None)
+        tx._put(attrs.evolve(row, last_build=build))
+    return tx.begin_build(build_id, now=now)
+
+
+def finish_again(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+    """Ends builds for a second time."""
+    finished = tx.finish_build(build_id, status, now=now)
+    return finished or tx._find_by_build(build_id)
+
+
+def list_no_latest(tx: MemoryTransaction, *, latest: int, **options: Any) -> Any:
+    """Remembers only the builds that ended of late."""
+    del latest
+    return tx.list_builds(latest=0, **options)
+
+
+def list_living(tx: MemoryTransaction, **options: Any) -> list[Any]:
+    """Forgets the builds of workspaces that have been claimed."""
+    owners = {row.last_build.id[:-2]: row.owner_id for row in tx.tables.workspaces.values()}
+    return [row for row in tx.list_builds(**options) if owners.get(row.id[:-2], "prebuilds") == "prebuilds"]
+
+
+def finish_uncounted(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+    """Does not count deletes that failed."""
+    row = tx.finish_build(build_id, status, now=now)
+    if row and row.failed_deletes:
+        row = attrs.evolve(row, failed_deletes=0)
+        tx._put(row)
+    return row
+
+
+def make_anything_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
+    """Makes ready what does not run."""
+    row = tx.get_workspace(workspace_id)
+    if row is None or row.ready:
+        return None
+    tx._put(attrs.evolve(row, ready=True))
+    return tx.get_workspace(workspace_id)
+
+
+def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Any:
+    """Ends a build before it began."""
+    row = tx.finish_build(build_id, status, now=now)
+    if row:
+        row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, finished_at=now))
+        tx._put(row)
+    return row
+
+
+def list_latest_of_all(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+    """Takes the latest builds that there are, and then looks which of them count."""
+    last: set[tuple[str, datetime]] = set()
+    for preset_id, rows in tx.tables.outcomes.items():
+        last |= {(preset_id, at) for at in sorted({row.created_at for row in rows}, reverse=True)[:latest]}
+    counted = tx.list_builds(ended_since=ended_since, latest=1_000, **options)
+    return [row for row in counted if (row.preset_id, row.created_at) in last or row.finished_at >= ended_since]
+
+
+def list_latest_builds(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+    """Takes the builds of one pass for several attempts."""
+    counted = tx.list_builds(ended_since=ended_since, latest=latest, **options)
+    by_preset: dict[str, list[Any]] = {}
+    for row in sorted(counted, key=lambda row: (row.created_at, row.id), reverse=True):
+        by_preset.setdefault(row.preset_id, []).append(row)
+    last = [row for rows in by_preset.values() for row in rows[:latest]]
+    return [row for row in counted if row in last or (row.finished_at and row.finished_at >= ended_since)]
+
+
+def list_of_known_versions(tx: MemoryTransaction, **options: Any) -> list[Any]:
+    """Counts the builds of the very version that the preset has, and no others."""
+    versions = {preset.id: preset.template_version.id for preset in tx.list_presets()}
+    return [row for row in tx.list_builds(**options) if row.template_version_id == versions[row.preset_id]]
+
+
+def make_anything_unready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
+    """Makes unready what a user has."""
+    row = tx.get_workspace(workspace_id)
+    if row is None or row.deleted or not row.ready:
+        return None
+    tx._put(attrs.evolve(row, ready=False))
+    return tx.get_workspace(workspace_id)
