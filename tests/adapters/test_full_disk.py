@@ -32,8 +32,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = [which("mount") or "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if not sys.platform.startswith("linux") or os.geteuid() or subprocess.run(mount, check=False).returncode:
+    mount = which("mount")
+    is_able = mount and sys.platform.startswith("linux") and os.geteuid() == 0
+    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if not (is_able and subprocess.run([mount, *options], check=False).returncode == 0):
         pytest.skip("no file system can be mounted here")
     yield folder
     subprocess.run([which("umount") or "umount", "--lazy", str(folder)], check=True)
