@@ -68,7 +68,7 @@ def _drop(rows: list[Any]) -> list[Any]:
 
 
 def ignore_preset(name: str) -> Method:
-    """The same list of whatever preset."""
+    """The same list, of all presets."""
     return lambda tx, *_, **options: getattr(tx, name)(**{**options, "preset_id": None})
 
 
@@ -202,7 +202,7 @@ def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
 def test_a_store_that_does_not_wait_is_found(
     make_store: Callable[[], Store], found_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever comes through while another transaction is open is seen to, however slow the machine is."""
+    """A call that finishes while another transaction is open is found, on a slow machine too."""
     monkeypatch.setattr("prebuilds.testing.contracts.bench.threads._GRACE", 30.0)
     with pytest.raises(BrokenContractError):
         CHECKS[found_by](make_store)

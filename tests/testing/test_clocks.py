@@ -1,4 +1,4 @@
-"""A manual clock moves when it is told to, and never by itself or back."""
+"""A manual clock moves only by hand, and never back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_it_stands_still_until_advanced() -> None:
 
 
 def test_it_reads_in_utc() -> None:
-    """Whatever zone it was given."""
+    """In any zone that it was given."""
     clock = ManualClock(NOW.astimezone(timezone(HOUR)))
     assert clock.now().utcoffset() == timedelta()
 

@@ -148,7 +148,7 @@ def test_the_report_lists_every_rule() -> None:
 
 
 def test_what_is_made_is_closed() -> None:
-    """Whoever has a `close` is closed once, as often as one was made."""
+    """Every store that was made is closed once."""
     log: list[str] = []
 
     class Closing(MemoryStore):

@@ -34,7 +34,7 @@ def test_the_error_tells_everything() -> None:
 
 
 def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
-    """Whatever it is, it is the cause; the calls up to it are told."""
+    """The error is the cause, and the calls before it are listed."""
 
     def fail(_: object) -> None:
         raise ZeroDivisionError("at line 3")
@@ -47,7 +47,7 @@ def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
 
 
 def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every wait is bounded, and whoever waits for ever is told so."""
+    """Every wait is bounded, and the error says so."""
     monkeypatch.setattr("prebuilds.testing.contracts.bench.threads.PATIENCE", 0.1)
     with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
         CHECKS["one_more_than_there_are_connections_is_refused"](stores.HangingStore)

@@ -62,7 +62,7 @@ def release_and_forget(tx: MemoryTransaction, lease: Lease) -> None:
 
 
 def find_lease_of_any_name(tx: MemoryTransaction, _: str) -> Lease | None:
-    """Finds the lease that is there, whatever it is called."""
+    """Finds a lease of any name."""
     return next(iter(tx.tables.leases.values()), None)
 
 

@@ -53,7 +53,7 @@ class LeaselessStore(BrokenStore):
 
 
 class CommittingStore(BrokenStore):
-    """Commits whatever leaves the block."""
+    """Commits even if an error leaves the block."""
 
     @contextmanager
     def transaction(self, **options: Any) -> Iterator[Any]:

@@ -60,7 +60,7 @@ def cancel_active(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> li
 
 
 def create_unpinned(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
-    """Creates with whatever version is asked for."""
+    """Creates with any version."""
     preset = next(iter(tx.list_presets(request.preset_id)), None)
     version = preset.template_version.id if preset else request.template_version_id
     return tx.insert_prebuild(attrs.evolve(request, template_version_id=version), **options)

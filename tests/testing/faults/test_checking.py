@@ -47,7 +47,7 @@ def test_postgresql_passes_a_part_that_is_evenly_chosen(database: Database) -> N
 
 
 def test_a_store_with_one_connection_is_given_one_transaction_at_a_time() -> None:
-    """Whoever has the turn waits for the connection of another, and not inside of the store, which would give up."""
+    """An actor waits for a connection in the scheduler, and not in the store, which would give up."""
 
     def make_store() -> MemoryStore:
         return MemoryStore(max_connections=1, timeout=timedelta(milliseconds=50))
@@ -118,7 +118,7 @@ def fail_in_search(seconds: int) -> tuple[int, BrokenInvariantError]:
 
 
 def test_making_a_failure_smaller_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first failure is told before, and again with what is raised, which is the shortest that was found."""
+    """The first failure is reported at once. The error is the shortest one found, with a note of the first."""
     runs, first = fail_in_search(0)
     told = f"{first}\n  made smaller for at most 0 s\n"
     assert capsys.readouterr().err == told

@@ -62,7 +62,7 @@ def test_the_scripted_builder_fails_as_its_script_says(script: Script, error: ty
 
 
 def test_a_build_that_hangs_is_taken_once_it_is_released() -> None:
-    """Until then `submit` does not return, whatever its time-out; later ones return at once."""
+    """Until then `submit` does not return, with any time-out; later ones return at once."""
     _, builder = make_builder(Script.HANG)
     thread = threading.Thread(target=builder.submit, args=(START, "v"), kwargs={"timeout": timedelta()}, daemon=True)
     thread.start()
@@ -76,7 +76,7 @@ def test_a_build_that_hangs_is_taken_once_it_is_released() -> None:
 
 
 def test_a_stale_store_shows_what_was_there_some_commits_ago() -> None:
-    """Its snapshots do; whatever compares and sets sees what is there now."""
+    """Its snapshots do; other transactions see what is there now."""
     store = MemoryStore()
     stale = StaleStore(store, lag=1)
     for number in range(3):
