@@ -4,9 +4,8 @@ snapshot = load_snapshot("fleet.json")
 print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 """
 
-import prebuilds.starting as _starting  # noqa: F401 - first, as the other imports take a while
+import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
-from prebuilds.decision.changes import Change, ChangeCause
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
@@ -24,6 +23,7 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.decisions import Decision, Withheld, WithheldReason
 from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.plans.planning import Plan, plan

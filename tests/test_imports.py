@@ -31,8 +31,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": ({"errors"}, set()),
     "renames": (set(), set()),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"decision", "errors", "starting"}, set()),
-    "starting": (set(), set()),
+    "__init__": ({"decision", "errors", "import_interrupts"}, set()),
+    "import_interrupts": (set(), set()),
 }
 # The exceptions: documents are read and written with cattrs, by modules that are imported when they are needed, metrics
 # are made with prometheus-client, by functions that import it, and an adapter uses the driver of its database.

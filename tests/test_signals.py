@@ -14,8 +14,8 @@ from command_line import LONG, call, claim_at_last, running, start, write_fleet
 
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.commands.console.signals import CutOff, run_until_signal, stopping
+from prebuilds.import_interrupts import is_command
 from prebuilds.runtime import ReconcilerOptions
-from prebuilds.starting import is_command
 
 ROOT = Path(__file__).parent.parent
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

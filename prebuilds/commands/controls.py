@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prebuilds.commands.console.streams import fail, write
 from prebuilds.commands.fleet.stores import add_store, open_store
-from prebuilds.decision.describing import describe_count
+from prebuilds.decision.wording import describe_count
 from prebuilds.errors import PrebuildsError, show
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls

@@ -15,10 +15,10 @@ from prebuilds.commands.console.options import read_interval, read_port
 from prebuilds.commands.console.signals import stopping
 from prebuilds.commands.console.streams import fail, fail_for, say, write
 from prebuilds.commands.fleet.files import FleetFile, load_fleet, put_fleet
-from prebuilds.commands.fleet.filling import fill, list_shortfalls
-from prebuilds.commands.fleet.serving import LOOPBACK, serve_metrics
+from prebuilds.commands.fleet.metrics_server import LOOPBACK, serve_metrics
+from prebuilds.commands.fleet.pass_lines import Teller
+from prebuilds.commands.fleet.run_once import fill, list_shortfalls
 from prebuilds.commands.fleet.stores import Access, OpenStore, add_store, open_store
-from prebuilds.commands.fleet.telling import Teller
 from prebuilds.commands.fleet.views import read_view
 from prebuilds.commands.status import show
 from prebuilds.decision.models import Policy

@@ -21,7 +21,7 @@ from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
 from prebuilds.whatif import Scenario, SimulationResult, Trace, simulate
 from prebuilds.whatif.simulation.measures import make_row
-from prebuilds.whatif.traces.arguments import LARGEST_SEED
+from prebuilds.whatif.traces.argument_checks import LARGEST_SEED
 from prebuilds.whatif.views.rows import list_texts
 
 _OF_USERS = ("claims", "misses", "hit_rate", "mean_wait", "p95_wait", "max_wait")

@@ -5,6 +5,7 @@
 """
 
 from prebuilds.renames import warn_of_renames
+from prebuilds.runtime.asyncio_threads import run_in_threads
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
 from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
@@ -40,9 +41,13 @@ from prebuilds.runtime.models import (
     WorkspaceBuild,
 )
 from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
-from prebuilds.runtime.publishing.guard import HeldMessages, hold_messages, open_transaction, refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import (
+    HeldMessages,
+    hold_messages,
+    open_transaction,
+    refuse_in_transaction,
+)
 from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay
-from prebuilds.runtime.threads import run_in_threads
 from prebuilds.runtime.workspace_rules import (
     end_build,
     forget_workspace,

@@ -8,11 +8,11 @@ from prebuilds.renames import warn_of_renames
 from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, what_would_change
 from prebuilds.whatif.recommendation.recommending import judge, recommend
 from prebuilds.whatif.recommendation.report import HoldoutReport, HourForecast, Recommendation
+from prebuilds.whatif.simulation.counts_over_time import Moment
 from prebuilds.whatif.simulation.event_log import HoldReason
 from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.simulation.measures import Measures
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
-from prebuilds.whatif.simulation.moments import Moment
 from prebuilds.whatif.simulation.result import SimulationResult
 from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, edit_snapshot
 from prebuilds.whatif.simulation.simulating import simulate

@@ -19,7 +19,7 @@ postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
 
 from prebuilds.adapters.postgres.connections.connecting import make_parameters  # noqa: E402
-from prebuilds.adapters.postgres.tables import claims, fleet, migrations, notices, outbox, schema  # noqa: E402
+from prebuilds.adapters.postgres.tables import claims, migrations, notices, outbox, plan_reads, schema  # noqa: E402
 from prebuilds.adapters.rows import PRESET_COLUMNS  # noqa: E402
 
 TIMEOUTS = postgres.Timeouts()
@@ -134,7 +134,7 @@ def test_whoever_waits_too_long_for_another_to_make_the_tables_gives_up(database
 
 def test_the_tables_know_the_prebuilds_user() -> None:
     """Its id stands in indexes and statements as text, so that the one is found for the other."""
-    texts = (schema.VERSIONS[0], fleet.PREBUILDS, *claims.TAKE.values())
+    texts = (schema.VERSIONS[0], plan_reads.PREBUILDS, *claims.TAKE.values())
     named = {name for text in texts for name in re.findall(r"owner_id (?:=|<>) '(\w+)'", text)}
     assert named == {PREBUILDS_USER_ID}
 
@@ -230,11 +230,11 @@ def busy(database: Database) -> Store:
 
 
 STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
-    "prebuilds": (fleet.PREBUILDS, {}, {"prebuilds"}),
-    "prebuilds of a preset": (f"{fleet.PREBUILDS} AND preset_id = %(id)s", {"id": "p7"}, {"prebuilds"}),
-    "outcomes": (fleet.ALL_OUTCOMES, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),
+    "prebuilds": (plan_reads.PREBUILDS, {}, {"prebuilds"}),
+    "prebuilds of a preset": (f"{plan_reads.PREBUILDS} AND preset_id = %(id)s", {"id": "p7"}, {"prebuilds"}),
+    "outcomes": (plan_reads.ALL_OUTCOMES, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),
     "outcomes of a preset": (
-        fleet.OUTCOMES,
+        plan_reads.OUTCOMES,
         {"since": NOW, "latest": 3, "preset_id": "p7"},
         {"attempts", "outcomes", "presets_pkey"},
     ),

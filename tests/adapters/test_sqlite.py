@@ -20,12 +20,11 @@ from adapters.examples import NOW, add_preset, add_ready, make_delete, make_star
 from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
 from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
-from prebuilds.adapters.sqlite.connections import connection as connections
 from prebuilds.adapters.sqlite.connections.connection import Connection, calculate_pause
 from prebuilds.adapters.sqlite.tables import rows
 from prebuilds.adapters.sqlite.tables.claims import FIRST_BY
-from prebuilds.adapters.sqlite.tables.fleet import ALL_OUTCOMES, OUTCOMES
 from prebuilds.adapters.sqlite.tables.migrations import connect
+from prebuilds.adapters.sqlite.tables.plan_reads import ALL_OUTCOMES, OUTCOMES
 from prebuilds.adapters.sqlite.tables.schema import APPLICATION_ID, VERSIONS
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
 from prebuilds.errors import (
@@ -310,7 +309,7 @@ def test_a_writer_goes_on_when_another_process_is_done(
             if len(pauses) == 3:
                 raw.execute("COMMIT")
 
-        monkeypatch.setattr(connections, "sleep", pause)
+        monkeypatch.setattr(connection, "sleep", pause)
         with store.transaction() as tx:
             add_preset(tx)
     assert len(pauses) == 3

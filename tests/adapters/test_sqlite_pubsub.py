@@ -148,7 +148,7 @@ def test_publishing_takes_a_connection_of_the_store(path: Path) -> None:
             with store.transaction(), pytest.raises(PublishInTransactionError):
                 pubsub.publish(make_message("refused"))  # noqa: PRB001
             with store.transaction(), pytest.MonkeyPatch.context() as patch:
-                patch.setattr("prebuilds.adapters.pubsubs.refuse_in_transaction", lambda: None)
+                patch.setattr("prebuilds.adapters.table_pubsub.refuse_in_transaction", lambda: None)
                 with pytest.raises(error):
                     pubsub.publish(make_message("forced"))  # noqa: PRB001
             pubsub.publish(make_message("after"))

@@ -17,7 +17,7 @@ from decision.examples import (
     make_snapshot,
 )
 from prebuilds import Change, ChangeCause, Policy, Schedule
-from prebuilds.decision.changes import find_next_change
+from prebuilds.decision.next_change import find_next_change
 
 POLICY = Policy()
 EXPIRY = Change(at=NOW + MINUTE + MICROSECOND, cause=ChangeCause.EXPIRY, subject="a")

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from prebuilds.errors import CallTimedOutError
-from prebuilds.runtime.loop.calls import SOON, LimitedCalls, PutOffError
-from prebuilds.runtime.loop.delays import Delays, calculate_delay
+from prebuilds.runtime.loop.timed_calls import SOON, LimitedCalls, PutOffError
+from prebuilds.runtime.loop.timeout_backoff import Delays, calculate_delay
 from prebuilds.testing.clocks import ManualClock
 from runtime.world import MINUTE, NOW, SECOND
 
@@ -216,8 +216,8 @@ def test_a_call_that_hangs_is_looked_at_again_soon(line: Line) -> None:
 
 def test_what_nobody_asks_for_is_forgotten(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the answers for builds that were canceled meanwhile, and their delays: memory stays bounded."""
-    monkeypatch.setattr("prebuilds.runtime.loop.calls._MOST_KEPT", 3)
-    monkeypatch.setattr("prebuilds.runtime.loop.delays._MOST_KEPT", 3)
+    monkeypatch.setattr("prebuilds.runtime.loop.timed_calls._MOST_KEPT", 3)
+    monkeypatch.setattr("prebuilds.runtime.loop.timeout_backoff._MOST_KEPT", 3)
     for number in range(6):
         line.hang(f"b{number}")
         line.release()

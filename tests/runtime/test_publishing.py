@@ -31,7 +31,12 @@ from prebuilds.errors import (
 )
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import PubSub, Store, Transaction
-from prebuilds.runtime.publishing.guard import HeldMessages, hold_messages, open_transaction, refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import (
+    HeldMessages,
+    hold_messages,
+    open_transaction,
+    refuse_in_transaction,
+)
 from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay, Relay
 
 TOPIC = "t"

@@ -124,7 +124,7 @@ def test_one_that_cannot_run_is_told_at_once_and_raised_at_the_end(monkeypatch: 
         messages.append(text % values)
         told.set()
 
-    monkeypatch.setattr("prebuilds.runtime.threads._log.exception", tell)
+    monkeypatch.setattr("prebuilds.runtime.asyncio_threads._log.exception", tell)
     deaf = Reconciler(world.store, world.builder, pubsub=DeafPubSub(MemoryStore()))
 
     async def serve() -> None:

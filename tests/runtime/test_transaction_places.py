@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 from prebuilds.errors import NestedTransactionError, PublishInTransactionError
-from prebuilds.runtime.publishing.guard import open_transaction, refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction, refuse_in_transaction
 
 
 class GeneratorStore:

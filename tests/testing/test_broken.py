@@ -203,7 +203,7 @@ def test_a_store_that_does_not_wait_is_found(
     make_store: Callable[[], Store], found_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that finishes while another transaction is open is found, on a slow machine too."""
-    monkeypatch.setattr("prebuilds.testing.contracts.bench.threads._GRACE", 30.0)
+    monkeypatch.setattr("prebuilds.testing.contracts.equipment.threads._GRACE", 30.0)
     with pytest.raises(BrokenContractError):
         CHECKS[found_by](make_store)
 

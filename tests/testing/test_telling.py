@@ -48,7 +48,7 @@ def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
 
 def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every wait is bounded, and the error says so."""
-    monkeypatch.setattr("prebuilds.testing.contracts.bench.threads.PATIENCE", 0.1)
+    monkeypatch.setattr("prebuilds.testing.contracts.equipment.threads.PATIENCE", 0.1)
     with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
         CHECKS["one_more_than_there_are_connections_is_refused"](stores.HangingStore)
 

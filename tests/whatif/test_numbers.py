@@ -33,7 +33,7 @@ from prebuilds.whatif import (
     simulate,
     sweep,
 )
-from prebuilds.whatif.traces.numbers import find_rank
+from prebuilds.whatif.traces.number_checks import find_rank
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)
 SPAN = {"begin": BEGIN, "end": BEGIN + timedelta(hours=1)}

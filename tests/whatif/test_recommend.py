@@ -20,7 +20,7 @@ from prebuilds.whatif import (
 )
 from prebuilds.whatif.recommendation.layout_search import HourWindow, Layout
 from prebuilds.whatif.recommendation.weekly_profile import group_days, profile_week
-from prebuilds.whatif.sizing.replay import list_steps, replay
+from prebuilds.whatif.sizing.schedule_replay import list_steps, replay
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
 from prebuilds.whatif.traces.local_time import LocalHours
 

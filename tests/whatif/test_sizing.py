@@ -28,7 +28,7 @@ from prebuilds.whatif import (
     predict,
     sweep,
 )
-from prebuilds.whatif.sizing.replay import replay
+from prebuilds.whatif.sizing.schedule_replay import replay
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 from prebuilds.adapters.memory.store import MemoryStore
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing.guard import refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[Message], None]

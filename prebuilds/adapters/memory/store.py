@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from prebuilds.adapters.memory.tables import Tables
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.adapters.stores import LimitedStore
+from prebuilds.adapters.store_base import LimitedStore
 from prebuilds.errors import LeaseLostError, PoolExhaustedError, StoreBusyError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing.guard import open_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction
 
 _TIMEOUT = timedelta(seconds=5)
 

@@ -15,7 +15,7 @@ from prebuilds.adapters.listening import Notice
 from prebuilds.adapters.postgres.connections.wakeups import WakeupChannel
 from prebuilds.adapters.postgres.store import PostgresStore
 from prebuilds.adapters.postgres.tables.notices import BATCH, find_last, insert_notices, list_notices
-from prebuilds.adapters.pubsubs import TablePubSub, check_times
+from prebuilds.adapters.table_pubsub import TablePubSub, check_times
 from prebuilds.runtime.models import Message
 
 _INTERVAL = timedelta(seconds=1)

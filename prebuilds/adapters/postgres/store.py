@@ -13,12 +13,12 @@ from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.tables.migrations import migrate
 from prebuilds.adapters.postgres.tables.settings import hold_lease
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
-from prebuilds.adapters.stores import PooledStore
+from prebuilds.adapters.store_base import PooledStore
 from prebuilds.decision.fields import is_id
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing.guard import open_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction
 
 _DEFAULT_TIMEOUTS = Timeouts()
 _MAX_NAME = 63  # bytes; PostgreSQL cuts longer names off

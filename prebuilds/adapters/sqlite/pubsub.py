@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from prebuilds.adapters.listening import Notice
-from prebuilds.adapters.pubsubs import TablePubSub, check_times
 from prebuilds.adapters.sqlite.store import SQLiteStore
 from prebuilds.adapters.sqlite.tables.rows import write_instant
+from prebuilds.adapters.table_pubsub import TablePubSub, check_times
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import Clock

@@ -17,11 +17,11 @@ from prebuilds.adapters.sqlite.connections.statements import Statements
 from prebuilds.adapters.sqlite.tables.migrations import connect
 from prebuilds.adapters.sqlite.tables.settings import check_lease
 from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
-from prebuilds.adapters.stores import PooledStore
+from prebuilds.adapters.store_base import PooledStore
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing.guard import open_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction
 
 _TIMEOUT = timedelta(seconds=10)
 

@@ -17,10 +17,10 @@ import attrs
 
 from prebuilds.commands.console.streams import get_source
 from prebuilds.decision.codec import load_document
-from prebuilds.decision.describing import describe_instant
 from prebuilds.decision.documents.json_text import read_json
 from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.models import Preset
+from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import InvalidSnapshotError, show
 from prebuilds.runtime.ports import Transaction
 

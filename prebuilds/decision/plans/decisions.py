@@ -13,9 +13,9 @@ from functools import cached_property
 import attrs
 
 from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions
-from prebuilds.decision.changes import Change, find_next_change
 from prebuilds.decision.fields import ID, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.decision.models import Policy
+from prebuilds.decision.next_change import Change, find_next_change
 from prebuilds.decision.plans.explaining import explain_action, explain_idleness
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state

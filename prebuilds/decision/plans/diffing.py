@@ -11,8 +11,8 @@ import attrs
 
 from prebuilds.decision.fields import ID, instance_of, optional, to_tuple, tuple_of
 from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.html_tables import render_table
 from prebuilds.decision.plans.planning import Plan
-from prebuilds.decision.plans.rendering import render_table
 
 
 @attrs.frozen(kw_only=True)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
-from prebuilds.decision.changes import Change, ChangeCause
-from prebuilds.decision.describing import describe_count, describe_duration, describe_instant
 from prebuilds.decision.models import Policy, Prebuild, Preset, Transition
+from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_in_progress
 from prebuilds.decision.targets import TargetSource, find_next_target_change
+from prebuilds.decision.wording import describe_count, describe_duration, describe_instant
 
 _LISTED = 5
 _DIFFERENCES = 3

@@ -18,7 +18,6 @@ from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.build_reports import finish_build
 from prebuilds.runtime.logs import log_error
-from prebuilds.runtime.loop.calls import LimitedCalls, PutOffError
 from prebuilds.runtime.loop.effects import (
     AddMembership,
     CancelBuild,
@@ -31,6 +30,7 @@ from prebuilds.runtime.loop.effects import (
 )
 from prebuilds.runtime.loop.leasing import HeldLease
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus
+from prebuilds.runtime.loop.timed_calls import LimitedCalls, PutOffError
 from prebuilds.runtime.models import BuildRequest, Counter
 from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
 

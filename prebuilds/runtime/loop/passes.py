@@ -19,7 +19,6 @@ import attrs
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.errors import UnknownPresetError
-from prebuilds.runtime.loop.calls import LimitedCalls
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, find_next_retry_at, read_fleet
@@ -29,6 +28,7 @@ from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassSta
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from prebuilds.runtime.loop.shards import ShardReads
+from prebuilds.runtime.loop.timed_calls import LimitedCalls
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from prebuilds.testing.contracts import pubsubs
-from prebuilds.testing.contracts.bench.checking import (
+from prebuilds.testing.contracts.claims import claims, races
+from prebuilds.testing.contracts.equipment.checking import (
     Check,
     ContractReport,
     MakePubSub,
@@ -16,16 +17,15 @@ from prebuilds.testing.contracts.bench.checking import (
     PubSubOf,
     StoreCheck,
 )
-from prebuilds.testing.contracts.claims import claims, races
 from prebuilds.testing.contracts.store import (
     builds,
     connections,
     creates,
     deletes,
-    endings,
     histories,
     leases,
     messages,
+    releases,
     roundtrips,
     settings,
     transactions,
@@ -77,7 +77,7 @@ def check_pubsub(make_pubsub: MakePubSub) -> ContractReport:
 def list_store_checks() -> tuple[StoreCheck, ...]:
     """The checks of `check_store`, one for each rule. Each has a `name`, and is called with the factory."""
     basics = (*transactions.CHECKS, *connections.CHECKS, *settings.CHECKS, *roundtrips.PRESET_CHECKS)
-    workspaces = (*creates.CHECKS, *builds.CHECKS, *histories.CHECKS, *deletes.CHECKS, *endings.CHECKS)
+    workspaces = (*creates.CHECKS, *builds.CHECKS, *histories.CHECKS, *deletes.CHECKS, *releases.CHECKS)
     return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)
 
 

@@ -15,11 +15,11 @@ from threading import Event
 from prebuilds.errors import PublishInTransactionError
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import BatchPubSub, PubSub
-from prebuilds.runtime.publishing.guard import open_transaction
-from prebuilds.testing.contracts.bench.checking import PubSubCheck, pubsub_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, describe, expect, expect_raises
-from prebuilds.testing.contracts.bench.examples import for_each
-from prebuilds.testing.contracts.bench.threads import PATIENCE, race
+from prebuilds.runtime.publishing.commit_guard import open_transaction
+from prebuilds.testing.contracts.equipment.checking import PubSubCheck, pubsub_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe, expect, expect_raises
+from prebuilds.testing.contracts.equipment.generated_values import for_each
+from prebuilds.testing.contracts.equipment.threads import PATIENCE, race
 from prebuilds.testing.strategies import messages
 
 CHECKS: list[PubSubCheck] = []

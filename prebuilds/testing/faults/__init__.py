@@ -4,10 +4,7 @@ from prebuilds.renames import warn_of_renames
 from prebuilds.testing.faults.checking import check_reconciler, replay_reconciler
 from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
-from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
-from prebuilds.testing.faults.doubles.injection import Injector
-from prebuilds.testing.faults.doubles.messages import Delivery, UnreliablePubSub
-from prebuilds.testing.faults.doubles.modes import (
+from prebuilds.testing.faults.doubles.fault_modes import (
     AnswerLostError,
     Boundary,
     CrashedError,
@@ -15,14 +12,17 @@ from prebuilds.testing.faults.doubles.modes import (
     FaultMode,
     InjectedTimeoutError,
 )
+from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
+from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.doubles.stale import StaleStore
-from prebuilds.testing.faults.search.exploring import Explored
+from prebuilds.testing.faults.doubles.unreliable_pubsub import Delivery, UnreliablePubSub
+from prebuilds.testing.faults.search.large_worlds import scenarios
 from prebuilds.testing.faults.search.reports import FaultReport
-from prebuilds.testing.faults.search.searching import scenarios
+from prebuilds.testing.faults.search.small_worlds import Explored
 from prebuilds.testing.faults.worlds.invariants import Invariant
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.scheduling import Scheduler
-from prebuilds.testing.faults.worlds.situations import Feature
+from prebuilds.testing.faults.worlds.starting_states import Feature
 
 __all__ = [
     "AnswerLostError",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from prebuilds.decision.models import Preset
 from prebuilds.whatif.sizing.demand import Demand
-from prebuilds.whatif.sizing.replay import list_steps, replay
+from prebuilds.whatif.sizing.schedule_replay import list_steps, replay
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 

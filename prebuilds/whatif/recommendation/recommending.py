@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from prebuilds.decision.describing import describe_count, describe_duration
 from prebuilds.decision.models import Preset
+from prebuilds.decision.wording import describe_count, describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif.recommendation.backtests import DAYS_TO_TELL_DAYS_APART, DemandHistory
 from prebuilds.whatif.recommendation.folds import estimate_ratio, list_origins, replay_days
 from prebuilds.whatif.recommendation.report import WEEKDAYS, HoldoutReport, HourForecast, Recommendation, find_targets
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
-from prebuilds.whatif.traces.arguments import require_on_miss, require_share
+from prebuilds.whatif.traces.argument_checks import require_on_miss, require_share
 from prebuilds.whatif.traces.lead_times import LeadTime
 from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.traces.on_miss import OnMiss

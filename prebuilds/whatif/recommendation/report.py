@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.describing import describe_instant
 from prebuilds.decision.fields import (
     COUNT,
     FLAG,
@@ -26,8 +25,9 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import Preset, Schedule
 from prebuilds.decision.schedules.windows import parse_window
+from prebuilds.decision.wording import describe_instant
 from prebuilds.whatif.sizing.pool_size import PoolSize
-from prebuilds.whatif.traces.numbers import is_number
+from prebuilds.whatif.traces.number_checks import is_number
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.intervals import Interval

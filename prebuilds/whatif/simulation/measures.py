@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from prebuilds.whatif.simulation.event_log import EventLog, PrebuildOutcome
-from prebuilds.whatif.traces.numbers import find_rank
+from prebuilds.whatif.traces.number_checks import find_rank
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.decision.describing import describe_instant
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.targets import calculate_target, describe_fallback
+from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import UnknownMissError, UnknownPresetError
 from prebuilds.whatif.simulation.engine import Engine
 from prebuilds.whatif.simulation.event_log import EventLog, HoldReason

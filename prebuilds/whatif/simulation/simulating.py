@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from prebuilds.errors import InvalidValueError, UnknownPresetError, show
 from prebuilds.whatif.simulation.result import SimulationResult, find_span, make_engines, make_result
 from prebuilds.whatif.simulation.scenario import Scenario
-from prebuilds.whatif.traces.arguments import require_seed
+from prebuilds.whatif.traces.argument_checks import require_seed
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.progress import show_progress

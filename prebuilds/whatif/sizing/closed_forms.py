@@ -15,7 +15,7 @@ from math import exp, lgamma, log
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.pool_size import PoolSize
-from prebuilds.whatif.traces.arguments import (
+from prebuilds.whatif.traces.argument_checks import (
     require_amount,
     require_lead_time,
     require_on_miss,

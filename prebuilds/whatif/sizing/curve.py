@@ -14,7 +14,7 @@ import attrs
 from prebuilds.decision.fields import DURATION, check, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError, UnreachableGoalError
 from prebuilds.whatif.sizing.pool_size import PoolSize
-from prebuilds.whatif.traces.arguments import require_amount, require_share
+from prebuilds.whatif.traces.argument_checks import require_amount, require_share
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.rows import Tabular, describe_value

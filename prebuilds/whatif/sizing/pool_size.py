@@ -9,7 +9,7 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, check
 from prebuilds.whatif.sizing.demand import Demand
-from prebuilds.whatif.traces.numbers import is_number
+from prebuilds.whatif.traces.number_checks import is_number
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 
 _AMOUNT = check("a number of 0 or more", lambda value: is_number(value) and value >= 0)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from prebuilds.whatif.sizing.cold_starts import measure_cold_starts
+from prebuilds.whatif.sizing.cold_start_pass import measure_cold_starts
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.pool_size import MeasureSize, PoolSize
-from prebuilds.whatif.sizing.waits import measure_waits
-from prebuilds.whatif.traces.arguments import (
+from prebuilds.whatif.sizing.wait_pass import measure_waits
+from prebuilds.whatif.traces.argument_checks import (
     require_lead_time,
     require_on_miss,
     require_seed,

@@ -11,9 +11,9 @@ from random import Random
 
 from prebuilds.decision.fields import require_instant
 from prebuilds.errors import InvalidValueError
-from prebuilds.whatif.traces.arguments import require_rate, require_seed, require_ticks
+from prebuilds.whatif.traces.argument_checks import require_rate, require_seed, require_ticks
 from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
-from prebuilds.whatif.traces.numbers import is_number
+from prebuilds.whatif.traces.number_checks import is_number
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, to_ticks
 from prebuilds.whatif.traces.trace import Trace
 

@@ -16,7 +16,7 @@ import attrs
 
 from prebuilds.decision.fields import DURATION, MAX_DURATION, check, to_tuple, tuple_of
 from prebuilds.errors import InvalidValueError
-from prebuilds.whatif.traces.numbers import find_rank, is_number
+from prebuilds.whatif.traces.number_checks import find_rank, is_number
 
 _ZERO = timedelta()
 _LARGEST_POWER = 700.0  # e to this power still fits into a float; durations are capped anyway

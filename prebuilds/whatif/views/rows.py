@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from prebuilds.decision.describing import describe_duration, describe_instant
-from prebuilds.decision.plans.rendering import render_table
+from prebuilds.decision.plans.html_tables import render_table
+from prebuilds.decision.wording import describe_duration, describe_instant
 from prebuilds.errors import MissingExtraError
 
 if TYPE_CHECKING:

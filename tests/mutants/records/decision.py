@@ -165,7 +165,7 @@ DECISION = (
     ),
     Mutant(
         "nobody wakes for an invalidation",
-        "decision/changes.py",
+        "decision/next_change.py",
         "        *_find_invalidation(snapshot),\n",
         "",
         tests=("decision/test_changes.py",),

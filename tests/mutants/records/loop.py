@@ -83,20 +83,20 @@ LOOP = (
     ),
     Mutant(
         "publishing within a transaction is let through",
-        "runtime/publishing/guard.py",
+        "runtime/publishing/commit_guard.py",
         "        raise PublishInTransactionError(transactions[-1].place)\n",
         "        pass\n",
     ),
     Mutant(
         "messages of a rolled back part are sent",
-        "runtime/publishing/guard.py",
+        "runtime/publishing/commit_guard.py",
         "            del self._messages[mark:]\n",
         "",
         tests=("runtime/test_publishing.py",),
     ),
     Mutant(
         "messages are released before the commit",
-        "runtime/publishing/guard.py",
+        "runtime/publishing/commit_guard.py",
         "        held = HeldMessages()\n        yield held\n    messages = held.list_messages()\n",
         "        held = HeldMessages()\n        try:\n            yield held\n"
         "        finally:\n            messages = held.list_messages()\n            release(messages)\n",

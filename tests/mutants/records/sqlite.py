@@ -37,7 +37,7 @@ SQLITE = (
     ),
     Mutant(
         "sqlite: the builds of all presets are in one history",
-        "adapters/sqlite/tables/fleet.py",
+        "adapters/sqlite/tables/plan_reads.py",
         "        WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version\n",
         "        WHERE latest.preset_id >= '' AND latest.template_version_id = counted.version\n",
     ),
@@ -57,13 +57,13 @@ SQLITE = (
     ),
     Mutant(
         "sqlite: builds of another version use up what is asked for",
-        "adapters/sqlite/tables/fleet.py",
+        "adapters/sqlite/tables/plan_reads.py",
         "        WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version\n",
         "        WHERE latest.preset_id = counted.id\n",
     ),
     Mutant(
         "sqlite: each build of a pass is an attempt",
-        "adapters/sqlite/tables/fleet.py",
+        "adapters/sqlite/tables/plan_reads.py",
         "        SELECT DISTINCT latest.created_at FROM builds AS latest\n",
         "        SELECT latest.created_at FROM builds AS latest\n",
     ),

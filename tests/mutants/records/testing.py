@@ -14,7 +14,7 @@ TESTING = (
     ),
     Mutant(
         "a failure is made smaller for as long as that takes",
-        "testing/faults/search/searching.py",
+        "testing/faults/search/large_worlds.py",
         "        if self._get_time() >= self._until:\n",
         "        if False:\n",
         tests=("testing/faults/test_checking.py::test_making_a_failure_smaller_ends_in_time",),

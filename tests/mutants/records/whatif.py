@@ -21,7 +21,7 @@ WHATIF = (
     ),
     Mutant(
         "a quantile is off by one by a float",
-        "whatif/traces/numbers.py",
+        "whatif/traces/number_checks.py",
         "while (rank - 1) / count >= share:",
         "while rank < 0:",
         tests=("whatif/test_numbers.py",),

@@ -9,7 +9,7 @@ import attrs
 
 from prebuilds.adapters.memory import MemoryPubSub
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing.guard import refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 
 
 # Pubsubs

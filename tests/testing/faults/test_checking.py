@@ -16,7 +16,7 @@ from prebuilds.adapters.memory import MemoryStore
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.errors import BrokenInvariantError
 from prebuilds.testing.faults import FaultMode, Feature, Invariant, check_reconciler, replay_reconciler
-from prebuilds.testing.faults.search.searching import search
+from prebuilds.testing.faults.search.large_worlds import search
 from testing.faults import broken
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
+from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
 from prebuilds.adapters.postgres.tables.workspaces import NOTE_ENDED, make_first
 from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace

@@ -13,7 +13,7 @@ from typing import NoReturn
 from psycopg import errors
 
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
+from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_workspace
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace

@@ -14,7 +14,7 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.postgres.tables.fleet import WORKSPACE_COLUMNS
+from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import Row, make_workspace
 from prebuilds.decision.models import Transition
 from prebuilds.runtime.models import BuildRequest, Workspace

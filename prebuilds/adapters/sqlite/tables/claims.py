@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prebuilds.adapters.sqlite.connections.statements import Role
-from prebuilds.adapters.sqlite.tables.fleet import find_preset
+from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
     SELECT_WORKSPACES,
     read_take,

@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
-from prebuilds.adapters.sqlite.tables.fleet import find_preset
+from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
     SELECT_WORKSPACES,
     check_instant,

@@ -10,9 +10,9 @@ import attrs
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimOrder
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect, expect_raises
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
+from prebuilds.testing.contracts.equipment.scenes import (
     DATA,
     INACTIVE,
     WEB,

@@ -7,11 +7,19 @@ from collections.abc import Callable, Sequence
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect
-from prebuilds.testing.contracts.bench.overtaking import do_both, expect_no_promotion_during
-from prebuilds.testing.contracts.bench.scenes import Undo, at, list_ids, make_take, put_ready, request_delete, take_in
-from prebuilds.testing.contracts.bench.threads import hold_open, insist, race
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
+from prebuilds.testing.contracts.equipment.overtaking import do_both, expect_no_promotion_during
+from prebuilds.testing.contracts.equipment.scenes import (
+    Undo,
+    at,
+    list_ids,
+    make_take,
+    put_ready,
+    request_delete,
+    take_in,
+)
+from prebuilds.testing.contracts.equipment.threads import hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []
 _THREADS = 12

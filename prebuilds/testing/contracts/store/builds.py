@@ -6,10 +6,9 @@ import attrs
 
 from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
-from prebuilds.testing.contracts.bench.changes import expect_change, get_workspace
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.scenes import (
     WEB,
     Stage,
     add,
@@ -22,7 +21,8 @@ from prebuilds.testing.contracts.bench.scenes import (
     put_presets,
     request_delete,
 )
-from prebuilds.testing.contracts.bench.threads import race
+from prebuilds.testing.contracts.equipment.stage_calls import expect_change, get_workspace
+from prebuilds.testing.contracts.equipment.threads import race
 
 CHECKS: list[StoreCheck] = []
 

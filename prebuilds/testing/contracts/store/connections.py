@@ -7,11 +7,11 @@ from contextlib import ExitStack, suppress
 from prebuilds.errors import NestedTransactionError, PoolExhaustedError, PublishInTransactionError
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Store
-from prebuilds.runtime.publishing.guard import refuse_in_transaction
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.bench.scenes import WEB, Undo, put_presets
-from prebuilds.testing.contracts.bench.threads import Worker, hold_open, insist, race
+from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect, expect_raises
+from prebuilds.testing.contracts.equipment.scenes import WEB, Undo, put_presets
+from prebuilds.testing.contracts.equipment.threads import Worker, hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []
 

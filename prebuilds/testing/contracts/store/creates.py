@@ -7,10 +7,10 @@ import attrs
 from prebuilds.decision.models import Build, BuildStatus
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.overtaking import expect_no_promotion_during
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.overtaking import expect_no_promotion_during
+from prebuilds.testing.contracts.equipment.scenes import (
     DATA,
     INACTIVE,
     IS_PREBUILD,

@@ -9,10 +9,10 @@ import attrs
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import Store, Transaction
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect
-from prebuilds.testing.contracts.bench.overtaking import do_both
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
+from prebuilds.testing.contracts.equipment.overtaking import do_both
+from prebuilds.testing.contracts.equipment.scenes import (
     DATA,
     INACTIVE,
     IS_DELETABLE,
@@ -28,7 +28,7 @@ from prebuilds.testing.contracts.bench.scenes import (
     request_delete,
     take_in,
 )
-from prebuilds.testing.contracts.bench.threads import insist
+from prebuilds.testing.contracts.equipment.threads import insist
 
 CHECKS: list[StoreCheck] = []
 _GUARDED = (

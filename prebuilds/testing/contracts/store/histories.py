@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from prebuilds.decision.models import Build, BuildStatus
 from prebuilds.runtime.ports import Transaction
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.scenes import (
     DATA,
     WEB,
     Stage,

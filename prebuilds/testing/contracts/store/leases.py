@@ -8,10 +8,10 @@ from contextlib import suppress
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.bench.scenes import at
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open, race
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect, expect_raises
+from prebuilds.testing.contracts.equipment.scenes import at
+from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []
 _FENCED = "With a `lease`, raises `LeaseLostError` unless its token is still the last one given out"

@@ -15,10 +15,10 @@ from threading import Event
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import PubSub, Store
 from prebuilds.runtime.publishing.relays import OutboxRelay
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import Mismatch, describe, expect
-from prebuilds.testing.contracts.bench.scenes import Undo
-from prebuilds.testing.contracts.bench.threads import PATIENCE, begin_elsewhere, get_answer, hold_open, race
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe, expect
+from prebuilds.testing.contracts.equipment.scenes import Undo
+from prebuilds.testing.contracts.equipment.threads import PATIENCE, begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []
 TOPIC = "checked"

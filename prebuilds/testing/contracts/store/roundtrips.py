@@ -6,10 +6,10 @@ import attrs
 
 from prebuilds.decision.models import Preset
 from prebuilds.runtime.models import ClaimRequest, Message
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.examples import for_each
-from prebuilds.testing.contracts.bench.scenes import Stage, add, at, make_preset, put_presets
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.generated_values import for_each
+from prebuilds.testing.contracts.equipment.scenes import Stage, add, at, make_preset, put_presets
 from prebuilds.testing.contracts.store.messages import TOPIC, Mailbox
 from prebuilds.testing.strategies import claim_requests, messages, presets
 

@@ -6,9 +6,9 @@ import attrs
 
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.runtime.models import Counter, CounterValue
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.scenes import DATA, INACTIVE, WEB, at, make_preset, put_presets
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.scenes import DATA, INACTIVE, WEB, at, make_preset, put_presets
 
 CHECKS: list[StoreCheck] = []
 _LEFT_ALONE = "Presets that do not exist are ignored."

@@ -9,10 +9,20 @@ from functools import partial
 from prebuilds.errors import ReadOnlyTransactionError
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Isolation, Store, Transaction
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect, expect_raises
-from prebuilds.testing.contracts.bench.scenes import DATA, WEB, Stage, Undo, add, at, list_ids, list_outcomes, make_take
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
+from prebuilds.testing.contracts.equipment.scenes import (
+    DATA,
+    WEB,
+    Stage,
+    Undo,
+    add,
+    at,
+    list_ids,
+    list_outcomes,
+    make_take,
+)
+from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
 
 CHECKS: list[StoreCheck] = []
 

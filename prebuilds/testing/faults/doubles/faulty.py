@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 
 from prebuilds.runtime.models import BuildRequest, Message
 from prebuilds.runtime.ports import Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.testing.faults.doubles.fault_modes import AnswerLostError, Boundary, FaultMode, InjectedTimeoutError
 from prebuilds.testing.faults.doubles.injection import Injector
-from prebuilds.testing.faults.doubles.modes import AnswerLostError, Boundary, FaultMode, InjectedTimeoutError
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 LEASE_CALLS = frozenset({"take_lease", "release_lease"})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
-from prebuilds.testing.faults.doubles.modes import (
+from prebuilds.testing.faults.doubles.fault_modes import (
     AnswerLostError,
     Boundary,
     CrashedError,

@@ -15,11 +15,11 @@ from prebuilds.runtime.loop.effects import (
     SubmitBuild,
 )
 from prebuilds.runtime.ports import Transaction
-from prebuilds.testing.faults.doubles.modes import FaultMode
-from prebuilds.testing.faults.search.exploring import Explored
+from prebuilds.testing.faults.doubles.fault_modes import FaultMode
 from prebuilds.testing.faults.search.running import Run
+from prebuilds.testing.faults.search.small_worlds import Explored
 from prebuilds.testing.faults.worlds.invariants import NEEDS, Invariant
-from prebuilds.testing.faults.worlds.situations import Feature
+from prebuilds.testing.faults.worlds.starting_states import Feature
 
 _KINDS = (AddMembership, CancelPending, CreatePrebuild, DeletePrebuild, SetPrebuildStatus, SubmitBuild)
 _EFFECTS = frozenset(kind.__name__ for kind in _KINDS)

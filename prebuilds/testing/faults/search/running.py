@@ -10,11 +10,11 @@ import attrs
 
 from prebuilds.errors import BrokenInvariantError
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.faults.doubles.modes import Boundary, Fault
+from prebuilds.testing.faults.doubles.fault_modes import Boundary, Fault
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
-from prebuilds.testing.faults.worlds.judging import check_bounded, check_processes
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.settling import settle
+from prebuilds.testing.faults.worlds.verdicts import check_bounded, check_processes
 from prebuilds.testing.faults.worlds.world import World
 
 MakeStore = Callable[[], Store]

@@ -20,8 +20,8 @@ from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
-from prebuilds.testing.faults.doubles.stopping import StoppingStore
-from prebuilds.testing.faults.worlds.expecting import Expectation
+from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
+from prebuilds.testing.faults.worlds.act_promises import Expectation
 
 _SOON = timedelta(seconds=20)  # between two rounds
 _LATE = timedelta(hours=2)

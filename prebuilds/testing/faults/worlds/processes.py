@@ -22,8 +22,8 @@ from prebuilds.runtime.loop.results import ReconciliationResult
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
+from prebuilds.testing.faults.doubles.fault_modes import CrashedError
 from prebuilds.testing.faults.doubles.injection import Injector
-from prebuilds.testing.faults.doubles.modes import CrashedError
 from prebuilds.testing.faults.worlds.acts import Act, ActContext
 
 LEASE_DURATION = timedelta(seconds=60)

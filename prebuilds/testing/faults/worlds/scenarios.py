@@ -12,10 +12,10 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, FLAG, check, to_tuple, tuple_of
 from prebuilds.errors import InvalidValueError
-from prebuilds.testing.faults.doubles.messages import Delivery
-from prebuilds.testing.faults.doubles.modes import Fault
+from prebuilds.testing.faults.doubles.fault_modes import Fault
+from prebuilds.testing.faults.doubles.unreliable_pubsub import Delivery
 from prebuilds.testing.faults.worlds.acts import ACTS
-from prebuilds.testing.faults.worlds.situations import SITUATIONS
+from prebuilds.testing.faults.worlds.starting_states import SITUATIONS
 
 _SITUATIONS = check(
     f"one or more of {', '.join(SITUATIONS)}, none twice",

@@ -8,8 +8,8 @@ from datetime import timedelta
 from prebuilds.decision.models import PrebuildStatus
 from prebuilds.runtime.controls import Controls
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
-from prebuilds.testing.faults.worlds.judging import check_processes, list_changes
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
+from prebuilds.testing.faults.worlds.verdicts import check_processes, list_changes
 from prebuilds.testing.faults.worlds.world import World
 
 _MOST_WAITS = 10  # more than the backoffs that end one after the other

@@ -20,16 +20,16 @@ from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
 from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
 from prebuilds.testing.faults.doubles.injection import Injector
-from prebuilds.testing.faults.doubles.messages import UnreliablePubSub
 from prebuilds.testing.faults.doubles.stale import StaleStore
-from prebuilds.testing.faults.doubles.stopping import StoppingStore
+from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
+from prebuilds.testing.faults.doubles.unreliable_pubsub import UnreliablePubSub
+from prebuilds.testing.faults.worlds.act_promises import Expectation
 from prebuilds.testing.faults.worlds.acts import ACTS, ActContext
-from prebuilds.testing.faults.worlds.expecting import Expectation
+from prebuilds.testing.faults.worlds.commit_watch import Watch
 from prebuilds.testing.faults.worlds.processes import ClaimantProcess, PersonProcess, ReconcilerProcess
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.scheduling import Scheduler
-from prebuilds.testing.faults.worlds.situations import BROKEN, SITUATIONS, START, Scene
-from prebuilds.testing.faults.worlds.watching import Watch
+from prebuilds.testing.faults.worlds.starting_states import BROKEN, SITUATIONS, START, Scene
 
 _SECOND = timedelta(seconds=1)
 _EVER = timedelta(days=3_650)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.describing import describe_count, describe_instant
 from prebuilds.decision.targets import TargetSource
+from prebuilds.decision.wording import describe_count, describe_instant
 from prebuilds.whatif.simulation.event_log import HoldReason
 from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.views.rows import describe_about

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
-from prebuilds.testing.faults.doubles.modes import Fault, FaultMode
+from prebuilds.testing.faults.doubles.fault_modes import Fault, FaultMode
 from prebuilds.testing.faults.search.running import MakeStore, Run, run_scenario
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
-from prebuilds.testing.faults.worlds.situations import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
+from prebuilds.testing.faults.worlds.starting_states import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
 
 OnRun = Callable[[Run], None]
 _DAY = 86_400

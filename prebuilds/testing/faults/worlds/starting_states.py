@@ -17,7 +17,7 @@ from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script
-from prebuilds.testing.faults.doubles.stopping import StoppingStore
+from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
 from prebuilds.testing.faults.worlds.acts import ACTS
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import Store, Transaction
-from prebuilds.testing.contracts.bench.describing import Mismatch, expect
-from prebuilds.testing.contracts.bench.scenes import Stage, put_all_stages
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
+from prebuilds.testing.contracts.equipment.scenes import Stage, put_all_stages
 
 Change = Callable[[Workspace], Workspace]
 

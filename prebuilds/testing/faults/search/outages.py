@@ -18,7 +18,7 @@ from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.settling import list_unsettled
-from prebuilds.testing.faults.worlds.situations import Feature, Scene
+from prebuilds.testing.faults.worlds.starting_states import Feature, Scene
 from prebuilds.testing.faults.worlds.world import World
 
 _HOUR = timedelta(hours=1)

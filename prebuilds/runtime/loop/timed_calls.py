@@ -18,7 +18,7 @@ from datetime import timedelta
 import attrs
 
 from prebuilds.errors import CallTimedOutError
-from prebuilds.runtime.loop.delays import Delays
+from prebuilds.runtime.loop.timeout_backoff import Delays
 from prebuilds.runtime.ports import Clock
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import attrs
 
 from prebuilds.runtime.ports import Store, Transaction
-from prebuilds.testing.contracts.bench.describing import Mismatch, describe
+from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 _KEPT = 40  # calls; of a longer run the last ones matter

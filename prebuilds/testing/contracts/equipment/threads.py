@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Isolation, Store, Transaction
-from prebuilds.testing.contracts.bench.describing import Mismatch
+from prebuilds.testing.contracts.equipment.error_words import Mismatch
 
 _T = TypeVar("_T")
 PATIENCE = 60.0

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from prebuilds.errors import BrokenInvariantError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
-from prebuilds.testing.faults.doubles.messages import Delivery
-from prebuilds.testing.faults.doubles.modes import Fault, FaultMode
-from prebuilds.testing.faults.search.exploring import MOST_SKEW, OnRun
+from prebuilds.testing.faults.doubles.fault_modes import Fault, FaultMode
+from prebuilds.testing.faults.doubles.unreliable_pubsub import Delivery
 from prebuilds.testing.faults.search.running import MakeStore, run_scenario
+from prebuilds.testing.faults.search.small_worlds import MOST_SKEW, OnRun
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
-from prebuilds.testing.faults.worlds.situations import CURABLE, FAILING, SITUATIONS, Feature, list_acts
+from prebuilds.testing.faults.worlds.starting_states import CURABLE, FAILING, SITUATIONS, Feature, list_acts
 
 _MOST_POINTS = 20  # for each process, so that most faults come about
 

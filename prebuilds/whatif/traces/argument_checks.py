@@ -9,7 +9,7 @@ from typing import Any
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
-from prebuilds.whatif.traces.numbers import is_number
+from prebuilds.whatif.traces.number_checks import is_number
 from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, count_ticks
 from prebuilds.whatif.traces.trace import Trace

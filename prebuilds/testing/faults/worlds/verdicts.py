@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
-from prebuilds.testing.faults.worlds.situations import FAILING, START
+from prebuilds.testing.faults.worlds.starting_states import FAILING, START
 from prebuilds.testing.faults.worlds.world import World
 
 _SECOND = timedelta(seconds=1)

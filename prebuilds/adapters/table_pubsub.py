@@ -8,7 +8,7 @@ from datetime import timedelta
 from prebuilds.adapters.listening import Feed, Listening
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing.guard import refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 
 
 class TablePubSub:

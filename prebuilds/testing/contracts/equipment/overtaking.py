@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from prebuilds.runtime.ports import Store, Transaction
-from prebuilds.testing.contracts.bench.describing import Mismatch
-from prebuilds.testing.contracts.bench.scenes import INACTIVE, put_presets
-from prebuilds.testing.contracts.bench.threads import begin_elsewhere, get_answer, hold_open
+from prebuilds.testing.contracts.equipment.error_words import Mismatch
+from prebuilds.testing.contracts.equipment.scenes import INACTIVE, put_presets
+from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")

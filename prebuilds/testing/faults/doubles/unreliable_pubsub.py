@@ -7,7 +7,7 @@ from enum import Enum
 from random import Random
 
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.publishing.guard import refuse_in_transaction
+from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 
 Listener = Callable[[Message], None]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import attrs
 
 from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace
-from prebuilds.testing.contracts.bench.changes import expect_change
-from prebuilds.testing.contracts.bench.checking import Lab, StoreCheck, store_check
-from prebuilds.testing.contracts.bench.describing import expect
-from prebuilds.testing.contracts.bench.overtaking import do_both
-from prebuilds.testing.contracts.bench.scenes import (
+from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
+from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.overtaking import do_both
+from prebuilds.testing.contracts.equipment.scenes import (
     IS_PREBUILD,
     WEB,
     Stage,
@@ -20,6 +19,7 @@ from prebuilds.testing.contracts.bench.scenes import (
     put_ready,
     take_in,
 )
+from prebuilds.testing.contracts.equipment.stage_calls import expect_change
 
 CHECKS: list[StoreCheck] = []
 _UNLESS_CLAIMED = "Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted."

@@ -14,9 +14,9 @@ import attrs
 
 from prebuilds.adapters.local import LocalBuilder
 from prebuilds.commands.console.signals import Stop
-from prebuilds.decision.describing import describe_duration
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.state import ReconciliationState
+from prebuilds.decision.wording import describe_duration
 from prebuilds.runtime.loop.effects import CreatePrebuild, DeletePrebuild
 from prebuilds.runtime.loop.reconciler import Reconciler
 from prebuilds.runtime.loop.results import OutcomeStatus, PassStatus, ReconciliationResult

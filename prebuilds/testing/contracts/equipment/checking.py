@@ -14,8 +14,8 @@ import attrs
 
 from prebuilds.errors import BrokenContractError
 from prebuilds.runtime.ports import PubSub, Store
-from prebuilds.testing.contracts.bench.describing import Mismatch
-from prebuilds.testing.contracts.bench.recording import Record, RecordedStore
+from prebuilds.testing.contracts.equipment.error_words import Mismatch
+from prebuilds.testing.contracts.equipment.recording import Record, RecordedStore
 
 MakeStore = Callable[[], Store]
 MakePubSub = Callable[[], PubSub]

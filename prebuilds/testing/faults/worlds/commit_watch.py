@@ -12,10 +12,17 @@ from datetime import datetime
 from prebuilds.decision.models import Preset, Transition
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.ports import Isolation, Store
-from prebuilds.testing.faults.worlds.contents import Made, StoreContents, count_wanted, get_made, is_fresh, is_kept
-from prebuilds.testing.faults.worlds.expecting import Expectation
+from prebuilds.testing.faults.worlds.act_promises import Expectation
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
+from prebuilds.testing.faults.worlds.store_contents import (
+    Made,
+    StoreContents,
+    count_wanted,
+    get_made,
+    is_fresh,
+    is_kept,
+)
 
 
 class Watch:
