@@ -20,6 +20,7 @@ from adapters.examples import NOW, add_preset, add_ready, make_delete, make_star
 from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
 from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
+from prebuilds.adapters.sqlite.connections import connection
 from prebuilds.adapters.sqlite.connections.connection import Connection, calculate_pause
 from prebuilds.adapters.sqlite.tables import rows
 from prebuilds.adapters.sqlite.tables.claims import FIRST_BY
