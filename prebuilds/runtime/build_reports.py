@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import Counter, Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing.relays import Relay, change_and_flush
@@ -23,7 +24,7 @@ class BuildReports:
     With a `relay` the loop hears of a report at once. Without one it hears when the store's outbox is next flushed.
     """
 
-    def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
+    def __init__(self, store: Store, *, clock: Clock = SYSTEM_CLOCK, relay: Relay | None = None) -> None:
         self._store = store
         self._clock = clock
         self._relay = relay

@@ -18,6 +18,7 @@ from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPresetError
 from prebuilds.runtime.build_reports import tell_changed
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly
@@ -57,7 +58,7 @@ class Claims:
         self,
         store: Store,
         *,
-        clock: Clock,
+        clock: Clock = SYSTEM_CLOCK,
         order: ClaimOrder = ClaimOrder.OLDEST_FIRST,
         relay: Relay | None = None,
     ) -> None:

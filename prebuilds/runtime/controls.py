@@ -12,6 +12,7 @@ from typing import TypeVar
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import UnknownPresetError, UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
@@ -26,7 +27,7 @@ class Controls:
     With a `relay` the loop hears of each change at once.
     """
 
-    def __init__(self, store: Store, *, clock: Clock, relay: Relay | None = None) -> None:
+    def __init__(self, store: Store, *, clock: Clock = SYSTEM_CLOCK, relay: Relay | None = None) -> None:
         self._store = store
         self._clock = clock
         self._relay = relay

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from prebuilds.decision.models import Policy
 from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.metrics.exposition import Durations, check_extra, make_families
 from prebuilds.runtime.metrics.readings import Reading, take_reading
@@ -48,7 +49,7 @@ class MetricsCollector:
         self,
         store: Store,
         *,
-        clock: Clock,
+        clock: Clock = SYSTEM_CLOCK,
         prefix: str = DEFAULT_PREFIX,
         interval: timedelta = _INTERVAL,
         timeout: timedelta = _TIMEOUT,
