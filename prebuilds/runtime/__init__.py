@@ -2,6 +2,7 @@
 
 - `ports` says what the host provides. `Reconciler` does the rest.
 - `Claims` hands prebuilds to users. `Controls` is for people, `BuildReports` for the host's builder.
+- Authors of adapters find their names in `prebuilds.runtime.ports` and `prebuilds.runtime.workspace_rules`.
 """
 
 from prebuilds.renames import warn_of_renames
@@ -48,18 +49,7 @@ from prebuilds.runtime.publishing.commit_guard import (
     refuse_in_transaction,
 )
 from prebuilds.runtime.publishing.relays import MessageQueue, OutboxRelay
-from prebuilds.runtime.workspace_rules import (
-    end_build,
-    forget_workspace,
-    is_claimable,
-    make_outcome,
-    make_ready,
-    make_unready,
-    release_workspace,
-    resolve_template_version,
-    retire_prebuild,
-    select_outcomes,
-)
+from prebuilds.runtime.workspace_rules import resolve_template_version
 
 __getattr__ = warn_of_renames(__name__, {"Outcome": "EffectOutcome", "Take": "ClaimRequest"})
 
@@ -110,21 +100,12 @@ __all__ = [
     "Workspace",
     "WorkspaceBuild",
     "WorkspaceBuilder",
-    "end_build",
-    "forget_workspace",
     "hold_messages",
-    "is_claimable",
     "list_effects",
-    "make_outcome",
-    "make_ready",
-    "make_unready",
     "match_preset",
     "open_transaction",
     "read_fleet",
     "refuse_in_transaction",
-    "release_workspace",
     "resolve_template_version",
-    "retire_prebuild",
     "run_in_threads",
-    "select_outcomes",
 ]

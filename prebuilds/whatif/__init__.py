@@ -9,18 +9,19 @@ from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, wh
 from prebuilds.whatif.recommendation.recommending import judge, recommend
 from prebuilds.whatif.recommendation.report import HoldoutReport, HourForecast, Recommendation
 from prebuilds.whatif.simulation.counts_over_time import Moment
-from prebuilds.whatif.simulation.event_log import HoldReason
+from prebuilds.whatif.simulation.event_log import EventLog, HoldReason
 from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.simulation.measures import Measures
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.simulation.result import SimulationResult
-from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, edit_snapshot
-from prebuilds.whatif.simulation.simulating import simulate
+from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, SnapshotEdit, edit_snapshot
+from prebuilds.whatif.simulation.simulating import ClaimTraces, simulate
 from prebuilds.whatif.simulation.timeline import Timeline
 from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_poisson_miss, predict
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import sweep
+from prebuilds.whatif.traces.csv_files import TraceSource
 from prebuilds.whatif.traces.generators import generate_bursts, generate_poisson, generate_profile
 from prebuilds.whatif.traces.lead_times import (
     ExponentialLeadTime,
@@ -39,8 +40,10 @@ __getattr__ = warn_of_renames(
 )
 
 __all__ = [
+    "ClaimTraces",
     "Comparison",
     "Curve",
+    "EventLog",
     "ExponentialLeadTime",
     "FixedLeadTime",
     "HoldReason",
@@ -63,9 +66,11 @@ __all__ = [
     "Scenario",
     "ScenarioOutcome",
     "SimulationResult",
+    "SnapshotEdit",
     "TargetStep",
     "Timeline",
     "Trace",
+    "TraceSource",
     "calculate_erlang_b",
     "calculate_poisson_miss",
     "compare",

@@ -20,8 +20,8 @@ from prebuilds.decision.plans.planning import plan
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.simulation.measures import Measures
-from prebuilds.whatif.simulation.scenario import Edit, Scenario, edit_snapshot
-from prebuilds.whatif.simulation.simulating import Traces, simulate
+from prebuilds.whatif.simulation.scenario import Scenario, SnapshotEdit, edit_snapshot
+from prebuilds.whatif.simulation.simulating import ClaimTraces, simulate
 from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.intervals import Interval, estimate_mean
 from prebuilds.whatif.views.progress import show_progress
@@ -115,7 +115,7 @@ class Comparison(Tabular):
 
 def compare(
     scenarios: Mapping[str, Scenario],
-    trace: Traces | Callable[[int], Traces],
+    trace: ClaimTraces | Callable[[int], ClaimTraces],
     *,
     seeds: Iterable[int] = range(10),
     progress: bool = False,
@@ -141,7 +141,7 @@ def compare(
 
 
 def what_would_change(
-    snapshot: GlobalSnapshot, edit: Edit, *, now: datetime, policy: Policy = _DEFAULT_POLICY
+    snapshot: GlobalSnapshot, edit: SnapshotEdit, *, now: datetime, policy: Policy = _DEFAULT_POLICY
 ) -> PlanDiff:
     """Which decisions at `now` would change if the snapshot were edited, and how.
 

@@ -32,7 +32,7 @@ from prebuilds.errors import InvalidValueError, UnknownPresetError, show
 from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
 from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
 
-Edit = Callable[[GlobalSnapshot], GlobalSnapshot] | Mapping[str, Mapping[str, Any]]
+SnapshotEdit = Callable[[GlobalSnapshot], GlobalSnapshot] | Mapping[str, Mapping[str, Any]]
 """A change to a snapshot: a function that returns the changed one, or the changed fields of presets by their ids."""
 
 LeadTimes = tuple[tuple[str, LeadTime], ...]
@@ -151,7 +151,7 @@ class Scenario:
         return dict(self.lead_time)[preset_id] if isinstance(self.lead_time, tuple) else self.lead_time
 
 
-def edit_snapshot(snapshot: GlobalSnapshot, edit: Edit) -> GlobalSnapshot:
+def edit_snapshot(snapshot: GlobalSnapshot, edit: SnapshotEdit) -> GlobalSnapshot:
     """The snapshot after an edit, such as `{"web": {"desired_instances": 5}}` or a function of the snapshot.
 
     Raises `UnknownPresetError` for a preset that the snapshot does not have, and `InvalidValueError` for a field or a

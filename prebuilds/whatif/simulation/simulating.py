@@ -15,11 +15,11 @@ from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.progress import show_progress
 
-Traces = Trace | Mapping[str, Trace]
+ClaimTraces = Trace | Mapping[str, Trace]
 """The claims: a trace for a fleet of one preset; otherwise a mapping from the ids of presets with claims to traces."""
 
 
-def simulate(scenario: Scenario, trace: Traces, *, seed: int = 0, progress: bool = False) -> SimulationResult:
+def simulate(scenario: Scenario, trace: ClaimTraces, *, seed: int = 0, progress: bool = False) -> SimulationResult:
     """Simulate what a scenario's fleet would have done with these claims.
 
     The simulation covers the span of the trace, or of all traces together. `seed` seeds the random draws. `progress`
@@ -39,7 +39,7 @@ def simulate(scenario: Scenario, trace: Traces, *, seed: int = 0, progress: bool
     return make_result(scenario, traces, seed, tuple(pools))
 
 
-def _match_traces(scenario: Scenario, trace: Traces) -> tuple[tuple[str, Trace], ...]:
+def _match_traces(scenario: Scenario, trace: ClaimTraces) -> tuple[tuple[str, Trace], ...]:
     """The trace of each preset that has claims. Raises an error if they do not fit the scenario."""
     if not isinstance(scenario, Scenario):
         raise InvalidValueError("simulate", "scenario", scenario, "a Scenario")
