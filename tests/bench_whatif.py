@@ -17,13 +17,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import TYPE_CHECKING
 
-import simpy
 from rich.console import Console
 
 from prebuilds import Preset
 from prebuilds.whatif import OnMiss, Scenario, Trace, generate_poisson, simulate, sweep
 from prebuilds.whatif.traces.ticks import count_ticks, to_ticks
+
+if TYPE_CHECKING:
+    import simpy
 
 BEGIN = datetime(2026, 11, 16, tzinfo=timezone.utc)
 WEEK = timedelta(days=7)
@@ -59,11 +62,18 @@ def make_claims(span: timedelta) -> Trace:
     return Trace(ticks=kept, begin=BEGIN, end=end)
 
 
+def make_environment(trace: Trace) -> simpy.Environment:
+    """SimPy's world at the start of the trace. SimPy is imported here, as `--help` works without it."""
+    import simpy
+
+    return simpy.Environment(initial_time=to_ticks(trace.begin))
+
+
 class SimPyPool:
     """The same pool in SimPy, its loop waking every minute; a claim that finds nothing is lost."""
 
     def __init__(self, trace: Trace) -> None:
-        self.environment = simpy.Environment(initial_time=to_ticks(trace.begin))
+        self.environment = make_environment(trace)
         self.claims, self.end = trace.ticks, to_ticks(trace.end)
         self.ready, self.starting, self.hits = SIZE, 0, 0
 
@@ -115,7 +125,7 @@ class SimPyLoss:
     """A pool whose prebuilds are replaced at once, in SimPy; a claim that finds nothing is lost."""
 
     def __init__(self, trace: Trace, size: int) -> None:
-        self.environment = simpy.Environment(initial_time=to_ticks(trace.begin))
+        self.environment = make_environment(trace)
         self.claims, self.ready, self.hits = trace.ticks, size, 0
 
     def run(self) -> int:
