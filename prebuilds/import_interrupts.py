@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,5 +24,8 @@ def is_command(arguments: Sequence[str], words: Sequence[str], executable: str) 
     return arguments[:1] == [os.path.join(os.path.dirname(executable), "prebuilds")]  # noqa: PTH118, PTH120 - fast
 
 
-if is_command(sys.argv, sys.orig_argv, sys.executable) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if is_command(sys.argv, sys.orig_argv, sys.executable):
+    import signal  # slow to load, and only commands need it
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
