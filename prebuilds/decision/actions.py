@@ -108,7 +108,7 @@ def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
 def create_missing(snapshot: PresetSnapshot) -> Actions:
     """Create the missing prebuilds."""
     count = count_missing(snapshot)
-    return _create(count) if count else ()
+    return (make_create(count),) if count else ()
 
 
 def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
@@ -136,5 +136,6 @@ def _delete(prebuilds: Sequence[Prebuild]) -> Actions:
 
 
 @lru_cache(maxsize=2**10)
-def _create(count: int) -> Actions:
-    return (ReconciliationActions(type=ActionType.CREATE, create=count),)
+def make_create(count: int) -> ReconciliationActions:
+    """The action that creates so many prebuilds."""
+    return ReconciliationActions(type=ActionType.CREATE, create=count)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import attrs
 
-from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions
+from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions, make_create
 from prebuilds.decision.fields import ID, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.decision.models import Policy
 from prebuilds.decision.next_change import Change, find_next_change
@@ -115,10 +115,6 @@ def _withhold(
     if snapshot.is_hard_limited:
         return tuple(others), (Withheld(reason=WithheldReason.HARD_LIMITED, action=create),)
     if create.create > policy.max_creates:
-        rest = Withheld(reason=WithheldReason.MAX_CREATES, action=_create(create.create - policy.max_creates))
-        return (*others, _create(policy.max_creates)), (rest,)
+        rest = Withheld(reason=WithheldReason.MAX_CREATES, action=make_create(create.create - policy.max_creates))
+        return (*others, make_create(policy.max_creates)), (rest,)
     return actions, ()
-
-
-def _create(count: int) -> ReconciliationActions:
-    return ReconciliationActions(type=ActionType.CREATE, create=count)
