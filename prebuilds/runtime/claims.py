@@ -16,11 +16,12 @@ import attrs
 from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
-from prebuilds.errors import ClaimConflictError, InvalidValueError, UnknownPresetError
+from prebuilds.errors import ClaimConflictError, InvalidValueError
 from prebuilds.runtime.build_reports import tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.preset_lookup import is_of, require_preset
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly
 
 
@@ -116,12 +117,8 @@ class Claims:
             raise InvalidValueError("match_preset", "template_id", None, "given, or else the organization_id")
         with self._store.transaction(read_only=True) as tx:
             active = [preset for preset in tx.list_presets() if preset.is_active]
-        return match_preset((preset for preset in active if _is_of(preset, template_id, organization_id)), parameters)
-
-
-def _is_of(preset: Preset, template_id: str | None, organization_id: str | None) -> bool:
-    template = preset.template_version.template
-    return template_id in (None, template.id) and organization_id in (None, template.organization_id)
+        own = [preset for preset in active if is_of(preset, template_id=template_id, organization_id=organization_id)]
+        return match_preset(own, parameters)
 
 
 def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> str | None:
@@ -153,9 +150,7 @@ def _find_repeated(tx: Transaction, take: ClaimRequest) -> Claim | None:
 
 
 def _take(tx: Transaction, take: ClaimRequest) -> Claim:
-    preset = next(iter(tx.list_presets(take.preset_id)), None)
-    if preset is None:
-        raise UnknownPresetError(take.preset_id)
+    preset = require_preset(tx, take.preset_id)
     cutoff = calculate_expiry_cutoff(preset, take.claimed_at)
     workspace = tx.take_prebuild(attrs.evolve(take, created_since=cutoff)) if preset.is_active else None
     if workspace is None:

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from prebuilds.decision.models import PrebuildStatus, Preset
-from prebuilds.errors import UnknownPresetError, UnknownWorkspaceError, WrongOwnerError
+from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.preset_lookup import is_of, require_preset
 from prebuilds.runtime.publishing.relays import Relay, change_and_flush
 
 _T = TypeVar("_T")
@@ -52,13 +53,13 @@ class Controls:
 
         Raises `UnknownPresetError`.
         """
-        self._change(lambda tx: _reset(tx, [_require_preset(tx, preset_id)], self._clock.now()))
+        self._change(lambda tx: _reset(tx, [require_preset(tx, preset_id)], self._clock.now()))
 
     def reset_all(self, *, template_id: str | None = None) -> Sequence[str]:
         """Forget the failures of all presets, or of one template's, for example after an outage. Returns their ids."""
 
         def reset_all(tx: Transaction) -> Sequence[str]:
-            presets = [preset for preset in tx.list_presets() if _is_of_template(preset, template_id)]
+            presets = [preset for preset in tx.list_presets() if is_of(preset, template_id=template_id)]
             _reset(tx, presets, self._clock.now())
             return tuple(preset.id for preset in presets)
 
@@ -105,7 +106,7 @@ def _set_paused(tx: Transaction, *, paused: bool) -> None:
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
     """Give up every prebuild, whatever its date. Date the invalidation as early as possible, as `now` may be ahead."""
-    _require_preset(tx, preset_id)
+    require_preset(tx, preset_id)
     tx.set_invalidated(preset_id, at=now)  # before reading anything: adding a prebuild now waits for this
     prebuilds = tx.list_prebuilds(preset_id)
     latest = max((workspace.created_at for workspace in prebuilds), default=now)
@@ -145,19 +146,8 @@ def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:
     return tell_changed(tx, ended)
 
 
-def _require_preset(tx: Transaction, preset_id: str) -> Preset:
-    preset = next(iter(tx.list_presets(preset_id)), None)
-    if preset is None:
-        raise UnknownPresetError(preset_id)
-    return preset
-
-
 def _require_workspace(tx: Transaction, workspace_id: str) -> Workspace:
     workspace = tx.get_workspace(workspace_id)
     if workspace is None:
         raise UnknownWorkspaceError(workspace_id)
     return workspace
-
-
-def _is_of_template(preset: Preset, template_id: str | None) -> bool:
-    return template_id in (None, preset.template_version.template.id)

@@ -144,7 +144,7 @@ def select_outcomes(
     counted = [
         build for build in builds if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
     ]
-    attempts = sorted({build.created_at for build in counted}, reverse=True)[:latest]
+    attempts = set(sorted({build.created_at for build in counted}, reverse=True)[:latest])
     return [build for build in counted if build.created_at in attempts or _has_ended_since(build, ended_since)]
 
 

@@ -89,8 +89,8 @@ WORKSPACES = (
     Mutant(
         "a reset of one template frees all",
         "runtime/controls.py",
-        "return template_id in (None, preset.template_version.template.id)",
-        "return True",
+        "for preset in tx.list_presets() if is_of(preset, template_id=template_id)]",
+        "for preset in tx.list_presets()]",
         tests=("runtime/test_field_cases.py",),
     ),
     Mutant(
