@@ -71,6 +71,7 @@ def test_a_signal_ends_a_command_that_reads(command: list[str], number: int, tmp
     os.mkfifo(pipe)
     with start(*command, str(pipe)) as (process, output):
         writer = open_once_read(pipe, process)
+        await_sleep(process)
         process.send_signal(number)
         assert process.wait(timeout=LONG) == 128 + number
         assert output.read() == ""
@@ -83,6 +84,14 @@ def open_once_read(pipe: Path, process: subprocess.Popen[str]) -> int:
         with suppress(OSError):  # nobody reads it yet
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     raise AssertionError(f"it ended before it read: {process.communicate()}")
+
+
+def await_sleep(process: subprocess.Popen[str]) -> None:
+    """Return once the process waits for something. Python acts on a signal that comes between opening a file and the
+    first wait for its content only after that wait."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "R":
+        assert process.poll() is None
 
 
 @pytest.mark.parametrize("module", ["attrs", "argparse", "rich"])
