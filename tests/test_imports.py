@@ -54,7 +54,12 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "recommendation": {"traces", "views", "sizing"},
     },
     "decision": {"schedules": set()},
-    "runtime": {"publishing": set(), "loop": {"publishing"}, "metrics": {"loop"}},
+    "runtime": {
+        "ports": set(),
+        "publishing": {"ports"},
+        "loop": {"ports", "publishing"},
+        "metrics": {"loop", "ports"},
+    },
     "testing": {"strategies": set(), "contracts": {"strategies"}, "faults": set()},
     "adapters": {"memory": set(), "postgres": set(), "sqlite": set()},
     "commands": {"console": set(), "fleet": {"console"}},

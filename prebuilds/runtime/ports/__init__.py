@@ -1,0 +1,36 @@
+"""What the runtime needs from its host, as small protocols, one for each role.
+
+- A host implements them over its own tables. `prebuilds.adapters` has three complete implementations, and
+  `prebuilds.testing` checks any other.
+- Every read and every write belongs to a transaction. A `Store` begins them; a `Transaction` has every role.
+- Every wait is bounded. `TimeoutError` from any method means that nothing was written and that a retry is safe;
+  all other errors end the transaction with nothing written.
+- A method that is asked to do what is already done does nothing, and its return value says so.
+- Several threads call these methods at the same time, each with its own transaction.
+"""
+
+from prebuilds.runtime.ports.fleet_reads import FleetReads
+from prebuilds.runtime.ports.host import Clock, WorkspaceBuilder
+from prebuilds.runtime.ports.leases import LeaseWrites
+from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub
+from prebuilds.runtime.ports.settings import CounterWrites, SettingsWrites
+from prebuilds.runtime.ports.stores import Isolation, Store, Transaction
+from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
+
+__all__ = [
+    "BatchPubSub",
+    "BuildWrites",
+    "ClaimWrites",
+    "Clock",
+    "CounterWrites",
+    "FleetReads",
+    "Isolation",
+    "LeaseWrites",
+    "OutboxWrites",
+    "PubSub",
+    "SettingsWrites",
+    "Store",
+    "Transaction",
+    "WorkspaceBuilder",
+    "WorkspaceWrites",
+]

@@ -1,0 +1,50 @@
+"""Writing what people set, and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.runtime.models import Counter, CounterValue
+
+
+class SettingsWrites(Protocol):
+    """What people set, and what the reconciler tells them. Presets that do not exist are ignored."""
+
+    def set_paused(self, *, paused: bool) -> None:
+        """Pause or resume reconciliation."""
+        ...
+
+    def set_prebuild_status(self, preset_id: str, status: PrebuildStatus) -> None:
+        """Set the status that people see of a preset's prebuilds."""
+        ...
+
+    def set_reset(self, preset_id: str, *, at: datetime) -> None:
+        """Note that a preset's failures up to this instant no longer count towards its hard limit."""
+        ...
+
+    def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
+        """Note that all prebuilds created before this instant have expired."""
+        ...
+
+    def add_membership(self, organization_id: str) -> None:
+        """Make the prebuilds user a member of an organisation, if it is not one yet."""
+        ...
+
+    def put_preset(self, preset: Preset) -> None:
+        """Add a preset, or replace the one with its id. A host that has presets elsewhere needs it only for tests."""
+        ...
+
+
+class CounterWrites(Protocol):
+    """Counters for metrics, written in the same transaction as what they count."""
+
+    def count(self, preset_id: str, counter: Counter) -> None:
+        """Add one."""
+        ...
+
+    def list_counters(self) -> Sequence[CounterValue]:
+        """Every counter that is not 0, in any order."""
+        ...

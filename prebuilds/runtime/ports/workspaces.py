@@ -1,0 +1,126 @@
+"""Writing workspaces and builds, and giving prebuilds to users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.models import BuildRequest, ClaimRequest, Workspace
+
+
+class WorkspaceWrites(Protocol):
+    """Creating and deleting prebuilds. A build is added as PENDING and not submitted."""
+
+    def get_workspace(self, workspace_id: str) -> Workspace | None:
+        """The workspace, claimed or not, deleted or not; None if there never was one with this id."""
+        ...
+
+    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
+        """Add a workspace of the prebuilds user and its first build, as the start `request` asks.
+
+        Compare and set: adds nothing and returns False unless the preset exists, is active, and has the version that
+        the request names. A transaction that would change this waits until this one has ended, or makes it fail. Also
+        returns False if a workspace or a build with one of these ids exists. The workspace keeps the parameters of the
+        request, so that the same build can be requested again.
+        """
+        ...
+
+    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
+        """Add a delete build to a prebuild.
+
+        Compare and set: adds nothing and returns False unless the workspace exists, still belongs to the prebuilds
+        user, is not deleted, and has no build that is PENDING or RUNNING. A claim of it waits until this transaction
+        has ended, or takes another. The build runs with the version that `resolve_template_version` returns.
+        """
+        ...
+
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
+        """Record that a prebuild could not be added: a start build of the preset that failed at `now`, without a
+        workspace. Does nothing if a build with this id exists.
+        """
+        ...
+
+    def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
+        """Cancel the first builds of the preset's prebuilds that have not begun, and mark their workspaces deleted.
+
+        Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. Returns the
+        ids of the workspaces.
+        """
+        ...
+
+    def retire_prebuild(self, workspace_id: str) -> Workspace | None:
+        """Give up a prebuild: from now on no user gets it, and it waits to be deleted.
+
+        Returns the changed workspace. Does nothing and returns None unless it is a prebuild that is neither deleted nor
+        already given up. A prebuild that is being given up cannot be taken: one transaction waits for the other.
+        """
+        ...
+
+    def release_workspace(self, workspace_id: str, *, name: str) -> Workspace | None:
+        """Take a workspace back from the user who claimed it: it belongs to the prebuilds user, under this name, and is
+        given up. Its old name is free again.
+
+        Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted.
+        """
+        ...
+
+    def forget_workspace(self, workspace_id: str) -> Workspace | None:
+        """Mark a claimed workspace deleted without a build, as the host has deleted it. Its name is free again.
+
+        Returns the changed workspace. Does nothing and returns None unless it is claimed and not deleted.
+        """
+        ...
+
+
+class BuildWrites(Protocol):
+    """The progress of builds. A build moves from PENDING through RUNNING to a final status, and never back."""
+
+    def mark_submitted(self, build_id: str) -> None:
+        """Note that the host's builder has taken the build."""
+        ...
+
+    def begin_build(self, build_id: str, *, now: datetime) -> bool:
+        """Move a build from PENDING to RUNNING. Returns False if it is not PENDING, for example canceled."""
+        ...
+
+    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+        """Move a build that is PENDING or RUNNING to this final status.
+
+        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` may
+        come from a clock behind the one that began the build: the build then ends when it began, as in `end_build`.
+        Returns the changed workspace. Does nothing and returns None if the build does not exist or has already ended.
+        """
+        ...
+
+    def mark_ready(self, workspace_id: str) -> Workspace | None:
+        """Note that a running workspace is ready for a user. Returns the changed workspace. Does nothing and returns
+        None if it is not running or already ready.
+        """
+        ...
+
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        """Note that a prebuild is no longer ready for a user. Returns the changed workspace. Does nothing and returns
+        None unless it is a prebuild, not deleted, and was ready.
+        """
+        ...
+
+
+class ClaimWrites(Protocol):
+    """Giving prebuilds to users."""
+
+    def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
+        """The claim with this request id, and the workspace that it got; None if there is none."""
+        ...
+
+    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
+        """Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits.
+
+        `is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters differ
+        from what its preset has now. Two transactions never take the same prebuild; one that another transaction has
+        locked is passed over or waited for. The preset must be active, and stay active until this transaction has
+        ended. The claim is recorded under its request id, if it has one. Raises `NameTakenError` if the owner has a
+        workspace of this name that is not deleted, and `ClaimConflictError` if the request id is already recorded.
+        """
+        ...
