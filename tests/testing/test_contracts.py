@@ -36,6 +36,7 @@ EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "
 STORE_CHECKS = (*list_store_checks(), *list_claim_checks())
 CHECKS: tuple[Check, ...] = (*STORE_CHECKS, *list_pubsub_checks())
 TIMEOUT = timedelta(milliseconds=200)
+PORTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(ports.__path__[0]).glob("*.py")))
 
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
@@ -184,7 +185,7 @@ def squeeze(text: str) -> str:
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_rule_is_quoted_from_the_ports(check: Check) -> None:
     """An error shows the words that an adapter's author finds in the code, of the thing that it names."""
-    assert check.rule in squeeze(inspect.getsource(ports) + inspect.getsource(models))
+    assert check.rule in squeeze(PORTS + inspect.getsource(models))
     owner, _, member = check.port.partition(".")
     owned = ports if owner == "ports" else getattr(ports, owner, None) or getattr(models, owner)
     assert hasattr(owned, member or "__doc__")
@@ -193,7 +194,7 @@ def test_every_rule_is_quoted_from_the_ports(check: Check) -> None:
 def list_sentences() -> Iterator[str]:
     """Every sentence of the docstrings of what a store or a pubsub implements."""
     skipped = ("WorkspaceBuilder", "Clock", "Isolation")
-    for node in ast.parse(inspect.getsource(ports)).body:
+    for node in ast.parse(PORTS).body:
         if isinstance(node, ast.ClassDef) and node.name not in skipped:
             for part in (node, *(child for child in node.body if isinstance(child, ast.FunctionDef))):
                 text = squeeze(ast.get_docstring(part) or "")
