@@ -7,10 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 import attrs
 
@@ -25,17 +23,14 @@ from prebuilds.decision.fields import (
     TEXT,
     check,
     instance_of,
-    is_text,
     member_of,
     optional,
     to_tuple,
     to_utc,
     tuple_of,
 )
+from prebuilds.decision.parameters import PARAMETERS, Parameters, to_optional_parameters, to_parameters
 from prebuilds.errors import InvalidValueError
-
-Parameters = tuple[tuple[str, str], ...]
-"""Names and values, sorted by name. A field of this type accepts any mapping."""
 
 
 class Transition(Enum):
@@ -68,26 +63,8 @@ class BuildStatus(Enum):
         return self not in (BuildStatus.PENDING, BuildStatus.RUNNING)
 
 
-def _is_parameters(value: Any) -> bool:
-    return (
-        type(value) is tuple
-        and all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in value)
-        and len({name for name, _ in value}) == len(value)
-    )
-
-
-def to_parameters(value: Any) -> Any:
-    pairs = to_tuple(value.items() if isinstance(value, Mapping) else value)
-    return tuple(sorted(pairs)) if _is_parameters(pairs) else value
-
-
-def to_optional_parameters(value: Any) -> Any:
-    return None if value is None else to_parameters(value)
-
-
 _MAX_SCHEDULES = 100  # as every pair is compared
 _FEW_SCHEDULES = check(f"a collection of at most {_MAX_SCHEDULES}", lambda value: len(value) <= _MAX_SCHEDULES)
-PARAMETERS = check("a mapping of parameter names to values, both text", _is_parameters)
 
 
 @attrs.frozen(kw_only=True)

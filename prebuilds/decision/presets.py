@@ -16,7 +16,8 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
-from prebuilds.decision.models import Backoff, InProgress, Parameters, Prebuild, Preset
+from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset
+from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.targets import Target, find_target
 from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError, show

@@ -26,14 +26,8 @@ from prebuilds.decision.fields import (
     optional,
     to_utc,
 )
-from prebuilds.decision.models import (
-    PARAMETERS,
-    BuildStatus,
-    Parameters,
-    Transition,
-    to_optional_parameters,
-    to_parameters,
-)
+from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.parameters import PARAMETERS, Parameters, to_optional_parameters, to_parameters
 from prebuilds.errors import InvalidValueError
 
 PREBUILDS_USER_ID = "prebuilds"

@@ -25,7 +25,6 @@ from prebuilds.decision.fields import ID_ALLOWED, MAX_DURATION, Validator, is_id
 from prebuilds.decision.models import (
     Backoff,
     InProgress,
-    Parameters,
     Pending,
     Prebuild,
     Preset,
@@ -33,6 +32,7 @@ from prebuilds.decision.models import (
     Template,
     TemplateVersion,
 )
+from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
 from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError

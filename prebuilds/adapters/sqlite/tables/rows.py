@@ -22,7 +22,8 @@ from prebuilds.adapters.rows import (
     make_workspace,
 )
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
-from prebuilds.decision.models import Build, Parameters, Preset
+from prebuilds.decision.models import Build, Preset
+from prebuilds.decision.parameters import Parameters
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import ClaimRequest, Workspace
 

@@ -13,7 +13,8 @@ from functools import partial
 
 import attrs
 
-from prebuilds.decision.models import Parameters, Preset, TemplateVersion
+from prebuilds.decision.models import Preset, TemplateVersion
+from prebuilds.decision.parameters import Parameters
 from prebuilds.errors import WrongOwnerError
 from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.controls import Controls

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import attrs
 
-from prebuilds.decision.models import BuildStatus, Parameters, Preset, Transition
+from prebuilds.decision.models import BuildStatus, Preset, Transition
+from prebuilds.decision.parameters import Parameters
 from prebuilds.runtime.models import Workspace
 
 
