@@ -117,7 +117,7 @@ def live_morning() -> Iterator[Row]:
     while clock.now() < end:
         builder.work()
         while due <= clock.now():
-            users.claim("backend-large", owner="ann", name=due.isoformat())
+            users.claim("backend-large", owner_id="ann", name=due.isoformat())
             due = next(claims, end)
         target = reconciler.reconcile_all().plan.decisions[0].state.desired
         if clock.now() >= begin:

@@ -250,7 +250,7 @@ class Life:
         """Claim until there is an answer; there always is a prebuild."""
         for _ in range(MAX_ROUNDS):
             try:
-                claim = self._claims.claim(self._id, owner="user", name=self._id, request_id=self._id)
+                claim = self._claims.claim(self._id, owner_id="user", name=self._id, request_id=self._id)
             except RETRY:
                 continue
             assert claim.workspace is not None, "nothing to claim"

@@ -62,7 +62,7 @@ def live_through(store: Store, random: Random, path: Path, fleet: Path) -> dict[
                 process.stdout.readline()
             end = monotonic() + random.uniform(0, 0.5)
             while monotonic() < end:
-                claim = claims.claim(random.choice(list(DESIRED)), owner="ann", name=f"dev-{next(names)}")
+                claim = claims.claim(random.choice(list(DESIRED)), owner_id="ann", name=f"dev-{next(names)}")
                 if claim.workspace:
                     claimed[claim.workspace.id] = claim.workspace.name
             process.send_signal(signal.SIGKILL)

@@ -82,7 +82,7 @@ def test_crons_can_be_read(cron: str) -> None:
 @given(strategies.global_snapshots(now=NOW, with_orphans=False))
 def test_orphans_can_be_left_out(snapshot: GlobalSnapshot) -> None:
     """Every row names a preset then."""
-    assert snapshot.orphaned == ()
+    assert snapshot.orphan_counts == ()
 
 
 @given(strategies.workspaces(now=NOW))

@@ -101,7 +101,7 @@ def decide(snapshot: GlobalSnapshot) -> Plan:
     now = datetime.now(timezone.utc)
     single = snapshot.for_preset("p", now)
     assert_type(single, PresetSnapshot)
-    assert_type(calculate_target(single.preset, now), Target)
+    assert_type(calculate_target(single.preset, now=now), Target)
     assert_type(calculate_state(single), ReconciliationState)
     assert_type(calculate_actions(single, Policy()), tuple[ReconciliationActions, ...])
     assert_type(can_skip_reconciliation(single), bool)

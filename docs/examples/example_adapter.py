@@ -188,24 +188,24 @@ class ExampleTransaction:
     # Giving a prebuild to a user
 
     def find_claim(self, request_id):
-        take, workspace_id = self.rows("claims").get(request_id, (None, None))
-        return (take, self.get_workspace(workspace_id)) if take else None
+        request, workspace_id = self.rows("claims").get(request_id, (None, None))
+        return (request, self.get_workspace(workspace_id)) if request else None
 
-    def take_prebuild(self, take):
-        if take.request_id in self.rows("claims"):
-            raise errors.ClaimConflictError(take.request_id)
-        preset = self.rows("presets").get(take.preset_id)
-        found = self.list_prebuilds(take.preset_id) if preset else []
-        found = [row for row in found if workspace_rules.is_claimable(row, preset, take.created_since)]
+    def take_prebuild(self, request):
+        if request.request_id in self.rows("claims"):
+            raise errors.ClaimConflictError(request.request_id)
+        preset = self.rows("presets").get(request.preset_id)
+        found = self.list_prebuilds(request.preset_id) if preset else []
+        found = [row for row in found if workspace_rules.is_claimable(row, preset, request.created_since)]
         if not found:
             return None
-        owned = [row for row in self.rows("workspaces").values() if row.owner_id == take.owner_id and not row.deleted]
-        if take.name in [row.name for row in owned]:
-            raise errors.NameTakenError(take.owner_id, take.name)
-        found.sort(key=lambda row: (row.created_at, row.id), reverse=take.order is runtime.ClaimOrder.NEWEST_FIRST)
-        if take.request_id is not None:
-            self.write("claims", take.request_id, (take, found[0].id))
-        return self._put(attrs.evolve(found[0], owner_id=take.owner_id, name=take.name))
+        owned = [row for row in self.rows("workspaces").values() if row.owner_id == request.owner_id and not row.deleted]
+        if request.name in [row.name for row in owned]:
+            raise errors.NameTakenError(request.owner_id, request.name)
+        found.sort(key=lambda row: (row.created_at, row.id), reverse=request.order is runtime.ClaimOrder.NEWEST_FIRST)
+        if request.request_id is not None:
+            self.write("claims", request.request_id, (request, found[0].id))
+        return self._put(attrs.evolve(found[0], owner_id=request.owner_id, name=request.name))
 
     # What people set, what is counted, and who may reconcile
 

@@ -1,7 +1,7 @@
 """From models to rows and back, for every adapter that keeps them in SQL.
 
 - A row is a tuple of Python values: datetimes in UTC, timedeltas, True and False, JSON already parsed.
-- `PRESET_COLUMNS` and `TAKE_COLUMNS` name the columns of their rows, in the order of the values.
+- `PRESET_COLUMNS` and `CLAIM_COLUMNS` name the columns of their rows, in the order of the values.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PRESET_COLUMNS = (
     "template_deleted",
     "template_deprecated",
 )
-TAKE_COLUMNS = ("preset_id", "created_since", "claim_order", "owner_id", "name", "request_id", "claimed_at")
+CLAIM_COLUMNS = ("preset_id", "created_since", "claim_order", "owner_id", "name", "request_id", "claimed_at")
 
 
 def flatten_preset(preset: Preset) -> Row:
@@ -138,21 +138,21 @@ def make_outcome(row: Row) -> Build:
     )
 
 
-def flatten_take(take: ClaimRequest) -> Row:
-    """The values of `TAKE_COLUMNS`."""
+def flatten_request(request: ClaimRequest) -> Row:
+    """The values of `CLAIM_COLUMNS`."""
     return (
-        take.preset_id,
-        take.created_since,
-        take.order.value,
-        take.owner_id,
-        take.name,
-        take.request_id,
-        take.claimed_at,
+        request.preset_id,
+        request.created_since,
+        request.order.value,
+        request.owner_id,
+        request.name,
+        request.request_id,
+        request.claimed_at,
     )
 
 
-def make_take(row: Row) -> ClaimRequest:
-    """The take in the values of `TAKE_COLUMNS`."""
+def make_claim_request(row: Row) -> ClaimRequest:
+    """The take in the values of `CLAIM_COLUMNS`."""
     return ClaimRequest(
         preset_id=row[0],
         created_since=row[1],

@@ -37,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         with open_store(options.store) as opened:
             claims = Claims(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
-            claim = claims.claim(options.preset, owner=options.owner, name=options.name, request_id=options.request_id)
+            claim = claims.claim(
+                options.preset, owner_id=options.owner, name=options.name, request_id=options.request_id
+            )
     except (PrebuildsError, OSError) as error:
         return fail(str(error))
     return write(lambda: print(_describe(claim))) or int(claim.workspace is None)

@@ -123,7 +123,7 @@ def is_of_version(build: Build, preset: Preset | None) -> bool:
 
 
 def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, policy: Policy) -> Backoff | None:
-    depth = max(preset.desired_instances, calculate_target(preset, now).desired)
+    depth = max(preset.desired_instances, calculate_target(preset, now=now).desired)
     failures = [
         outcome
         for outcome in latest

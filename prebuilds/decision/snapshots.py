@@ -32,6 +32,7 @@ from prebuilds.decision.fields import (
 from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.presets import PresetSnapshot, is_outdated, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
+from prebuilds.renames import OldAttribute
 
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
 
@@ -87,9 +88,11 @@ class GlobalSnapshot:
         return _Index.build(self)
 
     @property
-    def orphaned(self) -> tuple[Orphans, ...]:
+    def orphan_counts(self) -> tuple[Orphans, ...]:
         """The rows that name no preset of this snapshot, counted by collection and by the preset they name (R1)."""
-        return self._index.orphaned
+        return self._index.orphan_counts
+
+    orphaned = OldAttribute("GlobalSnapshot.orphaned", "orphan_counts")
 
     def for_preset(self, preset_id: str, now: datetime) -> PresetSnapshot:
         """One preset at one instant, with its expired prebuilds apart (R2). Raises `UnknownPresetError`."""
@@ -127,7 +130,7 @@ class _Index(NamedTuple):
     pending: Mapping[str, int]
     backoffs: Mapping[str, Backoff]
     hard_limited: frozenset[str]
-    orphaned: tuple[Orphans, ...]
+    orphan_counts: tuple[Orphans, ...]
 
     @classmethod
     def build(cls, snapshot: GlobalSnapshot) -> _Index:
@@ -143,7 +146,7 @@ class _Index(NamedTuple):
             pending={preset_id: sum(row.count for row in rows) for preset_id, rows in pending.items()},
             backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
             hard_limited=frozenset(hard_limited),
-            orphaned=(
+            orphan_counts=(
                 *_find_orphans("running", running, presets),
                 *_find_orphans("in_progress", in_progress, presets),
                 *_find_orphans("pending", pending, presets),

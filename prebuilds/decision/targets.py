@@ -16,6 +16,7 @@ from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, r
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
 from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.renames import accept_positional
 
 
 class TargetSource(Enum):
@@ -51,7 +52,8 @@ def _make_own_target(desired: int) -> Target:
     return Target(desired=desired, source=TargetSource.PRESET)
 
 
-def calculate_target(preset: Preset, now: datetime) -> Target:
+@accept_positional("now", place=1)
+def calculate_target(preset: Preset, *, now: datetime) -> Target:
     """The target of a preset at an instant (R3). An inactive preset's schedules are ignored.
 
     Raises `InvalidValueError` for a `now` that is naive or out of range.

@@ -17,6 +17,7 @@ from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError
+from prebuilds.renames import accept_old_keywords
 from prebuilds.runtime.build_reports import tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Workspace
@@ -68,7 +69,8 @@ class Claims:
         self._order = order
         self._relay = relay
 
-    def claim(self, preset_id: str, *, owner: str, name: str, request_id: str | None = None) -> Claim:
+    @accept_old_keywords(owner="owner_id")
+    def claim(self, preset_id: str, *, owner_id: str, name: str, request_id: str | None = None) -> Claim:
         """Give a prebuild of the preset to this user, under this name.
 
         Raises `UnknownPresetError`, `NameTakenError` if the user has a workspace of that name, `ClaimConflictError` if
@@ -77,34 +79,33 @@ class Claims:
         nobody knows. If the claim had a request id, the same call finds it again; otherwise look for a workspace with
         this owner and name.
         """
-        take = self._make_take(preset_id, owner, name, request_id)
+        request = self._make_request(preset_id, owner_id, name, request_id)
         try:
             with self._store.transaction() as tx:
-                claim = _find_repeated(tx, take) or _take(tx, take)
+                claim = _find_repeated(tx, request) or _take(tx, request)
         except ClaimConflictError:
             # After this call looked for the request id, another call with the same id came first.
             with self._store.transaction(read_only=True) as tx:
-                repeated = _find_repeated(tx, take)
+                repeated = _find_repeated(tx, request)
             if repeated is None:
                 raise
             return repeated
         flush_quietly(self._relay)
         return claim
 
-    def _make_take(self, preset_id: str, owner: str, name: str, request_id: str | None) -> ClaimRequest:
+    def _make_request(self, preset_id: str, owner_id: str, name: str, request_id: str | None) -> ClaimRequest:
         """The request to the store. An error names the argument as `claim` does."""
         try:
             return ClaimRequest(
                 preset_id=preset_id,
                 order=self._order,
-                owner_id=owner,
+                owner_id=owner_id,
                 name=name,
                 request_id=request_id,
                 claimed_at=self._clock.now(),
             )
         except InvalidValueError as error:
-            field = "owner" if error.field == "owner_id" else error.field
-            raise InvalidValueError("claim", field, error.value, error.allowed) from None
+            raise InvalidValueError("claim", error.field, error.value, error.allowed) from None
 
     def match_preset(
         self, parameters: Mapping[str, str], *, template_id: str | None = None, organization_id: str | None = None
@@ -137,22 +138,22 @@ def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> st
     return best.id if best else None
 
 
-def _find_repeated(tx: Transaction, take: ClaimRequest) -> Claim | None:
-    found = tx.find_claim(take.request_id) if take.request_id is not None else None
+def _find_repeated(tx: Transaction, request: ClaimRequest) -> Claim | None:
+    found = tx.find_claim(request.request_id) if request.request_id is not None else None
     if found is None:
         return None
     earlier, workspace = found
-    if (earlier.preset_id, earlier.owner_id, earlier.name) != (take.preset_id, take.owner_id, take.name):
-        raise ClaimConflictError(take.request_id or "")
-    if workspace.deleted or workspace.owner_id != take.owner_id:
-        return Claim(preset_id=take.preset_id, reason=MissReason.RELEASED, is_repeated=True)
-    return Claim(preset_id=take.preset_id, workspace=workspace, is_repeated=True)
+    if (earlier.preset_id, earlier.owner_id, earlier.name) != (request.preset_id, request.owner_id, request.name):
+        raise ClaimConflictError(request.request_id or "")
+    if workspace.deleted or workspace.owner_id != request.owner_id:
+        return Claim(preset_id=request.preset_id, reason=MissReason.RELEASED, is_repeated=True)
+    return Claim(preset_id=request.preset_id, workspace=workspace, is_repeated=True)
 
 
-def _take(tx: Transaction, take: ClaimRequest) -> Claim:
-    preset = require_preset(tx, take.preset_id)
-    cutoff = calculate_expiry_cutoff(preset, take.claimed_at)
-    workspace = tx.take_prebuild(attrs.evolve(take, created_since=cutoff)) if preset.is_active else None
+def _take(tx: Transaction, request: ClaimRequest) -> Claim:
+    preset = require_preset(tx, request.preset_id)
+    cutoff = calculate_expiry_cutoff(preset, request.claimed_at)
+    workspace = tx.take_prebuild(attrs.evolve(request, created_since=cutoff)) if preset.is_active else None
     if workspace is None:
         tx.count(preset.id, Counter.CLAIM_MISSED)
         reason = MissReason.NONE_ELIGIBLE if preset.is_active else MissReason.INACTIVE_PRESET

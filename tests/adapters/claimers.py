@@ -53,7 +53,7 @@ def claim_all(claims: Claims, owner: str) -> Got:
     while True:
         begin = perf_counter()
         name = f"mine {len(seconds)}"
-        claim = claims.claim("p", owner=owner, name=name, request_id=f"{owner} {name}")
+        claim = claims.claim("p", owner_id=owner, name=name, request_id=f"{owner} {name}")
         seconds.append(perf_counter() - begin)
         if claim.workspace is None:
             return Got(tuple(workspace_ids), tuple(seconds))

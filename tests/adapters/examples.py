@@ -21,7 +21,7 @@ def make_delete(number: int, *, build_id: str = "d") -> BuildRequest:
     return BuildRequest(build_id=build_id, workspace_id=f"w{number}", transition=Transition.DELETE)
 
 
-def make_take(**changes: Any) -> ClaimRequest:
+def make_claim(**changes: Any) -> ClaimRequest:
     return ClaimRequest(**{"preset_id": "p", "owner_id": "user", "name": "mine", "claimed_at": NOW, **changes})
 
 

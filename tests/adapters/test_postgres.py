@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from servers import Database
 
-from adapters.examples import NOW, add_preset, add_ready, make_delete, make_start, make_take
+from adapters.examples import NOW, add_preset, add_ready, make_claim, make_delete, make_start
 from prebuilds import BuildStatus, InvalidValueError, TemplateVersion
 from prebuilds.errors import (
     ClaimConflictError,
@@ -115,10 +115,10 @@ def test_a_claim_passes_over_what_another_is_taking(store: Store, hasty: Store) 
     """Claims wait for no other claim: the second gets the next prebuild, and the third none, all at once."""
     add(store, 1, 2)
     with store.transaction() as tx:
-        first = tx.take_prebuild(make_take())
+        first = tx.take_prebuild(make_claim())
         with hasty.transaction() as other:
-            second = other.take_prebuild(make_take(owner_id="other"))
-        with elsewhere(lambda: Claims(hasty, clock=SYSTEM_CLOCK).claim("p", owner="third", name="n")) as third:
+            second = other.take_prebuild(make_claim(owner_id="other"))
+        with elsewhere(lambda: Claims(hasty, clock=SYSTEM_CLOCK).claim("p", owner_id="third", name="n")) as third:
             assert third.result().workspace is None
     assert [workspace.id for workspace in (first, second) if workspace] == ["w1", "w2"]
 
@@ -127,10 +127,10 @@ def test_a_claim_that_is_rolled_back_leaves_the_prebuild_to_others(store: Store)
     """Its locks go with it."""
     add(store, 1)
     with suppress(ZeroDivisionError), store.transaction() as tx:
-        tx.take_prebuild(make_take())
+        tx.take_prebuild(make_claim())
         raise ZeroDivisionError
     with store.transaction() as tx:
-        assert tx.take_prebuild(make_take(owner_id="other"))
+        assert tx.take_prebuild(make_claim(owner_id="other"))
     assert get_names(store) == {"w1": "other"}
 
 
@@ -140,7 +140,7 @@ def test_a_claim_passes_over_what_is_being_deleted(store: Store, hasty: Store) -
     with store.transaction() as tx:
         assert tx.insert_delete(make_delete(1), now=NOW)
         with hasty.transaction() as other:
-            taken = other.take_prebuild(make_take())
+            taken = other.take_prebuild(make_claim())
     assert taken is not None
     assert taken.id == "w2"
 
@@ -154,7 +154,7 @@ def test_a_delete_waits_for_a_claim_and_leaves_its_workspace_alone(store: Store,
             return tx.insert_delete(make_delete(1), now=NOW)
 
     with ExitStack() as stack, store.transaction() as tx:
-        tx.take_prebuild(make_take())
+        tx.take_prebuild(make_claim())
         deleting = stack.enter_context(elsewhere(delete))
         wait_until_blocked(database)
     assert deleting.result() is False
@@ -171,7 +171,7 @@ def test_a_change_of_the_preset_waits_for_whoever_counts_on_it(store: Store, has
         if write == "create":
             assert tx.insert_prebuild(make_start(2), name="n", now=NOW)
         elif write == "claim":
-            assert tx.take_prebuild(make_take())
+            assert tx.take_prebuild(make_claim())
         else:
             tx.cancel_pending("p", now=NOW)
         with pytest.raises(StoreBusyError):
@@ -188,7 +188,7 @@ def test_whoever_waited_for_a_promotion_sees_it(store: Store, database: Database
         with store.transaction() as tx:
             if write == "create":
                 return tx.insert_prebuild(make_start(2), name="n", now=NOW)
-            return tx.take_prebuild(make_take())
+            return tx.take_prebuild(make_claim())
 
     with ExitStack() as stack, store.transaction() as tx:
         add_preset(tx, template_version=TemplateVersion(is_active=False))
@@ -217,8 +217,8 @@ def test_a_call_that_is_made_twice_at_once_is_one_claim(store: Store, database: 
     add(store, 1, 2)
     claims = Claims(store, clock=SYSTEM_CLOCK)
     with ExitStack() as stack, store.transaction() as tx:
-        tx.take_prebuild(make_take(request_id="r"))
-        again = stack.enter_context(elsewhere(lambda: claims.claim("p", owner="user", name="mine", request_id="r")))
+        tx.take_prebuild(make_claim(request_id="r"))
+        again = stack.enter_context(elsewhere(lambda: claims.claim("p", owner_id="user", name="mine", request_id="r")))
         wait_until_blocked(database)
     claim = again.result()
     assert (claim.is_repeated, claim.workspace and claim.workspace.id) == (True, "w1")
@@ -231,10 +231,10 @@ def test_two_claims_of_one_name_at_once_are_one_too_many(store: Store, database:
 
     def claim() -> None:
         with store.transaction() as tx:
-            tx.take_prebuild(make_take(request_id="other"))
+            tx.take_prebuild(make_claim(request_id="other"))
 
     with ExitStack() as stack, store.transaction() as tx:
-        tx.take_prebuild(make_take(request_id="r"))
+        tx.take_prebuild(make_claim(request_id="r"))
         claiming = stack.enter_context(elsewhere(claim))
         wait_until_blocked(database)
     with pytest.raises(NameTakenError):
@@ -467,10 +467,10 @@ def test_an_error_that_was_caught_is_raised_again_at_the_end(store: Store) -> No
     """PostgreSQL has given the transaction up, so that ending it well would be a lie."""
     add(store, 1, 2)
     with store.transaction() as tx:
-        tx.take_prebuild(make_take())
+        tx.take_prebuild(make_claim())
     with pytest.raises(psycopg.errors.UniqueViolation), store.transaction() as tx, suppress(NameTakenError):  # noqa: PT012
         tx.set_paused(paused=True)
-        tx.take_prebuild(make_take())
+        tx.take_prebuild(make_claim())
     with store.transaction() as tx:
         assert tx.is_paused() is False
 
@@ -479,11 +479,11 @@ def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:
     """Even an error of the server; the statements before and after the part are committed."""
     add(store, 1, 2)
     with store.transaction() as tx:
-        tx.take_prebuild(make_take(request_id="r"))
+        tx.take_prebuild(make_claim(request_id="r"))
         with pytest.raises(NameTakenError), tx.nested():
-            tx.take_prebuild(make_take())
+            tx.take_prebuild(make_claim())
         with pytest.raises(ClaimConflictError), tx.nested():
-            tx.take_prebuild(make_take(name="other", request_id="r"))
+            tx.take_prebuild(make_claim(name="other", request_id="r"))
         tx.set_paused(paused=True)
     with store.transaction() as tx:
         assert tx.is_paused() is True
@@ -574,7 +574,7 @@ def test_ids_are_ordered_by_their_code_points(store: Store) -> None:
             tx.mark_ready(name)
     taken = []
     with store.transaction() as tx:
-        while workspace := tx.take_prebuild(make_take(name=f"n{len(taken)}")):
+        while workspace := tx.take_prebuild(make_claim(name=f"n{len(taken)}")):
             taken.append(workspace.id)
     assert taken == sorted(names)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from servers import Database
 
-from adapters.examples import NOW, add_preset, make_take
+from adapters.examples import NOW, add_preset, make_claim
 from prebuilds.errors import StoreBusyError, StoreUnavailableError, UnsupportedStoreError
 from prebuilds.runtime import ClaimOrder, Store
 from prebuilds.runtime.models import PREBUILDS_USER_ID
@@ -173,7 +173,7 @@ def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> N
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
         builds = tx.list_builds(ended_since=NOW, latest=3)
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
-        taken = [tx.take_prebuild(make_take(name=name)) for name in ("first", "second")]
+        taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
 
 
@@ -249,11 +249,17 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 
 def test_statements_find_their_rows_by_indexes(busy: Any) -> None:
     """No query reads the whole history, however long it is: left alone, the planner takes the index."""
-    take = dict(zip(claims.TAKE_COLUMNS, claims.flatten_take(make_take(preset_id="p7", request_id="r")), strict=True))
+    request = dict(
+        zip(
+            claims.CLAIM_COLUMNS,
+            claims.flatten_request(make_claim(preset_id="p7", request_id="r")),
+            strict=True,
+        )
+    )
     plans: dict[str, set[str]] = {}
     with busy.session(read_only=True) as statements:
         for name, (sql, parameters, _) in STATEMENTS.items():
-            rows = statements.fetch(f"EXPLAIN {sql}", **(parameters or take))
+            rows = statements.fetch(f"EXPLAIN {sql}", **(parameters or request))
             text = "\n".join(line for (line,) in rows)
             read_whole = set(re.findall(r"Seq Scan on (workspaces|builds|claims|notices|outbox)", text))
             assert read_whole == set(), f"{name}:\n{text}"
@@ -266,9 +272,9 @@ _INDEXES = [indexes for _, _, indexes in STATEMENTS.values()]
 
 def test_a_claim_takes_no_longer_with_a_past(busy: Any) -> None:
     """The statement reads a few pages of its tables, not thousands, as the server counts them."""
-    take = dict(zip(claims.TAKE_COLUMNS, claims.flatten_take(make_take(preset_id="p50")), strict=True))
+    request = dict(zip(claims.CLAIM_COLUMNS, claims.flatten_request(make_claim(preset_id="p50")), strict=True))
     with busy.session() as statements:
-        rows = statements.write(f"EXPLAIN (ANALYZE, BUFFERS) {claims.TAKE[ClaimOrder.OLDEST_FIRST]}", **take)
+        rows = statements.write(f"EXPLAIN (ANALYZE, BUFFERS) {claims.TAKE[ClaimOrder.OLDEST_FIRST]}", **request)
     text = "\n".join(line for (line,) in rows).partition("Planning:")[0]
     pages = [int(number) for number in re.findall(r"shared hit=(\d+)", text)]
     assert 0 < max(pages) < 100, text

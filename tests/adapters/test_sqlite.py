@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.examples import NOW, add_preset, add_ready, make_delete, make_start, make_take
+from adapters.examples import NOW, add_preset, add_ready, make_claim, make_delete, make_start
 from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
 from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
@@ -208,7 +208,7 @@ def test_a_file_of_release_01_is_read_as_it_was_meant(path: Path) -> None:
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
         builds = tx.list_builds(ended_since=NOW, latest=3)
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
-        taken = [tx.take_prebuild(make_take(name=name)) for name in ("first", "second")]
+        taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
 
 
@@ -453,7 +453,7 @@ def test_the_unique_indexes_stand_behind_claims(path: Path, store: SQLiteStore) 
         add_preset(tx)
         add_ready(tx, 1)
         add_ready(tx, 2)
-        tx.take_prebuild(make_take(request_id="r"))
+        tx.take_prebuild(make_claim(request_id="r"))
     with open_raw(path) as raw:
         for request_id, workspace_id in (("r", "w2"), ("other", "w1")):
             sql = 'INSERT INTO claims SELECT ?, preset_id, created_since, "order", owner_id, name, 0, ? FROM claims'
@@ -541,8 +541,8 @@ def run_everything(store: SQLiteStore) -> None:
         tx.insert_prebuild(make_start(3), name="n", now=NOW)
         tx.insert_prebuild(make_start(4), name="n", now=NOW)
         tx.insert_failed_build(make_start(5), now=NOW)
-        tx.take_prebuild(make_take(request_id="r"))
-        tx.take_prebuild(make_take(name="other", order=ClaimOrder.NEWEST_FIRST))
+        tx.take_prebuild(make_claim(request_id="r"))
+        tx.take_prebuild(make_claim(name="other", order=ClaimOrder.NEWEST_FIRST))
         tx.find_claim("r")
         tx.mark_submitted("b3")
         tx.begin_build("b3", now=NOW)

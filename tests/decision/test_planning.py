@@ -111,11 +111,11 @@ def test_orphans_are_counted() -> None:
     rows = [make_prebuild("v", preset_id="ghost"), make_prebuild("w", preset_id="ghost")]
     made = plan(make_fleet(running=rows, hard_limited=["x", "x"]), now=NOW)
     assert made.orphans == 4
-    assert made.orphaned == (
+    assert made.orphan_counts == (
         Orphans(collection="running", preset_id="ghost", count=2),
         Orphans(collection="hard_limited", preset_id="x", count=2),
     )
-    assert made.for_preset("p").hindrances == (
+    assert made.for_preset("p").caveats == (
         "2 rows of running left alone: there is no preset ghost.",
         "2 rows of hard_limited left alone: there is no preset x.",
     )
@@ -424,7 +424,7 @@ def test_a_table_tells_of_every_fallback() -> None:
 def test_many_problems_of_schedules_are_told_in_short() -> None:
     """The linter tells all of them."""
     schedules = [Schedule(cron=f"* {hour} * * *", instances=1) for hour in range(24, 34)]
-    target = calculate_target(make_preset(schedules=schedules, timezone="UTC"), NOW)
+    target = calculate_target(make_preset(schedules=schedules, timezone="UTC"), now=NOW)
     assert target.error is not None
     assert target.error.endswith("schedules[4]: hour field: `28` is not from 0 to 23; and 5 more problems")
     assert len(check_schedules(schedules, "UTC")) == 10

@@ -173,7 +173,7 @@ def test_rows_that_name_no_preset_are_counted() -> None:
         backoffs=[Backoff(preset_id="x", num_failed=1, last_build_at=NOW)],
         hard_limited=["x", "p"],
     )
-    assert fleet.orphaned == (
+    assert fleet.orphan_counts == (
         Orphans(collection="running", preset_id="x", count=1),
         Orphans(collection="running", preset_id="y", count=2),
         Orphans(collection="in_progress", preset_id="x", count=1),

@@ -21,31 +21,31 @@ EVENING = Schedule(cron="* 18-19 * * *", instances=9)
 def test_an_inactive_preset_wants_nothing_and_its_schedules_are_not_read() -> None:
     """Not even a bad schedule is looked at, so nothing is logged about it each round."""
     preset = make_preset(template_version=INACTIVE, schedules=[Schedule(cron="bad", instances=1)])
-    assert calculate_target(preset, NOW) == Target(desired=0, source=TargetSource.INACTIVE)
+    assert calculate_target(preset, now=NOW) == Target(desired=0, source=TargetSource.INACTIVE)
     assert find_next_target_change(preset, NOW) is None
 
 
 def test_without_schedules_the_count_is_the_presets_own() -> None:
     """And it never changes by time."""
-    assert calculate_target(make_preset(), NOW) == Target(desired=3, source=TargetSource.PRESET)
+    assert calculate_target(make_preset(), now=NOW) == Target(desired=3, source=TargetSource.PRESET)
     assert find_next_target_change(make_preset(), NOW) is None
 
 
 def test_an_open_window_gives_the_count_and_else_the_preset_does() -> None:
     """In the preset's time zone: at 09:30 UTC it is 10:30 in Berlin."""
     preset = make_preset(schedules=[EVENING, MORNING], timezone="Europe/Berlin")
-    target = calculate_target(preset, NOW)
+    target = calculate_target(preset, now=NOW)
     assert (target.desired, target.source, target.error) == (7, TargetSource.SCHEDULE, None)
     assert target.opening is not None
     assert (target.opening.index, target.opening.window.expression) == (1, "* 8-11 * * *")
-    assert calculate_target(preset, NOW + 2 * HOUR) == Target(desired=3, source=TargetSource.PRESET)
+    assert calculate_target(preset, now=NOW + 2 * HOUR) == Target(desired=3, source=TargetSource.PRESET)
     assert find_next_target_change(preset, NOW) == NOW + timedelta(hours=1, minutes=30)
 
 
 def test_a_naive_instant_is_refused() -> None:
     """It would be taken for the local time of the machine."""
     with pytest.raises(InvalidValueError, match=r"calculate_target\.now: .* it must be a datetime with a time zone"):
-        calculate_target(make_preset(schedules=[MORNING], timezone="UTC"), NOW.replace(tzinfo=None))
+        calculate_target(make_preset(schedules=[MORNING], timezone="UTC"), now=NOW.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_naive_instant_is_refused() -> None:
 def test_schedules_that_cannot_be_used_fall_back(schedules: list[Schedule], zone: str | None, error: str) -> None:
     """The preset's own count holds, and the target keeps the text of every error."""
     preset = make_preset(schedules=schedules, timezone=zone)
-    assert calculate_target(preset, NOW) == Target(desired=3, source=TargetSource.FALLBACK, error=error)
+    assert calculate_target(preset, now=NOW) == Target(desired=3, source=TargetSource.FALLBACK, error=error)
     assert find_next_target_change(preset, NOW) is None
 
 

@@ -76,7 +76,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(name=_presets)
     def claim(self, name: str) -> None:
-        claim = self.world.claims.claim(name, owner="ann", name=f"dev-{len(self.claimed)}")
+        claim = self.world.claims.claim(name, owner_id="ann", name=f"dev-{len(self.claimed)}")
         self.trace.append(claim)
         if claim.workspace:
             assert claim.workspace.id not in self.claimed, "it was claimed before"
@@ -162,5 +162,5 @@ class PoolMachine(RuleBasedStateMachine):
             assert workspace.is_running
             counts[workspace.preset_id] += 1
         now = self.world.clock.now()
-        assert counts == {preset.id: calculate_target(preset, now).desired for preset in self.world.list_presets()}
+        assert counts == {preset.id: calculate_target(preset, now=now).desired for preset in self.world.list_presets()}
         assert self._reconcile().presets == ()

@@ -48,7 +48,7 @@ def test_the_order_is_a_choice() -> None:
     world = World()
     world.fill()
     claims = Claims(world.store, clock=world.clock, order=ClaimOrder.NEWEST_FIRST)
-    claim = claims.claim("p", owner="ann", name="dev")
+    claim = claims.claim("p", owner_id="ann", name="dev")
     assert claim.workspace is not None
     assert claim.workspace.id == "0004"
 
@@ -120,7 +120,7 @@ def test_a_retry_after_a_miss_tries_again() -> None:
     assert (claim.workspace is None, claim.is_repeated) == (False, False)
 
 
-@pytest.mark.parametrize("changes", [{"owner": "bob"}, {"name": "other"}, {"preset_id": "q"}])
+@pytest.mark.parametrize("changes", [{"owner_id": "bob"}, {"name": "other"}, {"preset_id": "q"}])
 def test_a_request_id_is_for_one_claim(changes: dict[str, str]) -> None:
     """Used for another preset, user or name it is an error, and nothing is taken."""
     world = World(make_preset(), make_preset(id="q"))
@@ -158,7 +158,7 @@ def test_a_name_is_taken_once_by_each_user() -> None:
     world.claim()
     with pytest.raises(NameTakenError, match="the user 'ann' already has a workspace with the name 'dev'"):
         world.claim()
-    assert world.claim(owner="bob").workspace is not None
+    assert world.claim(owner_id="bob").workspace is not None
     assert len(world.list_prebuilds()) == 1
 
 
@@ -166,8 +166,8 @@ def test_a_name_is_taken_once_by_each_user() -> None:
     ("changes", "error", "message"),
     [
         ({"preset_id": "ghost"}, UnknownPresetError, "ghost"),
-        ({"owner": PREBUILDS_USER_ID}, InvalidValueError, r"^claim\.owner: "),
-        ({"owner": ""}, InvalidValueError, r"^claim\.owner: "),
+        ({"owner_id": PREBUILDS_USER_ID}, InvalidValueError, r"^claim\.owner_id: "),
+        ({"owner_id": ""}, InvalidValueError, r"^claim\.owner_id: "),
         ({"name": "a\nb"}, InvalidValueError, r"^claim\.name: "),
         ({"request_id": ""}, InvalidValueError, r"^claim\.request_id: "),
     ],
@@ -237,5 +237,5 @@ def test_a_match_is_looked_for_among_the_active_presets_of_a_template() -> None:
 def test_a_take_is_made_whole() -> None:
     """The description of a claim, as a store gets it."""
     world = World()
-    take = ClaimRequest(preset_id="p", owner_id="ann", name="dev", claimed_at=world.clock.now())
-    assert (take.order, take.created_since, take.request_id) == (ClaimOrder.OLDEST_FIRST, None, None)
+    request = ClaimRequest(preset_id="p", owner_id="ann", name="dev", claimed_at=world.clock.now())
+    assert (request.order, request.created_since, request.request_id) == (ClaimOrder.OLDEST_FIRST, None, None)

@@ -81,7 +81,7 @@ def test_other_presets_converge_while_the_submits_of_one_hang(trouble: Trouble) 
     claims = Claims(trouble.store, clock=trouble.clock)
     for number in range(10):
         for name in GOOD:
-            assert claims.claim(name, owner=f"u{number}", name=name).workspace
+            assert claims.claim(name, owner_id=f"u{number}", name=name).workspace
         trouble.round()
         assert trouble.list_ready(*GOOD) == [5, 5, 5]
     assert count_hanging() == share

@@ -109,7 +109,7 @@ class World:
         self.clock.advance(MINUTE)
 
     def claim(self, name: str = "dev", **changes: Any) -> Claim:
-        return self.claims.claim(**{"preset_id": "p", "owner": "ann", "name": name, **changes})
+        return self.claims.claim(**{"preset_id": "p", "owner_id": "ann", "name": name, **changes})
 
     def list_presets(self) -> list[Preset]:
         with self.store.transaction(read_only=True) as tx:

@@ -72,7 +72,7 @@ class Reference:
         self.presets = [preset]
         self.items = [
             Item(number, preset, self.begin, self.begin, fails=False)
-            for number in range(calculate_target(preset, self.begin).desired)
+            for number in range(calculate_target(preset, now=self.begin).desired)
         ]
         for item in self.items:
             item.state = "running"

@@ -114,8 +114,8 @@ def check_account(miss: Miss, history: History) -> None:
     for step in miss.target_steps:
         preset = log.presets[0].preset
         assert since < step.at <= at
-        assert calculate_target(preset, step.at - TICK).desired == step.before
-        assert calculate_target(preset, step.at).desired == step.after
+        assert calculate_target(preset, now=step.at - TICK).desired == step.before
+        assert calculate_target(preset, now=step.at).desired == step.after
         if step.first_ready_at:
             ready = [log.ended[number] for number in history.numbers if log.created[number] >= to_ticks(step.at)]
             assert to_ticks(step.first_ready_at) in ready
@@ -126,7 +126,7 @@ def check_supply(miss: Miss, history: History, index: int) -> None:
     under_way = history.list_under_way(miss.at)
     ready = [(log.ended[number], number) for number in under_way if log.outcomes[number] is not PrebuildOutcome.FAILED]
     preset = log.presets[history.find_preset_index(miss.at)].preset
-    target = calculate_target(preset, miss.at)
+    target = calculate_target(preset, now=miss.at)
     assert (miss.target, miss.target_source, miss.under_way) == (target.desired, target.source, len(under_way))
     if ready:
         first, number = min(ready)

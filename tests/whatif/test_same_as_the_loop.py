@@ -90,7 +90,7 @@ class Loop:
 
     def claim(self, preset_id: str, at: datetime) -> None:
         name = f"dev {at} {len(self.hits)}"
-        self.hits.append(self.claims.claim(preset_id=preset_id, owner="ann", name=name).workspace is not None)
+        self.hits.append(self.claims.claim(preset_id=preset_id, owner_id="ann", name=name).workspace is not None)
 
     def wake(self) -> datetime | None:
         result = self.reconciler.reconcile_all()

@@ -10,6 +10,7 @@ import attrs
 from prebuilds.adapters.memory.role import Role
 from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.renames import accept_old_keywords
 from prebuilds.runtime.loop.fleet import is_pending_start
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.workspace_rules import (
@@ -104,21 +105,22 @@ class Workspaces(Role):
         workspace = self.tables.workspaces.get(workspace_id)
         return self._put_changed(workspace and make_unready(workspace))
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        if take.request_id is not None and take.request_id in self.tables.claims:
-            raise ClaimConflictError(take.request_id)
-        preset = self.tables.presets.get(take.preset_id)
+    @accept_old_keywords(take="request")
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
+        if request.request_id is not None and request.request_id in self.tables.claims:
+            raise ClaimConflictError(request.request_id)
+        preset = self.tables.presets.get(request.preset_id)
         rows = self.tables.workspaces.values()
-        found = [row for row in rows if preset and is_claimable(row, preset, take.created_since)]
+        found = [row for row in rows if preset and is_claimable(row, preset, request.created_since)]
         if not found:
             return None
-        if any(_is_named(row, take) for row in rows):
-            raise NameTakenError(take.owner_id, take.name)
-        choose = min if take.order is ClaimOrder.OLDEST_FIRST else max
-        taken = attrs.evolve(choose(found, key=_rank), owner_id=take.owner_id, name=take.name)
+        if any(_is_named(row, request) for row in rows):
+            raise NameTakenError(request.owner_id, request.name)
+        choose = min if request.order is ClaimOrder.OLDEST_FIRST else max
+        taken = attrs.evolve(choose(found, key=_rank), owner_id=request.owner_id, name=request.name)
         self._put(taken)
-        if take.request_id is not None:
-            self._own("claims").claims[take.request_id] = (take, taken.id)
+        if request.request_id is not None:
+            self._own("claims").claims[request.request_id] = (request, taken.id)
         return taken
 
     def _put(self, workspace: Workspace) -> None:
@@ -147,8 +149,8 @@ def _is_pending(workspace: Workspace, preset_id: str) -> bool:
     return workspace.preset_id == preset_id and workspace.is_prebuild and is_pending_start(workspace)
 
 
-def _is_named(workspace: Workspace, take: ClaimRequest) -> bool:
-    return not workspace.deleted and (workspace.owner_id, workspace.name) == (take.owner_id, take.name)
+def _is_named(workspace: Workspace, request: ClaimRequest) -> bool:
+    return not workspace.deleted and (workspace.owner_id, workspace.name) == (request.owner_id, request.name)
 
 
 def _get_end(build: Build) -> datetime:

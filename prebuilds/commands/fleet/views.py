@@ -43,7 +43,7 @@ def read_view(store: Store, *, now: datetime, policy: Policy) -> View:
         [f"{describe_count(len(fleet.leftovers), 'failed prebuild')} left to delete."] if fleet.leftovers else []
     )
     notes = [note for decision in made for note in _list_notes(decision)]
-    return View(made.decisions, rows, [*notes, *leftovers, *made.hindrances])
+    return View(made.decisions, rows, [*notes, *leftovers, *made.caveats])
 
 
 def describe_second(instant: datetime) -> str:

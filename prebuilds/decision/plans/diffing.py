@@ -65,8 +65,8 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
             if old.get(preset_id) != new.get(preset_id)
         ),
         notes=(
-            *(f"before: {note}" for note in before.hindrances if note not in after.hindrances),
-            *(f"after:  {note}" for note in after.hindrances if note not in before.hindrances),
+            *(f"before: {note}" for note in before.caveats if note not in after.caveats),
+            *(f"after:  {note}" for note in after.caveats if note not in before.caveats),
         ),
     )
 

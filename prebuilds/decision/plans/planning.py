@@ -20,16 +20,18 @@ from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.targets import TargetSource, describe_fallback
 from prebuilds.decision.wording import describe_count, describe_instant
 from prebuilds.errors import InvalidValueError, UnknownPresetError
+from prebuilds.renames import OldAttribute, rename_fields
 
 
+@rename_fields(paused="is_paused", orphaned="orphan_counts")
 @attrs.frozen(kw_only=True)
 class Plan:
     """The decisions for all presets of a snapshot, in the presets' order, and the rows that name no preset."""
 
     now: datetime = attrs.field(converter=to_utc, validator=NOW)
-    paused: bool = attrs.field(default=False, validator=FLAG)
+    is_paused: bool = attrs.field(default=False, validator=FLAG)
     decisions: tuple[Decision, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Decision))
-    orphaned: tuple[Orphans, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Orphans))
+    orphan_counts: tuple[Orphans, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Orphans))
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self.decisions)
@@ -39,8 +41,8 @@ class Plan:
 
     @property
     def orphans(self) -> int:
-        """How many rows of the snapshot name no known preset (R1); `orphaned` says which."""
-        return sum(orphans.count for orphans in self.orphaned)
+        """How many rows of the snapshot name no known preset (R1); `orphan_counts` says which."""
+        return sum(orphans.count for orphans in self.orphan_counts)
 
     @property
     def next_change(self) -> Change | None:
@@ -71,13 +73,15 @@ class Plan:
         """What concerns the whole plan: a pause, rows that name no preset, and when it changes next."""
         change = self.next_change
         next_one = f"Next change {describe_change(change)}." if change else "No change by time alone."
-        return (*self.hindrances, next_one)
+        return (*self.caveats, next_one)
 
     @property
-    def hindrances(self) -> tuple[str, ...]:
+    def caveats(self) -> tuple[str, ...]:
         """The part of `notes` that keeps the plan from being complete: a pause, and rows that name no preset."""
-        paused = ["Reconciliation is paused: nothing is to be done."] if self.paused else []
-        return (*paused, *(f"{describe_orphans(orphans)}." for orphans in self.orphaned))
+        paused = ["Reconciliation is paused: nothing is to be done."] if self.is_paused else []
+        return (*paused, *(f"{describe_orphans(orphans)}." for orphans in self.orphan_counts))
+
+    hindrances = OldAttribute("Plan.hindrances", "caveats")
 
     def _repr_html_(self) -> str:
         return render_table(TABLE_HEADERS, [list_cells(decision) for decision in self], list_notes(self))
@@ -122,7 +126,7 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
         raise InvalidValueError("plan", "policy", policy, "a Policy")
     return Plan(
         now=now,
-        paused=paused,
+        is_paused=paused,
         decisions=tuple([decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)]),
-        orphaned=snapshot.orphaned,
+        orphan_counts=snapshot.orphan_counts,
     )

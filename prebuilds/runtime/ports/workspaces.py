@@ -114,8 +114,8 @@ class ClaimWrites(Protocol):
         """The claim with this request id, and the workspace that it got; None if there is none."""
         ...
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        """Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits.
+    def take_prebuild(self, request: ClaimRequest, /) -> Workspace | None:
+        """Give the first prebuild that fits `request` its new owner and name, and return it; None if none fits.
 
         `is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters differ
         from what its preset has now. Two transactions never take the same prebuild; one that another transaction has

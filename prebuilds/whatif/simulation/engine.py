@@ -181,7 +181,7 @@ class Engine:
 
     def _list_targets(self) -> Iterator[TargetChange]:
         for at in (self._begin, *self._pool.edges):
-            target = calculate_target(self._preset, to_instant(at))
+            target = calculate_target(self._preset, now=to_instant(at))
             yield TargetChange(at=at, desired=target.desired, source=target.source)
 
 

@@ -147,7 +147,7 @@ class SimulatedPool:
         instant = to_instant(begin)
         if self._scenario.starts_full:
             self._add_preset(preset, self._make_build_history(preset), begin)
-            full = [begin] * calculate_target(preset, instant).desired
+            full = [begin] * calculate_target(preset, now=instant).desired
             self._add_builds(self.current, begin, instant, full)
         else:
             self._begin_with_rows(preset, self._scenario.fleet.for_preset(preset.id, instant), begin)

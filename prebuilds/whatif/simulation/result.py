@@ -122,7 +122,7 @@ class SimulationResult(Measures, Tabular):
         """A sentence for each preset whose schedules cannot be used, as the loop logs it."""
         simulated = {log.preset_id for log in self.pools}
         for preset in self.scenario.fleet.presets:
-            error = calculate_target(preset, self.begin).error if preset.id in simulated else None
+            error = calculate_target(preset, now=self.begin).error if preset.id in simulated else None
             if error:
                 yield f"{describe_fallback(preset.id, error)}."
 

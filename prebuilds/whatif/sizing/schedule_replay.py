@@ -38,10 +38,10 @@ class ReplayResult:
 
 def list_steps(preset: Preset, begin: datetime, end: datetime) -> list[tuple[int, int]]:
     """The preset's targets from `begin` to `end`, by the rules that decide in production (R3, R12)."""
-    steps = [(to_ticks(begin), calculate_target(preset, begin).desired)]
+    steps = [(to_ticks(begin), calculate_target(preset, now=begin).desired)]
     now = find_next_target_change(preset, begin)
     while now is not None and now < end:
-        steps.append((to_ticks(now), calculate_target(preset, now).desired))
+        steps.append((to_ticks(now), calculate_target(preset, now=now).desired))
         now = find_next_target_change(preset, now)
     return steps
 

@@ -8,7 +8,7 @@ HISTORY = (
     Mutant(
         "a backoff looks at the base count alone",
         "decision/history.py",
-        "max(preset.desired_instances, calculate_target(preset, now).desired)",
+        "max(preset.desired_instances, calculate_target(preset, now=now).desired)",
         "preset.desired_instances",
     ),
     Mutant(

@@ -22,7 +22,7 @@ MEMORY = (
     Mutant(
         "memory: claims are in no order",
         "adapters/memory/workspaces.py",
-        "choose = min if take.order is ClaimOrder.OLDEST_FIRST else max",
+        "choose = min if request.order is ClaimOrder.OLDEST_FIRST else max",
         "choose = max",
     ),
     Mutant(

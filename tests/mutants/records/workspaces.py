@@ -51,14 +51,14 @@ WORKSPACES = (
     Mutant(
         "expired prebuilds can be claimed",
         "runtime/claims.py",
-        "tx.take_prebuild(attrs.evolve(take, created_since=cutoff))",
-        "tx.take_prebuild(take)",
+        "tx.take_prebuild(attrs.evolve(request, created_since=cutoff))",
+        "tx.take_prebuild(request)",
     ),
     Mutant(
         "a claim made again takes another",
         "runtime/claims.py",
-        "claim = _find_repeated(tx, take) or _take(tx, take)",
-        "claim = _take(tx, attrs.evolve(take, request_id=None))",
+        "claim = _find_repeated(tx, request) or _take(tx, request)",
+        "claim = _take(tx, attrs.evolve(request, request_id=None))",
     ),
     Mutant(
         "a preset without parameters matches everything",
@@ -75,7 +75,7 @@ WORKSPACES = (
     Mutant(
         "a retry gets a workspace that was released",
         "runtime/claims.py",
-        "    if workspace.deleted or workspace.owner_id != take.owner_id:\n",
+        "    if workspace.deleted or workspace.owner_id != request.owner_id:\n",
         "    if False:\n",
         tests=("runtime/test_field_cases.py",),
     ),

@@ -11,112 +11,112 @@ from prebuilds.errors import NameTakenError
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
 
-def take_newest(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_newest(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes in the wrong order."""
-    return tx.take_prebuild(attrs.evolve(take, order=ClaimOrder.NEWEST_FIRST))
+    return tx.take_prebuild(attrs.evolve(request, order=ClaimOrder.NEWEST_FIRST))
 
 
-def take_unready(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_unready(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what is not ready."""
-    for row in tx.list_prebuilds(take.preset_id):
+    for row in tx.list_prebuilds(request.preset_id):
         tx.mark_ready(row.id)
-    return tx.take_prebuild(take)
+    return tx.take_prebuild(request)
 
 
-def take_of_inactive(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_of_inactive(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes of presets that are inactive."""
-    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    preset = next(iter(tx.list_presets(request.preset_id)), None)
     if preset is None:
         return None
     template = attrs.evolve(preset.template_version.template, deleted=False, deprecated=False)
     version = attrs.evolve(preset.template_version, is_active=True, template=template)
     tx.put_preset(attrs.evolve(preset, template_version=version))
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     tx.put_preset(preset)
     return taken
 
 
-def take_any_age(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_any_age(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what is too old."""
-    return tx.take_prebuild(attrs.evolve(take, created_since=None))
+    return tx.take_prebuild(attrs.evolve(request, created_since=None))
 
 
-def take_any_name(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_any_name(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Gives a name twice."""
     try:
-        return tx.take_prebuild(take)
+        return tx.take_prebuild(request)
     except NameTakenError:
-        taken = tx.take_prebuild(attrs.evolve(take, name="unheard of"))
-        return taken and attrs.evolve(taken, name=take.name)
+        taken = tx.take_prebuild(attrs.evolve(request, name="unheard of"))
+        return taken and attrs.evolve(taken, name=request.name)
 
 
-def take_again(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_again(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Ignores that the request id has been used."""
-    if take.request_id:
-        tx._own("claims").claims.pop(take.request_id, None)
-    return tx.take_prebuild(take)
+    if request.request_id:
+        tx._own("claims").claims.pop(request.request_id, None)
+    return tx.take_prebuild(request)
 
 
-def take_unnoted(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_unnoted(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Does not note the claim."""
-    return tx.take_prebuild(attrs.evolve(take, request_id=None))
+    return tx.take_prebuild(attrs.evolve(request, request_id=None))
 
 
-def take_oldest(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_oldest(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes in one order alone."""
-    return tx.take_prebuild(attrs.evolve(take, order=ClaimOrder.OLDEST_FIRST))
+    return tx.take_prebuild(attrs.evolve(request, order=ClaimOrder.OLDEST_FIRST))
 
 
-def take_by_age_alone(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_by_age_alone(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes the last that was added, of several of one age."""
-    ready = [row for row in tx.list_prebuilds(take.preset_id) if row.ready and row.is_running]
+    ready = [row for row in tx.list_prebuilds(request.preset_id) if row.ready and row.is_running]
     first = min((row.created_at for row in ready), default=None)
     ages = [row for row in ready if row.created_at == first]
     hidden = ages[:-1]
     for row in hidden:
         tx._put(attrs.evolve(row, ready=False))
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     for row in hidden:
         tx._put(row)
     return taken
 
 
-def take_of_any_preset(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_of_any_preset(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes of another preset if there is none of the one asked for."""
-    takes = [take, *(attrs.evolve(take, preset_id=preset.id) for preset in tx.list_presets())]
-    return next((taken for taken in map(tx.take_prebuild, takes) if taken), None)
+    requests = [request, *(attrs.evolve(request, preset_id=preset.id) for preset in tx.list_presets())]
+    return next((taken for taken in map(tx.take_prebuild, requests) if taken), None)
 
 
-def take_given_up(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_given_up(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what was given up."""
-    for row in tx.list_prebuilds(take.preset_id):
+    for row in tx.list_prebuilds(request.preset_id):
         tx._put(attrs.evolve(row, retired=False, ready=row.ready or row.retired))
-    return tx.take_prebuild(take)
+    return tx.take_prebuild(request)
 
 
-def take_of_any_parameters(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_of_any_parameters(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what was made with other parameters."""
-    return _take_as_if(tx, take, parameters=None)
+    return _take_as_if(tx, request, parameters=None)
 
 
-def take_of_any_version(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_of_any_version(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what another version made."""
-    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    preset = next(iter(tx.list_presets(request.preset_id)), None)
     if preset is None:
         return None
     unknown = attrs.evolve(preset.template_version, id="")
     tx.put_preset(attrs.evolve(preset, template_version=unknown))
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     tx.put_preset(preset)
     return taken
 
 
-def _take_as_if(tx: MemoryTransaction, take: ClaimRequest, **changes: Any) -> Workspace | None:
+def _take_as_if(tx: MemoryTransaction, request: ClaimRequest, **changes: Any) -> Workspace | None:
     """Takes as if every prebuild were another, and leaves them all as they were but for the owner."""
-    before = {row.id: row for row in tx.list_prebuilds(take.preset_id)}
+    before = {row.id: row for row in tx.list_prebuilds(request.preset_id)}
     for row in before.values():
         tx._put(attrs.evolve(row, **changes))
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     for row in before.values():
         tx._put(row)
     if taken:
@@ -125,13 +125,13 @@ def _take_as_if(tx: MemoryTransaction, take: ClaimRequest, **changes: Any) -> Wo
     return taken
 
 
-def take_of_known_versions(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_of_known_versions(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes only what is known to be of the preset's version."""
-    preset = next(iter(tx.list_presets(take.preset_id)), None)
+    preset = next(iter(tx.list_presets(request.preset_id)), None)
     others = [row for row in tx.list_prebuilds() if preset and _is_made_by(row, "") != (not preset.template_version.id)]
     for row in others:
         tx._put(attrs.evolve(row, ready=False))
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     for row in others:
         tx._put(row)
     return taken
@@ -141,10 +141,10 @@ def _is_made_by(row: Workspace, version: str) -> bool:
     return row.last_build.template_version_id == version
 
 
-def take_under_the_old_name(tx: MemoryTransaction, take: ClaimRequest) -> Workspace | None:
+def take_under_the_old_name(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Leaves the workspace its name."""
     name = {row.id: row.name for row in tx.list_prebuilds()}
-    taken = tx.take_prebuild(take)
+    taken = tx.take_prebuild(request)
     if taken:
         tx._put(attrs.evolve(taken, name=name[taken.id]))
     return taken

@@ -79,8 +79,8 @@ class _ForgetsRequests(Wrapped):
     def find_claim(self, request_id: str) -> None:
         pass
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        return self.tx.take_prebuild(attrs.evolve(take, request_id=None))
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
+        return self.tx.take_prebuild(attrs.evolve(request, request_id=None))
 
 
 class StoreThatForgetsRequests(BrokenStore):
@@ -90,8 +90,8 @@ class StoreThatForgetsRequests(BrokenStore):
 
 
 class _TakesAny(Wrapped):
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        return self.tx.take_prebuild(attrs.evolve(take, created_since=None))
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
+        return self.tx.take_prebuild(attrs.evolve(request, created_since=None))
 
 
 class StoreThatGivesExpired(BrokenStore):

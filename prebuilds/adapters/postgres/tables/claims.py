@@ -14,12 +14,13 @@ from psycopg import errors
 
 from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
-from prebuilds.adapters.rows import TAKE_COLUMNS, flatten_take, make_take, make_workspace
+from prebuilds.adapters.rows import CLAIM_COLUMNS, flatten_request, make_claim_request, make_workspace
 from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.renames import accept_old_keywords
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
 FIND = f"""
-    SELECT {", ".join(f"claims.{name}" for name in TAKE_COLUMNS)},
+    SELECT {", ".join(f"claims.{name}" for name in CLAIM_COLUMNS)},
         {", ".join(f"workspaces.{name.strip()}" for name in WORKSPACE_COLUMNS.split(","))}
     FROM claims JOIN workspaces ON workspaces.id = claims.workspace_id
     WHERE claims.request_id = %(request_id)s
@@ -43,7 +44,7 @@ def _order_take(order: str) -> str:
             ORDER BY {order} LIMIT 1
             FOR UPDATE SKIP LOCKED
         ), noted AS (
-            INSERT INTO claims ({", ".join(TAKE_COLUMNS)}, workspace_id)
+            INSERT INTO claims ({", ".join(CLAIM_COLUMNS)}, workspace_id)
             SELECT
                 %(preset_id)s, %(created_since)s::timestamptz, %(claim_order)s, %(owner_id)s, %(name)s,
                 %(request_id)s, %(claimed_at)s::timestamptz, id
@@ -68,25 +69,26 @@ class ClaimRows(Role):
 
     def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         row = self._statements.fetch_one(FIND, request_id=request_id)
-        width = len(TAKE_COLUMNS)
-        return (make_take(row[:width]), make_workspace(row[width:])) if row else None
+        width = len(CLAIM_COLUMNS)
+        return (make_claim_request(row[:width]), make_workspace(row[width:])) if row else None
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        values = dict(zip(TAKE_COLUMNS, flatten_take(take), strict=True))
+    @accept_old_keywords(take="request")
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
+        values = dict(zip(CLAIM_COLUMNS, flatten_request(request), strict=True))
         try:
-            rows = self._statements.write(TAKE[take.order], **values)
+            rows = self._statements.write(TAKE[request.order], **values)
         except errors.UniqueViolation as error:
-            _refuse(take, error)
+            _refuse(request, error)
         if rows:
             return make_workspace(rows[0])
-        if take.request_id is not None and self._statements.fetch_one(_HAS, request_id=take.request_id):
-            raise ClaimConflictError(take.request_id)
+        if request.request_id is not None and self._statements.fetch_one(_HAS, request_id=request.request_id):
+            raise ClaimConflictError(request.request_id)
         return None
 
 
-def _refuse(take: ClaimRequest, error: errors.UniqueViolation) -> NoReturn:
+def _refuse(request: ClaimRequest, error: errors.UniqueViolation) -> NoReturn:
     if error.diag.constraint_name == "names":
-        raise NameTakenError(take.owner_id, take.name) from error
-    if error.diag.constraint_name == "requests" and take.request_id is not None:
-        raise ClaimConflictError(take.request_id) from error
+        raise NameTakenError(request.owner_id, request.name) from error
+    if error.diag.constraint_name == "requests" and request.request_id is not None:
+        raise ClaimConflictError(request.request_id) from error
     raise error

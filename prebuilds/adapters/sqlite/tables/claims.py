@@ -9,14 +9,15 @@ from prebuilds.adapters.sqlite.tables.rows import (
     read_take,
     read_workspace,
     write_parameters,
-    write_take,
+    write_request,
 )
 from prebuilds.adapters.sqlite.tables.workspaces import find_workspace
 from prebuilds.decision.models import Preset
 from prebuilds.errors import ClaimConflictError, NameTakenError
+from prebuilds.renames import accept_old_keywords
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
-_TAKE_COLUMNS = 'preset_id, created_since, "order", owner_id, name, request_id, claimed_at'
+_CLAIM_COLUMNS = 'preset_id, created_since, "order", owner_id, name, request_id, claimed_at'
 _CLAIMABLE = f"""
     {SELECT_WORKSPACES}
     WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0
@@ -36,40 +37,43 @@ class ClaimRows(Role):
 
     def find_claim(self, request_id: str) -> tuple[ClaimRequest, Workspace] | None:
         row = self._statements.fetch_one(
-            f"SELECT workspace_id, {_TAKE_COLUMNS} FROM claims WHERE request_id = ?", request_id
+            f"SELECT workspace_id, {_CLAIM_COLUMNS} FROM claims WHERE request_id = ?", request_id
         )
         workspace = find_workspace(self._statements, row[0]) if row else None
         return (read_take(row[1:]), workspace) if row and workspace else None
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
-        if take.request_id is not None and self._has_claim(take.request_id):
-            raise ClaimConflictError(take.request_id)
-        preset = find_preset(self._statements, take.preset_id)
-        workspace = self._find_claimable(take, preset) if preset and preset.is_active else None
+    @accept_old_keywords(take="request")
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
+        if request.request_id is not None and self._has_claim(request.request_id):
+            raise ClaimConflictError(request.request_id)
+        preset = find_preset(self._statements, request.preset_id)
+        workspace = self._find_claimable(request, preset) if preset and preset.is_active else None
         if workspace is None:
             return None
-        if self._is_named(take):
-            raise NameTakenError(take.owner_id, take.name)
+        if self._is_named(request):
+            raise NameTakenError(request.owner_id, request.name)
         self._statements.run(
-            "UPDATE workspaces SET owner_id = ?, name = ? WHERE id = ?", take.owner_id, take.name, workspace.id
+            "UPDATE workspaces SET owner_id = ?, name = ? WHERE id = ?", request.owner_id, request.name, workspace.id
         )
-        if take.request_id is not None:
-            self._insert_claim(take, workspace)
+        if request.request_id is not None:
+            self._insert_claim(request, workspace)
         return find_workspace(self._statements, workspace.id)
 
     def _has_claim(self, request_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM claims WHERE request_id = ?", request_id)
 
-    def _find_claimable(self, take: ClaimRequest, preset: Preset) -> Workspace | None:
-        preset_id, created_since = write_take(take)[:2]
+    def _find_claimable(self, request: ClaimRequest, preset: Preset) -> Workspace | None:
+        preset_id, created_since = write_request(request)[:2]
         version, parameters = preset.template_version.id, write_parameters(preset.parameters)
-        row = self._statements.fetch_one(FIRST_BY[take.order], preset_id, created_since, version, version, parameters)
+        row = self._statements.fetch_one(
+            FIRST_BY[request.order], preset_id, created_since, version, version, parameters
+        )
         return read_workspace(row) if row else None
 
-    def _is_named(self, take: ClaimRequest) -> bool:
+    def _is_named(self, request: ClaimRequest) -> bool:
         sql = "SELECT 1 FROM workspaces WHERE owner_id <> 'prebuilds' AND deleted = 0 AND owner_id = ? AND name = ?"
-        return self._statements.has(sql, take.owner_id, take.name)
+        return self._statements.has(sql, request.owner_id, request.name)
 
-    def _insert_claim(self, take: ClaimRequest, workspace: Workspace) -> None:
-        sql = f"INSERT INTO claims ({_TAKE_COLUMNS}, workspace_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._statements.run(sql, *write_take(take), workspace.id)
+    def _insert_claim(self, request: ClaimRequest, workspace: Workspace) -> None:
+        sql = f"INSERT INTO claims ({_CLAIM_COLUMNS}, workspace_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._statements.run(sql, *write_request(request), workspace.id)

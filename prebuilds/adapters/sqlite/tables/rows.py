@@ -15,10 +15,10 @@ from prebuilds.adapters.rows import (
     PRESET_COLUMNS,
     Row,
     flatten_preset,
-    flatten_take,
+    flatten_request,
+    make_claim_request,
     make_outcome,
     make_preset,
-    make_take,
     make_workspace,
 )
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
@@ -134,9 +134,9 @@ def read_outcome(row: Row) -> Build:
     return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
 
 
-def write_take(take: ClaimRequest) -> Row:
+def write_request(request: ClaimRequest) -> Row:
     """The values of (preset_id, created_since, order, owner_id, name, request_id, claimed_at)."""
-    preset_id, created_since, *rest, claimed_at = flatten_take(take)
+    preset_id, created_since, *rest, claimed_at = flatten_request(request)
     since = write_optional_instant("created_since", created_since)
     return (preset_id, since, *rest, write_instant("claimed_at", claimed_at))
 
@@ -144,4 +144,4 @@ def write_take(take: ClaimRequest) -> Row:
 def read_take(row: Row) -> ClaimRequest:
     """The reverse of `write_take`."""
     preset_id, created_since, *rest, claimed_at = row
-    return make_take((preset_id, read_optional_instant(created_since), *rest, read_instant(claimed_at)))
+    return make_claim_request((preset_id, read_optional_instant(created_since), *rest, read_instant(claimed_at)))

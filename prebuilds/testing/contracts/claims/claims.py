@@ -22,14 +22,14 @@ from prebuilds.testing.contracts.equipment.scenes import (
     at,
     list_ids,
     make_preset,
-    make_take,
     put_presets,
     put_ready,
+    request_claim,
     take_in,
 )
 
 CHECKS: list[StoreCheck] = []
-_FIRST = "Give the first prebuild that fits `take` its new owner and name, and return it; None if none fits."
+_FIRST = "Give the first prebuild that fits `request` its new owner and name, and return it; None if none fits."
 _DESCRIBED = (
     "The prebuild matches its preset as it is now (R2), runs, is ready, and was created at `created_since` or "
     "later if that is given."
@@ -37,8 +37,8 @@ _DESCRIBED = (
 
 
 def _take_all(store: Store, order: ClaimOrder, number: int) -> Sequence[str | None]:
-    takes = [make_take(f"user {n}", order=order) for n in range(number)]
-    taken = [take_in(store, take) for take in takes]
+    requests = [request_claim(f"user {n}", order=order) for n in range(number)]
+    taken = [take_in(store, request) for request in requests]
     return [workspace.id if workspace else None for workspace in taken]
 
 
@@ -50,7 +50,7 @@ def a_claim_changes_owner_and_name_alone(lab: Lab) -> None:
         add(tx, "other", Stage.PENDING)
     with lab.store.transaction(read_only=True) as tx:
         before, other = tx.get_workspace("w"), tx.get_workspace("other")
-    seen = take_in(lab.store, make_take())
+    seen = take_in(lab.store, request_claim())
     expected = before and attrs.evolve(before, owner_id="alice", name="alice-desk")
     expect(seen, expected, "take_prebuild()")
     with lab.store.transaction(read_only=True) as tx:
@@ -97,17 +97,17 @@ def only_the_preset_asked_for_is_taken(lab: Lab) -> None:
         tx.put_preset(DATA)
         add_ready(tx, "w")
         add(tx, "d", Stage.READY, DATA, seconds=10)
-    taken = [take_in(lab.store, make_take(f"user {n}", preset_id="data")) for n in range(2)]
+    taken = [take_in(lab.store, request_claim(f"user {n}", preset_id="data")) for n in range(2)]
     expect([workspace and workspace.id for workspace in taken], ["d", None], "the ids taken in turn, of `data`,")
-    expect(take_in(lab.store, make_take(preset_id="unknown")), None, "take_prebuild() of an unknown preset")
+    expect(take_in(lab.store, request_claim(preset_id="unknown")), None, "take_prebuild() of an unknown preset")
 
 
 @store_check(CHECKS, "ClaimRequest", _DESCRIBED)
 def nothing_older_than_asked_for_is_taken(lab: Lab) -> None:
     put_ready(lab.store, "w")
-    later = make_take(created_since=at(0.000_001))
+    later = request_claim(created_since=at(0.000_001))
     expect(take_in(lab.store, later), None, "take_prebuild() of what is younger than the only one")
-    taken = take_in(lab.store, make_take(created_since=at(0)))
+    taken = take_in(lab.store, request_claim(created_since=at(0)))
     expect(taken and taken.id, "w", "the id of what was created just at `created_since`")
 
 
@@ -128,10 +128,10 @@ def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
     for preset in outdated:
         with lab.store.transaction() as tx:
             tx.put_preset(preset)
-            expect(tx.take_prebuild(make_take()), None, "take_prebuild(), the preset being another by now,")
+            expect(tx.take_prebuild(request_claim()), None, "take_prebuild(), the preset being another by now,")
     with lab.store.transaction() as tx:
         tx.put_preset(large)
-        taken = [tx.take_prebuild(make_take(user)) for user in ("alice", "bob")]
+        taken = [tx.take_prebuild(request_claim(user)) for user in ("alice", "bob")]
     expect([row and row.id for row in taken], ["w", None], "the ids taken when the preset was as before")
 
 
@@ -143,7 +143,7 @@ def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
             tx.put_preset(before)
             add(tx, f"w{number}", Stage.READY, before)
             tx.put_preset(after)
-            taken = tx.take_prebuild(make_take(f"user {number}"))
+            taken = tx.take_prebuild(request_claim(f"user {number}"))
             what = f"the id taken, made with {before.template_version.id!r}, wanted {after.template_version.id!r}"
             expect(taken and taken.id, f"w{number}", what)
 
@@ -153,9 +153,9 @@ def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
     put_ready(lab.store, "w")
     for preset in INACTIVE:
         put_presets(lab.store, preset)
-        expect(take_in(lab.store, make_take()), None, f"take_prebuild() of {preset.template_version}")
+        expect(take_in(lab.store, request_claim()), None, f"take_prebuild() of {preset.template_version}")
     put_presets(lab.store, WEB)
-    taken = take_in(lab.store, make_take())
+    taken = take_in(lab.store, request_claim())
     expect(taken and taken.id, "w", "the id taken when the preset was active again")
 
 
@@ -166,14 +166,17 @@ def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
 )
 def a_name_is_given_once(lab: Lab) -> None:
     put_ready(lab.store, "one", "two", "three")
-    take_in(lab.store, make_take("alice", name="desk"))
-    again = make_take("alice", name="desk", request_id="r")
+    take_in(lab.store, request_claim("alice", name="desk"))
+    again = request_claim("alice", name="desk", request_id="r")
     error = expect_raises(NameTakenError, lambda: take_in(lab.store, again), "a name was given to its owner again")
     expect((error.owner_id, error.name), ("alice", "desk"), "the owner and name of the error")
     with lab.store.transaction(read_only=True) as tx:
         expect(list_ids(tx), ["three", "two"], "the ids of the prebuilds, after a name was refused,")
         expect(tx.find_claim("r"), None, "the claim of the request that was refused")
-    others = [take_in(lab.store, make_take("bob", name="desk")), take_in(lab.store, make_take("alice", name="other"))]
+    others = [
+        take_in(lab.store, request_claim("bob", name="desk")),
+        take_in(lab.store, request_claim("alice", name="other")),
+    ]
     expect(
         [workspace and workspace.id for workspace in others], ["two", "three"], "another owner, and another name, got"
     )
@@ -182,12 +185,12 @@ def a_name_is_given_once(lab: Lab) -> None:
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The claim is recorded under its request id, if it has one.")
 def a_claim_is_noted(lab: Lab) -> None:
     put_ready(lab.store, "one", "two", "three")
-    take = make_take(request_id="r", created_since=at(0), order=ClaimOrder.NEWEST_FIRST)
-    taken = take_in(lab.store, take)
+    request = request_claim(request_id="r", created_since=at(0), order=ClaimOrder.NEWEST_FIRST)
+    taken = take_in(lab.store, request)
     for owner_id in ("bob", "carol"):
-        take_in(lab.store, make_take(owner_id))
+        take_in(lab.store, request_claim(owner_id))
     with lab.store.transaction(read_only=True) as tx:
-        expect(tx.find_claim("r"), (take, taken), "find_claim() of the request id")
+        expect(tx.find_claim("r"), (request, taken), "find_claim() of the request id")
         expect(tx.get_workspace("three"), taken, "the workspace that it got")
 
 
@@ -198,28 +201,28 @@ def a_claim_is_noted(lab: Lab) -> None:
 )
 def no_claim_is_found_that_was_not_made(lab: Lab) -> None:
     put_ready(lab.store)
-    take = make_take(request_id="r")
-    expect(take_in(lab.store, take), None, "take_prebuild() with no prebuild there")
+    request = request_claim(request_id="r")
+    expect(take_in(lab.store, request), None, "take_prebuild() with no prebuild there")
     put_ready(lab.store, "w")
     with suppress(KeyError), lab.store.transaction() as tx:
-        tx.take_prebuild(take)
+        tx.take_prebuild(request)
         raise KeyError
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.find_claim("r"), None, "find_claim() of a claim that missed, and then was rolled back")
         expect(tx.find_claim("unknown"), None, "find_claim() of an id that never was")
-    taken = take_in(lab.store, take)
+    taken = take_in(lab.store, request)
     expect(taken and taken.id, "w", "the id taken at last, with the same request id,")
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "`ClaimConflictError` if the request id is already recorded.")
 def a_request_id_claims_once(lab: Lab) -> None:
     put_ready(lab.store, "one", "two")
-    take = make_take(request_id="r")
-    taken = take_in(lab.store, take)
-    for other in (take, make_take("bob", request_id="r"), make_take(name="other", request_id="r")):
+    request = request_claim(request_id="r")
+    taken = take_in(lab.store, request)
+    for other in (request, request_claim("bob", request_id="r"), request_claim(name="other", request_id="r")):
         what = "a request id was used for a second claim"
         error = expect_raises(ClaimConflictError, lambda other=other: take_in(lab.store, other), what)  # type: ignore[misc]
         expect(error.request_id, "r", "the request id of the error")
     with lab.store.transaction(read_only=True) as tx:
         expect(list_ids(tx), ["two"], "the ids of the prebuilds, after request ids were refused,")
-        expect(tx.find_claim("r"), (take, taken), "find_claim() of the request id, after it was used again,")
+        expect(tx.find_claim("r"), (request, taken), "find_claim() of the request id, after it was used again,")

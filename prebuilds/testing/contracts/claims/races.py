@@ -14,8 +14,8 @@ from prebuilds.testing.contracts.equipment.scenes import (
     Undo,
     at,
     list_ids,
-    make_take,
     put_ready,
+    request_claim,
     request_delete,
     take_in,
 )
@@ -37,8 +37,8 @@ def _put_many(store: Store, number: int) -> Sequence[str]:
 
 
 def _taking(store: Store, thread: int) -> Callable[[], Sequence[Workspace | None]]:
-    takes = [make_take(f"user {thread}", name=f"desk {number}") for number in range(_EACH)]
-    return lambda: [insist(lambda take=take: take_in(store, take)) for take in takes]  # type: ignore[misc]
+    requests = [request_claim(f"user {thread}", name=f"desk {number}") for number in range(_EACH)]
+    return lambda: [insist(lambda request=request: take_in(store, request)) for request in requests]  # type: ignore[misc]
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
@@ -56,7 +56,7 @@ def many_claims_take_each_prebuild_once(lab: Lab) -> None:
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "if the request id is already recorded.")
 def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
     _put_many(lab.store, _THREADS)
-    outcomes = race([_trying(lab.store, make_take(request_id="r"))] * _THREADS)
+    outcomes = race([_trying(lab.store, request_claim(request_id="r"))] * _THREADS)
     _expect_one(lab.store, outcomes)
     with lab.store.transaction(read_only=True) as tx:
         found = tx.find_claim("r")
@@ -66,13 +66,13 @@ def a_request_repeated_at_once_claims_once(lab: Lab) -> None:
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "if the owner has a workspace of this name that is not deleted")
 def a_name_asked_for_at_once_is_given_once(lab: Lab) -> None:
     _put_many(lab.store, _THREADS)
-    _expect_one(lab.store, race([_trying(lab.store, make_take())] * _THREADS))
+    _expect_one(lab.store, race([_trying(lab.store, request_claim())] * _THREADS))
 
 
-def _trying(store: Store, take: ClaimRequest) -> Callable[[], Workspace | None]:
+def _trying(store: Store, request: ClaimRequest) -> Callable[[], Workspace | None]:
     def attempt() -> Workspace | None:
         try:
-            return insist(lambda: take_in(store, take))
+            return insist(lambda: take_in(store, request))
         except (ClaimConflictError, NameTakenError):
             return None
 
@@ -111,7 +111,7 @@ def _deleting(store: Store, workspace_id: str) -> Callable[[], None]:
 
 def _claiming(store: Store, owner_id: str) -> Callable[[], None]:
     def claim() -> None:
-        take_in(store, make_take(owner_id))
+        take_in(store, request_claim(owner_id))
 
     return claim
 
@@ -120,7 +120,9 @@ def _claiming(store: Store, owner_id: str) -> Callable[[], None]:
 def what_another_is_taking_is_not_taken(lab: Lab) -> None:
     _put_many(lab.store, 2)
     both = do_both(
-        lab.store, lambda tx: tx.take_prebuild(make_take("alice")), lambda: take_in(lab.store, make_take("bob"))
+        lab.store,
+        lambda tx: tx.take_prebuild(request_claim("alice")),
+        lambda: take_in(lab.store, request_claim("bob")),
     )
     expect(sorted(workspace.id for workspace in both if workspace), ["w00", "w01"], "the ids that two got")
 
@@ -129,9 +131,9 @@ def what_another_is_taking_is_not_taken(lab: Lab) -> None:
 def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
     _put_many(lab.store, 1)
     with hold_open(lab.store) as held:
-        held.call(lambda tx: tx.take_prebuild(make_take("alice")))
+        held.call(lambda tx: tx.take_prebuild(request_claim("alice")))
         held.end(Undo())
-    taken = take_in(lab.store, make_take("bob"))
+    taken = take_in(lab.store, request_claim("bob"))
     expect(taken and taken.id, "w00", "the id that another got")
 
 
@@ -142,4 +144,4 @@ def a_claim_that_is_rolled_back_frees_its_prebuild(lab: Lab) -> None:
 )
 def no_promotion_overtakes_a_claim(lab: Lab) -> None:
     _put_many(lab.store, 1)
-    expect_no_promotion_during(lab.store, lambda tx: tx.take_prebuild(make_take()), "claim")
+    expect_no_promotion_during(lab.store, lambda tx: tx.take_prebuild(request_claim()), "claim")

@@ -69,8 +69,8 @@ def request_delete(workspace_id: str, number: int = 2, *, build_id: str | None =
     )
 
 
-class TakeOptions(TypedDict, total=False):
-    """What `make_take` takes besides the owner."""
+class ClaimOptions(TypedDict, total=False):
+    """What `request_claim` takes besides the owner."""
 
     preset_id: str
     name: str
@@ -79,9 +79,9 @@ class TakeOptions(TypedDict, total=False):
     created_since: datetime | None
 
 
-def make_take(owner_id: str = "alice", **options: Unpack[TakeOptions]) -> ClaimRequest:
-    """A take of the preset `web`; the owner gives it its name by default."""
-    given: TakeOptions = {"preset_id": "web", "name": f"{owner_id}-desk", **options}
+def request_claim(owner_id: str = "alice", **options: Unpack[ClaimOptions]) -> ClaimRequest:
+    """A request for a prebuild of the preset `web`, by default under a name made of the owner's."""
+    given: ClaimOptions = {"preset_id": "web", "name": f"{owner_id}-desk", **options}
     return ClaimRequest(owner_id=owner_id, claimed_at=at(500), **given)
 
 
@@ -126,7 +126,7 @@ def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, 
         return
     tx.mark_ready(workspace_id)
     if stage in _WAS_CLAIMED:
-        tx.take_prebuild(make_take(f"owner of {workspace_id}", preset_id=preset.id))
+        tx.take_prebuild(request_claim(f"owner of {workspace_id}", preset_id=preset.id))
         _end_claim(tx, workspace_id, stage)
     elif stage is Stage.RETIRED:
         tx.retire_prebuild(workspace_id)
@@ -200,10 +200,10 @@ def put_all_stages(store: Store) -> None:
             add(tx, stage.value, stage)
 
 
-def take_in(store: Store, take: ClaimRequest) -> Workspace | None:
+def take_in(store: Store, request: ClaimRequest) -> Workspace | None:
     """Take a prebuild in a transaction of its own."""
     with store.transaction() as tx:
-        return tx.take_prebuild(take)
+        return tx.take_prebuild(request)
 
 
 def expected_workspace(workspace_id: str, preset: Preset = WEB) -> Workspace:

@@ -22,9 +22,9 @@ from prebuilds.testing.contracts.equipment.scenes import (
     at,
     list_ids,
     make_preset,
-    make_take,
     put_all_stages,
     put_one,
+    request_claim,
     request_delete,
     take_in,
 )
@@ -123,7 +123,7 @@ def no_claim_overtakes_a_delete(lab: Lab) -> None:
     _, taken = do_both(
         lab.store,
         lambda tx: tx.insert_delete(request_delete("w"), now=at(100)),
-        lambda: take_in(lab.store, make_take()),
+        lambda: take_in(lab.store, request_claim()),
     )
     expect(taken, None, "a claim that began while the only prebuild was being deleted got")
 
@@ -135,7 +135,7 @@ def no_delete_overtakes_a_claim(lab: Lab) -> None:
             return tx.insert_delete(request_delete("w"), now=at(100))
 
     put_one(lab.store, "w", Stage.READY)
-    _, added = do_both(lab.store, lambda tx: tx.take_prebuild(make_take()), delete)
+    _, added = do_both(lab.store, lambda tx: tx.take_prebuild(request_claim()), delete)
     expect(added, False, "insert_delete() that began while the prebuild was being claimed")
     expect(insist(delete), False, "insert_delete() of a prebuild that is claimed")
 

@@ -15,8 +15,8 @@ from prebuilds.testing.contracts.equipment.scenes import (
     add,
     add_ready,
     list_ids,
-    make_take,
     put_ready,
+    request_claim,
     take_in,
 )
 from prebuilds.testing.contracts.equipment.stage_calls import expect_change
@@ -54,7 +54,7 @@ def no_user_gets_what_was_given_up(lab: Lab) -> None:
         tx.retire_prebuild("given up")
         expect(tx.mark_ready("given up"), None, "mark_ready() of what was given up")
     with lab.store.transaction() as tx:
-        taken = [tx.take_prebuild(make_take(user)) for user in ("alice", "bob")]
+        taken = [tx.take_prebuild(request_claim(user)) for user in ("alice", "bob")]
         expect([workspace and workspace.id for workspace in taken], ["other", None], "the ids taken in turn")
         expect(list_ids(tx), ["given up"], "the ids in list_prebuilds()")
 
@@ -70,11 +70,11 @@ def no_claim_overtakes_giving_up(lab: Lab) -> None:
             return tx.retire_prebuild("w")
 
     put_ready(lab.store, "v")
-    _, taken = do_both(lab.store, lambda tx: tx.retire_prebuild("v"), lambda: take_in(lab.store, make_take()))
+    _, taken = do_both(lab.store, lambda tx: tx.retire_prebuild("v"), lambda: take_in(lab.store, request_claim()))
     expect(taken, None, "a claim that began while the only prebuild was being given up got")
     with lab.store.transaction() as tx:
         add_ready(tx, "w")
-    _, retired = do_both(lab.store, lambda tx: tx.take_prebuild(make_take()), retire)
+    _, retired = do_both(lab.store, lambda tx: tx.take_prebuild(request_claim()), retire)
     expect(retired, None, "retire_prebuild() that began while the prebuild was being claimed")
 
 
@@ -103,7 +103,7 @@ def no_user_gets_what_was_released(lab: Lab) -> None:
         add(tx, "w", Stage.RELEASED)
         expect(list_ids(tx), ["w"], "the ids in list_prebuilds()")
         expect(tx.mark_ready("w"), None, "mark_ready() of what was released")
-        expect(tx.take_prebuild(make_take()), None, "take_prebuild(), when there is only what was released,")
+        expect(tx.take_prebuild(request_claim()), None, "take_prebuild(), when there is only what was released,")
 
 
 @store_check(
@@ -126,7 +126,7 @@ def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
     put_ready(lab.store, "one", "two", "three")
     taken = []
     for _ in range(3):
-        workspace = take_in(lab.store, make_take(name="desk"))
+        workspace = take_in(lab.store, request_claim(name="desk"))
         taken.append(workspace and workspace.id)
         with lab.store.transaction() as tx:
             tx.release_workspace("one", name="name of one")

@@ -47,9 +47,9 @@ def every_message_is_sent_as_it_is(lab: Lab) -> None:
 
 @store_check(CLAIM_CHECKS, "ClaimWrites.find_claim", "The claim with this request id")
 def every_field_of_a_claim_is_kept(lab: Lab) -> None:
-    def check(number: int, take: ClaimRequest) -> None:
-        request_id = f"{number}: {take.request_id}"
-        named = attrs.evolve(take, preset_id=preset.id, request_id=request_id, name=f"desk {number}")
+    def check(number: int, request: ClaimRequest) -> None:
+        request_id = f"{number}: {request.request_id}"
+        named = attrs.evolve(request, preset_id=preset.id, request_id=request_id, name=f"desk {number}")
         with lab.store.transaction() as tx:
             add(tx, f"w{number}", Stage.READY, preset)
             taken = tx.take_prebuild(named)

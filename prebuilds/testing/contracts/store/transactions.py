@@ -20,7 +20,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     at,
     list_ids,
     list_outcomes,
-    make_take,
+    request_claim,
 )
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
 
@@ -69,7 +69,7 @@ def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
         add(tx, "w", Stage.READY)
     with suppress(ValueError), lab.store.transaction() as tx:
         tx.set_paused(paused=True)
-        tx.take_prebuild(make_take("owner of claimed"))
+        tx.take_prebuild(request_claim("owner of claimed"))
     with lab.store.transaction() as tx:
         expect(tx.is_paused(), False, "set_paused came before a NameTakenError, and is_paused() then")
 

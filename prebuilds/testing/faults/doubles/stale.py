@@ -30,7 +30,7 @@ class _State:
     builds: tuple[Build, ...]
     resets: tuple[tuple[str, datetime], ...]
     memberships: tuple[str, ...]
-    paused: bool
+    is_paused: bool
 
     @classmethod
     def read(cls, reads: FleetReads) -> _State:
@@ -40,7 +40,7 @@ class _State:
             builds=tuple(reads.list_builds(ended_since=_EVER, latest=0)),
             resets=tuple(reads.list_resets()),
             memberships=tuple(reads.list_memberships()),
-            paused=reads.is_paused(),
+            is_paused=reads.is_paused(),
         )
 
 
@@ -101,4 +101,4 @@ class _StaleTransaction(WrappedTransaction):
         return self._state.memberships
 
     def is_paused(self) -> bool:
-        return self._state.paused
+        return self._state.is_paused

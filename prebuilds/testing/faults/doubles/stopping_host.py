@@ -54,9 +54,9 @@ class _StoppingTransaction(WrappedTransaction):
         workspace = self._tx.get_workspace(workspace_id)
         return self._show(workspace) if workspace else None
 
-    def take_prebuild(self, take: ClaimRequest) -> Workspace | None:
+    def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
         with suppress(_IsStoppedError), self._tx.nested():
-            return self._refuse_stopped(self._tx.take_prebuild(take))
+            return self._refuse_stopped(self._tx.take_prebuild(request))
         return None
 
     def _refuse_stopped(self, workspace: Workspace | None) -> Workspace | None:

@@ -129,7 +129,7 @@ def _wake(world: World) -> None:
 
     def claim_once() -> None:
         if not world.watch.read().workspaces.keys() - {row.id for row in world.watch.read().list_prebuilds("steady")}:
-            claims.claim("steady", owner="u", name="mine")
+            claims.claim("steady", owner_id="u", name="mine")
             OutboxRelay(world.store, world.pubsub).flush()
 
     ReconcilerProcess(world, world.inject("r0"), on_rest=claim_once).run(2)

@@ -167,7 +167,7 @@ class ClaimantProcess:
             try:
                 self.injector.restart()
                 claims = Claims(self._world.connect(self.injector), clock=self._world.clock)
-                claim = claims.claim(preset_id, owner=request_id, name="mine", request_id=request_id)
+                claim = claims.claim(preset_id, owner_id=request_id, name="mine", request_id=request_id)
             except (CrashedError, ConnectionError, TimeoutError):
                 continue
             self.answers.append(Answer(request_id, claim.workspace.id if claim.workspace else None))
