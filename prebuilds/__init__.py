@@ -7,6 +7,7 @@ print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
+from prebuilds.decision.expectations import Expectation, Expectations, expect
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
     Backoff,
@@ -51,6 +52,8 @@ __all__ = [
     "ChangeCause",
     "Decision",
     "DecisionChange",
+    "Expectation",
+    "Expectations",
     "GlobalSnapshot",
     "InProgress",
     "InvalidCronError",
@@ -93,6 +96,7 @@ __all__ = [
     "diff",
     "dump_plan",
     "dump_snapshot",
+    "expect",
     "find_shared_hour",
     "is_overlapping",
     "load_document",

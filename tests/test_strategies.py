@@ -17,6 +17,7 @@ from prebuilds import (
     Build,
     BuildStatus,
     Decision,
+    Expectations,
     GlobalSnapshot,
     InProgress,
     Pending,
@@ -43,6 +44,7 @@ from prebuilds.runtime import (
 from prebuilds.testing import strategies
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
+FLEET = GlobalSnapshot(presets=[Preset(id="p", desired_instances=1)])
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
         (strategies.presets(now=NOW), Preset),
         (strategies.prebuilds(now=NOW), Prebuild),
         (strategies.in_progress(), InProgress),
+        (strategies.expectations(now=NOW, snapshot=FLEET), Expectations),
         (strategies.pending(), Pending),
         (strategies.backoffs(now=NOW), Backoff),
         (strategies.builds(now=NOW), Build),

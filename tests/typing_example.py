@@ -16,6 +16,7 @@ from prebuilds import (
     Build,
     Change,
     Decision,
+    Expectations,
     GlobalSnapshot,
     Plan,
     PlanDiff,
@@ -40,6 +41,7 @@ from prebuilds import (
     diff,
     dump_plan,
     dump_snapshot,
+    expect,
     find_shared_hour,
     is_overlapping,
     load_snapshot,
@@ -140,6 +142,8 @@ def inspect(before: Plan, after: Plan) -> None:
     assert_type(dump_plan(after), dict[str, Any])
     snapshot = load_snapshot({"presets": []})
     assert_type(snapshot, GlobalSnapshot)
+    expected = Expectations().add("p", creates=["w"], deadline=after.now).prune(snapshot, now=after.now)
+    assert_type(expect(snapshot, expected), GlobalSnapshot)
     assert_type(dump_snapshot(snapshot), dict[str, Any])
     window = parse_window("* 8 * * *")
     assert_type(window, Window)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, INSTANT, UTC, check, is_id, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.fields import COUNT, DISTINCT_IDS, INSTANT, UTC, member_of, optional, to_tuple, to_utc
 from prebuilds.decision.models import Policy, Prebuild
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
@@ -22,10 +22,6 @@ from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_DISTINCT_IDS = check(
-    "a collection of distinct ids",
-    lambda value: type(value) is tuple and all(map(is_id, value)) and len(set(value)) == len(value),
-)
 
 
 class ActionType(Enum):
@@ -56,7 +52,7 @@ class ReconciliationActions:
 
     type: ActionType = attrs.field(validator=member_of(ActionType))
     create: int = attrs.field(default=0, validator=COUNT)
-    delete_ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_DISTINCT_IDS)
+    delete_ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=DISTINCT_IDS)
     backoff_until: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
 
     def __attrs_post_init__(self) -> None:

@@ -122,6 +122,10 @@ POSITIVE = check(f"a whole number from 1 to {MAX_COUNT}", lambda value: _is_coun
 TOTAL = check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
 DURATION = check(f"a timedelta from 0 to {MAX_DURATION.days} days", _is_duration)
 INSTANT = check(INSTANT_ALLOWED, is_instant)
+DISTINCT_IDS = check(
+    "a collection of distinct ids",
+    lambda value: type(value) is tuple and all(map(is_id, value)) and len(set(value)) == len(value),
+)
 NOW = check(_NOW_ALLOWED, _is_now)
 
 

@@ -15,6 +15,7 @@ import attrs
 from prebuilds.decision.fields import (
     COUNT,
     CRON,
+    DISTINCT_IDS,
     DURATION,
     FLAG,
     ID,
@@ -155,11 +156,12 @@ class Prebuild:
 
 @attrs.frozen(kw_only=True)
 class InProgress:
-    """How many prebuilds of a preset are being started, stopped or deleted."""
+    """How many prebuilds of a preset are being started, stopped or deleted; `ids` has those that are known."""
 
     preset_id: str = attrs.field(validator=ID)
     transition: Transition = attrs.field(validator=member_of(Transition))
     count: int = attrs.field(validator=COUNT)
+    ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=DISTINCT_IDS)
 
 
 @attrs.frozen(kw_only=True)

@@ -73,7 +73,7 @@ FULL = {
             "retired": True,
         }
     ],
-    "in_progress": [{"preset_id": "p", "transition": "stop", "count": 2}],
+    "in_progress": [{"preset_id": "p", "transition": "stop", "count": 2, "ids": ["x"]}],
     "pending": [{"preset_id": "p", "count": 1}],
     "backoffs": [{"preset_id": "p", "num_failed": 2, "last_build_at": "2026-11-23T09:30:00Z"}],
     "hard_limited": ["p"],
@@ -105,7 +105,7 @@ SNAPSHOT = GlobalSnapshot(
             retired=True,
         )
     ],
-    in_progress=[InProgress(preset_id="p", transition=Transition.STOP, count=2)],
+    in_progress=[InProgress(preset_id="p", transition=Transition.STOP, count=2, ids=["x"])],
     pending=[Pending(preset_id="p", count=1)],
     backoffs=[make_backoff(2, NOW)],
     hard_limited=["p"],
@@ -126,6 +126,13 @@ def test_every_key_of_the_format_is_read_and_written() -> None:
     """A full document and the models it stands for are the same thing."""
     assert load_snapshot(FULL) == SNAPSHOT
     assert dump_snapshot(SNAPSHOT) == FULL
+
+
+def test_keys_that_came_later_are_left_out_at_their_defaults() -> None:
+    """So that 0.1 reads every document that it can express."""
+    row = {"preset_id": "p", "transition": "start", "count": 2}
+    document = {"presets": [{"id": "p", "desired_instances": 3}], "in_progress": [row]}
+    assert dump_snapshot(load_snapshot(document))["in_progress"] == [row]
 
 
 def test_few_keys_are_needed() -> None:

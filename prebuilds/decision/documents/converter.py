@@ -18,7 +18,7 @@ from cattrs import Converter, IterableValidationNote
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from prebuilds.decision.documents.field_names import flatten, get_key, nest
+from prebuilds.decision.documents.field_names import flatten, get_key, is_later, nest
 from prebuilds.decision.documents.problems import list_problems, refuse, show_json
 from prebuilds.decision.documents.rfc3339 import EXAMPLE, format_instant, parse_instant
 from prebuilds.decision.fields import ID_ALLOWED, MAX_DURATION, Validator, is_id
@@ -105,7 +105,8 @@ def _make_override(converter: Converter, kind: type, field: attrs.Attribute[Any]
             raise ValueError(refuse(value, error.allowed)) from None
         return converted
 
-    return override(rename=get_key(kind, field.name), struct_hook=read)
+    is_omitted = is_later(kind, field.name)
+    return override(rename=get_key(kind, field.name), struct_hook=read, omit_if_default=is_omitted)
 
 
 def _require_object(value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
-from prebuilds.decision.models import Preset, Template, TemplateVersion
+from prebuilds.decision.models import InProgress, Preset, Template, TemplateVersion
 from prebuilds.decision.snapshots import SnapshotDocument
 
 # Keys that differ from the field's name.
@@ -28,6 +28,14 @@ _KEYS: dict[type, dict[str, str]] = {
 }
 # Models that have no object of their own in JSON: their keys are in the object of their parent.
 _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("template", Template)}
+
+# Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
+_LATER_KEYS: dict[type, frozenset[str]] = {InProgress: frozenset(("ids",))}
+
+
+def is_later(kind: type, name: str) -> bool:
+    """Whether the key of this field is left out where the field has its default."""
+    return name in _LATER_KEYS.get(kind, ())
 
 
 def get_key(kind: type, name: str) -> str:

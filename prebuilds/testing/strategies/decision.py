@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
+from prebuilds.decision.expectations import Expectation, Expectations
 from prebuilds.decision.models import (
     Backoff,
     Build,
@@ -145,9 +146,10 @@ def prebuilds(
 
 @st.composite
 def in_progress(draw: st.DrawFn, *, preset_id: str | None = None) -> InProgress:
-    """Rows of builds in progress."""
-    name = draw(ids()) if preset_id is None else preset_id
-    return InProgress(preset_id=name, transition=draw(sampled(*Transition)), count=draw(counts()))
+    """Rows of builds in progress, some of which name their prebuilds."""
+    name, count = draw(ids()) if preset_id is None else preset_id, draw(counts())
+    known = [f"s{number}" for number in range(count)] if draw(rarely()) else []
+    return InProgress(preset_id=name, transition=draw(sampled(*Transition)), count=count, ids=known)
 
 
 @st.composite
@@ -164,6 +166,26 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
         preset_id=draw(ids()) if preset_id is None else preset_id,
         num_failed=draw(counts()),
         last_build_at=now - draw(backoff_ages()),
+    )
+
+
+@st.composite
+def expectations(draw: st.DrawFn, *, now: datetime, snapshot: GlobalSnapshot) -> Expectations:
+    """Effects for the presets of a snapshot: creates, some of them seen, and deletes; some are past their deadline."""
+    check_now(now)
+    creates = [(name, Transition.START) for name in ("s0", "s1", "new0", "new1", "new2")]
+    deletes = [(prebuild.id, Transition.DELETE) for prebuild in snapshot.running]
+    chosen = draw(st.lists(sampled(*creates, *deletes), unique=True, max_size=5)) if snapshot.presets else []
+    return Expectations(
+        effects=[
+            Expectation(
+                prebuild_id=name,
+                preset_id=draw(sampled(*[preset.id for preset in snapshot.presets])),
+                transition=transition,
+                deadline=now + draw(sampled(-SECOND, timedelta(), SECOND, 60 * SECOND)),
+            )
+            for name, transition in chosen
+        ]
     )
 
 
