@@ -7,7 +7,6 @@ print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
-from prebuilds.decision.expectations import Expectation, Expectations, expect
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
 from prebuilds.decision.models import (
     Backoff,
@@ -15,7 +14,6 @@ from prebuilds.decision.models import (
     BuildStatus,
     InProgress,
     Pending,
-    Policy,
     Prebuild,
     PrebuildStatus,
     Preset,
@@ -28,6 +26,8 @@ from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.decisions import Decision, Withheld, WithheldReason
 from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.plans.planning import Plan, plan
+from prebuilds.decision.policies.expectations import Expectation, Expectations, expect
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, check_schedules
 from prebuilds.decision.schedules.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window

@@ -11,9 +11,9 @@ from prebuilds.commands.console.options import read_instant, read_seconds
 from prebuilds.commands.console.streams import fail, fail_for, get_source, write
 from prebuilds.commands.console.tables import print_table
 from prebuilds.decision.codec import dump_plan, load_document
-from prebuilds.decision.models import Policy
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, list_cells, list_notes, plan
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.targets import describe_fallback
 from prebuilds.errors import PrebuildsError
 

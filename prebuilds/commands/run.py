@@ -21,7 +21,7 @@ from prebuilds.commands.fleet.run_once import fill, list_shortfalls
 from prebuilds.commands.fleet.stores import Access, OpenStore, add_store, open_store
 from prebuilds.commands.fleet.views import read_view
 from prebuilds.commands.status import show
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.loop.options import ReconcilerOptions

@@ -16,7 +16,7 @@ from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trac
 from prebuilds.decision.codec import load_document
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
 from prebuilds.whatif import Scenario, SimulationResult, Trace, simulate

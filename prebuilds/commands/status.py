@@ -13,7 +13,7 @@ from prebuilds.commands.console.streams import fail, write
 from prebuilds.commands.console.tables import make_table, print_table
 from prebuilds.commands.fleet.stores import Access, add_store, open_store
 from prebuilds.commands.fleet.views import HEADERS, NUMBERS, View, read_view
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import Store

@@ -15,7 +15,8 @@ from functools import lru_cache
 import attrs
 
 from prebuilds.decision.fields import COUNT, DISTINCT_IDS, INSTANT, UTC, member_of, optional, to_tuple, to_utc
-from prebuilds.decision.models import Policy, Prebuild
+from prebuilds.decision.models import Prebuild
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
 from prebuilds.decision.unchecked import UncheckedFactory

@@ -22,7 +22,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from prebuilds.decision.fields import require_instant
-from prebuilds.decision.models import Backoff, Build, BuildStatus, Policy, Preset, Transition
+from prebuilds.decision.models import Backoff, Build, BuildStatus, Preset, Transition
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.targets import calculate_target
 
 _DEFAULT_POLICY = Policy()

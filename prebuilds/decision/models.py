@@ -20,7 +20,6 @@ from prebuilds.decision.fields import (
     FLAG,
     ID,
     INSTANT,
-    POSITIVE,
     TEXT,
     check,
     instance_of,
@@ -205,18 +204,3 @@ class Build:
         else:
             return
         raise InvalidValueError("Build", "finished_at", finished_at, allowed)
-
-
-@attrs.frozen(kw_only=True)
-class Policy:
-    """How the decision handles failures, and how much it does at once.
-
-    After `num_failed` failures a preset waits `num_failed x backoff_interval`. Failures older than `backoff_lookback`
-    are forgotten. After `failure_hard_limit` failed attempts in a row, a preset creates nothing until it is reset; 0
-    means no limit. A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm.
-    """
-
-    backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
-    backoff_lookback: timedelta = attrs.field(default=timedelta(hours=1), validator=DURATION)
-    failure_hard_limit: int = attrs.field(default=3, validator=COUNT)
-    max_creates: int = attrs.field(default=1_000, validator=POSITIVE)

@@ -15,7 +15,7 @@ import attrs
 
 from prebuilds.decision.actions import calculate_backoff_until
 from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import find_next_target_change
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from prebuilds.decision.fields import to_tuple
-from prebuilds.decision.models import Policy
 from prebuilds.decision.plans.diffing import PlanDiff, diff
 from prebuilds.decision.plans.planning import plan
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.simulation.measures import Measures

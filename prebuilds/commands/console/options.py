@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.documents.rfc3339 import parse_instant
 from prebuilds.decision.fields import MAX_DURATION
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.errors import show
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from prebuilds.decision.actions import ActionType
-from prebuilds.decision.models import Policy
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import plan
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.targets import describe_fallback
 from prebuilds.decision.wording import describe_count, describe_instant
 from prebuilds.runtime.loop.fleet import read_fleet

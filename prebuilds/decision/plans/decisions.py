@@ -14,9 +14,9 @@ import attrs
 
 from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions, make_create
 from prebuilds.decision.fields import ID, instance_of, member_of, to_tuple, tuple_of
-from prebuilds.decision.models import Policy
 from prebuilds.decision.next_change import Change, find_next_change
 from prebuilds.decision.plans.explaining import explain_action, explain_idleness
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.unchecked import UncheckedFactory

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
-from prebuilds.decision.models import Policy, Prebuild, Preset, Transition
+from prebuilds.decision.models import Prebuild, Preset, Transition
 from prebuilds.decision.next_change import Change, ChangeCause
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans

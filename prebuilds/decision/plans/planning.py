@@ -11,11 +11,11 @@ from datetime import datetime
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, require_instant, to_tuple, to_utc, tuple_of
-from prebuilds.decision.models import Policy
 from prebuilds.decision.next_change import Change
 from prebuilds.decision.plans.decisions import Decision, decide
 from prebuilds.decision.plans.explaining import describe_action, describe_change, describe_orphans
 from prebuilds.decision.plans.html_tables import render_table
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.targets import TargetSource, describe_fallback
 from prebuilds.decision.wording import describe_count, describe_instant

@@ -19,7 +19,8 @@ import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
-from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Policy, Prebuild, Preset, Transition
+from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Prebuild, Preset, Transition
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.runtime.models import Workspace

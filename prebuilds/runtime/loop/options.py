@@ -8,7 +8,7 @@ from uuid import uuid4
 import attrs
 
 from prebuilds.decision.fields import ID, check, instance_of, optional
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.loop.effects import NewId

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 
 
 @attrs.frozen(kw_only=True)

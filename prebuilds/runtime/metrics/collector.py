@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.logs import log_error

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import attrs
 
-from prebuilds.decision.models import Policy, Preset
+from prebuilds.decision.models import Preset
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import calculate_state
 from prebuilds.decision.targets import TargetSource

@@ -12,13 +12,11 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from prebuilds.decision.expectations import Expectation, Expectations
 from prebuilds.decision.models import (
     Backoff,
     Build,
     InProgress,
     Pending,
-    Policy,
     Prebuild,
     PrebuildStatus,
     Preset,
@@ -27,6 +25,8 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.policies.expectations import Expectation, Expectations
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.testing.strategies.values import (
     SECOND,

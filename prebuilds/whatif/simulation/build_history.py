@@ -10,7 +10,8 @@ from collections import deque
 from datetime import datetime
 
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
-from prebuilds.decision.models import Backoff, Build, BuildStatus, Policy, Preset
+from prebuilds.decision.models import Backoff, Build, BuildStatus, Preset
+from prebuilds.decision.policies.policy import Policy
 
 
 class BuildHistory:

@@ -26,7 +26,8 @@ from prebuilds.decision.fields import (
     to_utc,
     tuple_of,
 )
-from prebuilds.decision.models import Policy, Preset
+from prebuilds.decision.models import Preset
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.errors import InvalidValueError, UnknownPresetError, show
 from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time

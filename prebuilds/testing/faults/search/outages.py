@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import attrs
 
-from prebuilds.decision.models import Policy, PrebuildStatus, Transition
+from prebuilds.decision.models import PrebuildStatus, Transition
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.models import BuildRequest

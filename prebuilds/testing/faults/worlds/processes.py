@@ -14,7 +14,7 @@ from typing import Protocol
 
 import attrs
 
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import Reconciler

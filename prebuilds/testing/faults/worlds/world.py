@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from prebuilds.decision.models import Policy
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.models import BuildRequest
