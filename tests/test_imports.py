@@ -56,6 +56,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "decision": {"schedules": set()},
     "runtime": {
         "ports": set(),
+        "row_transactions": {"ports"},
         "publishing": {"ports"},
         "loop": {"ports", "publishing"},
         "metrics": {"loop", "ports"},

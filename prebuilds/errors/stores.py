@@ -146,3 +146,19 @@ class CommitUnknownError(PrebuildsError, ConnectionError):
 
     def __str__(self) -> str:
         return f"a commit was cut short, and may have been done: {self.problem}"
+
+
+class MissingCapabilityError(PrebuildsError, AttributeError):
+    """Something needs a capability that a store lacks. `needs` says what needs it."""
+
+    def __init__(self, store: str, capability: str, needs: str) -> None:
+        super().__init__(store, capability, needs)
+        self.store = store
+        self.capability = capability
+        self.needs = needs
+
+    def __str__(self) -> str:
+        return (
+            f"{self.needs} needs the capability {self.capability!r}, which {self.store} lacks: add the methods of "
+            f"Capability.{self.capability.upper()} to its transactions or its rows, or do without"
+        )

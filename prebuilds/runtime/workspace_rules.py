@@ -17,9 +17,16 @@ import attrs
 
 from prebuilds.decision.history import is_of_version
 from prebuilds.decision.models import Build, BuildStatus, Preset, Transition
-from prebuilds.decision.presets import is_made_otherwise
+from prebuilds.decision.presets import is_made_otherwise, rank_by_age
 from prebuilds.errors import UnresolvedVersionError
-from prebuilds.runtime.models import PREBUILDS_USER_ID, BuildRequest, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import (
+    PREBUILDS_USER_ID,
+    BuildRequest,
+    ClaimOrder,
+    ClaimRequest,
+    Workspace,
+    WorkspaceBuild,
+)
 
 
 def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Workspace | None:
@@ -37,6 +44,27 @@ def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Wo
         deleted=workspace.deleted or (is_delete and status is BuildStatus.SUCCEEDED),
         failed_deletes=workspace.failed_deletes + (is_delete and status is BuildStatus.FAILED),
     )
+
+
+def begin_build(workspace: Workspace) -> Workspace | None:
+    """The workspace after its last build began; None unless the build waits to begin."""
+    build = workspace.last_build
+    if build.status is not BuildStatus.PENDING:
+        return None
+    return attrs.evolve(workspace, last_build=attrs.evolve(build, status=BuildStatus.RUNNING))
+
+
+def submit_build(workspace: Workspace) -> Workspace:
+    """The workspace after the host's builder has taken its last build."""
+    return attrs.evolve(workspace, last_build=attrs.evolve(workspace.last_build, submitted=True))
+
+
+def cancel_start(workspace: Workspace, *, now: datetime) -> Workspace | None:
+    """The prebuild, canceled before its first build began, and deleted; None unless it waits for that build."""
+    if not workspace.is_prebuild or workspace.deleted or not is_pending_start(workspace):
+        return None
+    ended = end_build(workspace, BuildStatus.CANCELED, now=now)
+    return ended and attrs.evolve(ended, deleted=True)
 
 
 def make_ready(workspace: Workspace) -> Workspace | None:
@@ -71,6 +99,18 @@ def forget_workspace(workspace: Workspace) -> Workspace | None:
     return None if workspace.is_prebuild or workspace.deleted else attrs.evolve(workspace, deleted=True)
 
 
+def take_workspace(workspace: Workspace, request: ClaimRequest) -> Workspace:
+    """The workspace, given to the user of the claim under the claim's name."""
+    return attrs.evolve(workspace, owner_id=request.owner_id, name=request.name)
+
+
+def select_claimable(prebuilds: Iterable[Workspace], preset: Preset, request: ClaimRequest) -> Workspace | None:
+    """The first of the prebuilds that the claim may take, in the claim's order; None if there is none."""
+    found = [workspace for workspace in prebuilds if is_claimable(workspace, preset, request.created_since)]
+    choose = min if request.order is ClaimOrder.OLDEST_FIRST else max
+    return choose(found, key=rank_by_age, default=None)
+
+
 def is_claimable(workspace: Workspace, preset: Preset, created_since: datetime | None) -> bool:
     """Whether a user may get the workspace now.
 
@@ -80,6 +120,12 @@ def is_claimable(workspace: Workspace, preset: Preset, created_since: datetime |
     is_there = workspace.is_prebuild and workspace.is_running and workspace.ready and workspace.preset_id == preset.id
     is_fresh = created_since is None or workspace.created_at >= created_since
     return is_there and is_fresh and preset.is_active and not is_outdated(workspace, preset)
+
+
+def is_pending_start(workspace: Workspace) -> bool:
+    """Whether the first build of a workspace has not begun."""
+    build = workspace.last_build
+    return build.number == 1 and build.transition is Transition.START and build.status is BuildStatus.PENDING
 
 
 def is_outdated(workspace: Workspace, preset: Preset) -> bool:
@@ -122,6 +168,18 @@ def make_prebuild(request: BuildRequest, preset: Preset, *, name: str, now: date
         created_at=now,
         last_build=make_build(request, None, now=now),
     )
+
+
+def is_pinned(request: BuildRequest, preset: Preset) -> bool:
+    """Whether a start may still be added: its preset is active, and has the version that the start names."""
+    return preset.is_active and preset.template_version.id == request.template_version_id
+
+
+def add_delete(workspace: Workspace, request: BuildRequest, *, now: datetime) -> Workspace | None:
+    """The prebuild with a delete build; None unless it is a prebuild, not deleted, whose last build has ended."""
+    if not workspace.is_prebuild or workspace.deleted or not workspace.last_build.status.is_final:
+        return None
+    return attrs.evolve(workspace, last_build=make_build(request, workspace.last_build, now=now))
 
 
 def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:

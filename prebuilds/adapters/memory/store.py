@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import cast
 
 from prebuilds.adapters.memory.tables import Tables
 from prebuilds.adapters.memory.transactions import MemoryTransaction
@@ -54,13 +55,13 @@ class MemoryStore(LimitedStore):
             if read_only:
                 tables = self._committed
                 _check_lease(tables, lease)
-                yield MemoryTransaction(tables, read_only=True)
+                yield cast(Transaction, MemoryTransaction(tables, read_only=True))
                 return
             with self._write_lock():
                 _check_lease(self._committed, lease)
                 draft = MemoryTransaction(self._committed, read_only=False)
-                yield draft
-                self._committed = draft.tables
+                yield cast(Transaction, draft)
+                self._committed = draft.rows.tables
 
     @contextmanager
     def _write_lock(self) -> Iterator[None]:

@@ -1,28 +1,16 @@
-"""A transaction of the memory store: every role of the ports, over its own copy of the tables."""
+"""A transaction of the memory store: the rows of its own copy of the tables, with the library's guards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from prebuilds.adapters.memory.reads import FleetReads
-from prebuilds.adapters.memory.settings import Settings
+from prebuilds.adapters.memory.capabilities import MemoryRows
 from prebuilds.adapters.memory.tables import Tables
-from prebuilds.adapters.memory.workspaces import Workspaces
+from prebuilds.runtime.row_transactions import RowTransaction
 
 
-class MemoryTransaction(FleetReads, Workspaces, Settings):
-    """All roles together; `tables` is what will be committed."""
+class MemoryTransaction(RowTransaction):
+    """Every role and every capability; `rows.tables` is what will be committed."""
+
+    rows: MemoryRows
 
     def __init__(self, tables: Tables, *, read_only: bool) -> None:
-        super().__init__(tables.fork(), read_only=read_only)
-
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        before = self.tables
-        self.tables = before.fork()
-        try:
-            yield
-        except BaseException:
-            self.tables = before
-            raise
+        super().__init__(MemoryRows(tables), read_only=read_only)

@@ -18,8 +18,9 @@ from prebuilds.decision.fields import ID, INSTANT, instance_of, member_of
 from prebuilds.decision.models import PrebuildStatus, Preset, Transition
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at, is_pending_start
+from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at
 from prebuilds.runtime.models import BuildRequest, Workspace
+from prebuilds.runtime.workspace_rules import is_pending_start
 
 NewId = Callable[[], str]
 """Returns an id that was never used before."""

@@ -25,6 +25,7 @@ from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads
+from prebuilds.runtime.workspace_rules import is_pending_start
 
 
 @attrs.frozen(kw_only=True)
@@ -176,9 +177,3 @@ def _count_pending(prebuilds: Iterable[Workspace]) -> Sequence[Pending]:
     """Count first starts only. Behind any other start is a workspace, which a cancel would leave."""
     counts = Counter(workspace.preset_id for workspace in prebuilds if is_pending_start(workspace))
     return [Pending(preset_id=name, count=count) for name, count in counts.items()]
-
-
-def is_pending_start(workspace: Workspace) -> bool:
-    """Whether the first build of a prebuild has not begun."""
-    build = workspace.last_build
-    return build.number == 1 and build.transition is Transition.START and build.status is BuildStatus.PENDING

@@ -9,25 +9,32 @@
 - Several threads call these methods at the same time, each with its own transaction.
 """
 
+from prebuilds.runtime.ports.capabilities import Capability
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.host import Clock, WorkspaceBuilder
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub
-from prebuilds.runtime.ports.settings import CounterWrites, SettingsWrites
-from prebuilds.runtime.ports.stores import Isolation, Store, Transaction
+from prebuilds.runtime.ports.rows import Rows
+from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
+from prebuilds.runtime.ports.stores import Isolation, Nesting, Store, Transaction
 from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
 
 __all__ = [
     "BatchPubSub",
     "BuildWrites",
+    "Capability",
     "ClaimWrites",
     "Clock",
     "CounterWrites",
     "FleetReads",
     "Isolation",
     "LeaseWrites",
+    "MembershipWrites",
+    "Nesting",
     "OutboxWrites",
+    "PauseWrites",
     "PubSub",
+    "Rows",
     "SettingsWrites",
     "Store",
     "Transaction",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.runtime.models import Lease
 
 
+@runtime_checkable
 class LeaseWrites(Protocol):
     """Who may reconcile."""
 

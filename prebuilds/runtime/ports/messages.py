@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from prebuilds.runtime.models import Message, OutboxEntry
 
 
+@runtime_checkable
 class OutboxWrites(Protocol):
     """Messages that are sent if, and only if, the transaction is committed."""
 

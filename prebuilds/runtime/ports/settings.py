@@ -1,10 +1,10 @@
-"""Writing what people set, and counters."""
+"""Writing what people set, what the prebuilds user belongs to, and counters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.runtime.models import Counter, CounterValue
@@ -12,10 +12,6 @@ from prebuilds.runtime.models import Counter, CounterValue
 
 class SettingsWrites(Protocol):
     """What people set, and what the reconciler tells them. Presets that do not exist are ignored."""
-
-    def set_paused(self, *, paused: bool) -> None:
-        """Pause or resume reconciliation."""
-        ...
 
     def set_prebuild_status(self, preset_id: str, status: PrebuildStatus) -> None:
         """Set the status that people see of a preset's prebuilds."""
@@ -29,15 +25,30 @@ class SettingsWrites(Protocol):
         """Note that all prebuilds created before this instant have expired."""
         ...
 
-    def add_membership(self, organization_id: str) -> None:
-        """Make the prebuilds user a member of an organisation, if it is not one yet."""
-        ...
-
     def put_preset(self, preset: Preset) -> None:
         """Add a preset, or replace the one with its id. A host that has presets elsewhere needs it only for tests."""
         ...
 
 
+@runtime_checkable
+class PauseWrites(Protocol):
+    """A pause of the whole, a capability. `FleetReads.is_paused` belongs to it."""
+
+    def set_paused(self, *, paused: bool) -> None:
+        """Pause or resume reconciliation."""
+        ...
+
+
+@runtime_checkable
+class MembershipWrites(Protocol):
+    """What the prebuilds user belongs to, a capability. `FleetReads.list_memberships` belongs to it."""
+
+    def add_membership(self, organization_id: str) -> None:
+        """Make the prebuilds user a member of an organisation, if it is not one yet."""
+        ...
+
+
+@runtime_checkable
 class CounterWrites(Protocol):
     """Counters for metrics, written in the same transaction as what they count."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
-from prebuilds.runtime.ports.settings import CounterWrites, SettingsWrites
+from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
 from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
 
 
@@ -23,22 +23,33 @@ class Isolation(Enum):
     """All statements see the same moment."""
 
 
+@runtime_checkable
+class Nesting(Protocol):
+    """Parts of a transaction, a capability."""
+
+    def nested(self) -> AbstractContextManager[None]:
+        """A part of the transaction: an error that leaves it rolls back this part alone. Committed with the whole."""
+        ...
+
+
 class Transaction(
     FleetReads,
     WorkspaceWrites,
     BuildWrites,
     ClaimWrites,
     SettingsWrites,
+    PauseWrites,
+    MembershipWrites,
     CounterWrites,
     LeaseWrites,
     OutboxWrites,
+    Nesting,
     Protocol,
 ):
-    """Everything that can be read and written together. It lasts as long as its `with` block."""
+    """Everything that can be read and written together. It lasts as long as its `with` block.
 
-    def nested(self) -> AbstractContextManager[None]:
-        """A part of the transaction: an error that leaves it rolls back this part alone. Committed with the whole."""
-        ...
+    A transaction may lack the methods of a `Capability`; `Capability.is_in` tells.
+    """
 
 
 class Store(Protocol):

@@ -1,4 +1,4 @@
-"""Bugs of the store in memory."""
+"""Bugs of the guards that every store over rows has, and of the store in memory."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ from mutants.records.mutant import Mutant
 
 MEMORY = (
     Mutant(
-        "memory: a delete does not compare the owner",
-        "adapters/memory/workspaces.py",
-        "if workspace is None or workspace.deleted or not workspace.is_prebuild:\n            return False\n"
-        "        if not workspace.last_build.status.is_final",
-        "if workspace is None or workspace.deleted:\n            return False\n"
-        "        if not workspace.last_build.status.is_final",
+        "rows: a delete does not compare the owner",
+        "runtime/workspace_rules.py",
+        "    if not workspace.is_prebuild or workspace.deleted or not workspace.last_build.status.is_final:\n",
+        "    if workspace.deleted or not workspace.last_build.status.is_final:\n",
+        ("testing/test_contracts.py",),
     ),
     Mutant(
-        "memory: a create is not pinned",
-        "adapters/memory/workspaces.py",
-        "if preset is None or not preset.is_active or preset.template_version.id != request.template_version_id:",
-        "if preset is None:",
+        "rows: a create is not pinned",
+        "runtime/workspace_rules.py",
+        "    return preset.is_active and preset.template_version.id == request.template_version_id\n",
+        "    return bool(preset and request)\n",
+        ("testing/test_contracts.py",),
     ),
     Mutant(
-        "memory: claims are in no order",
-        "adapters/memory/workspaces.py",
-        "choose = min if request.order is ClaimOrder.OLDEST_FIRST else max",
-        "choose = max",
+        "rows: claims are in no order",
+        "runtime/workspace_rules.py",
+        "    choose = min if request.order is ClaimOrder.OLDEST_FIRST else max\n",
+        "    choose = max\n",
+        ("testing/test_contracts.py",),
     ),
     Mutant(
-        "memory: canceling takes an active preset's jobs",
-        "adapters/memory/workspaces.py",
+        "rows: canceling takes an active preset's jobs",
+        "runtime/row_transactions/workspaces.py",
         "        if preset is None or preset.is_active:\n            return ()\n",
         "        if preset is None:\n            return ()\n",
+        ("testing/test_contracts.py",),
     ),
     Mutant(
         "memory: the lease is without a token",
@@ -39,19 +41,19 @@ MEMORY = (
     ),
     Mutant(
         "memory: tokens do not grow",
-        "adapters/memory/settings.py",
+        "adapters/memory/capabilities.py",
         "current.token if current and is_own else tables.tokens.get(name, 0) + 1",
         "current.token if current and is_own else 1",
     ),
     Mutant(
         "memory: a nested part is not rolled back",
-        "adapters/memory/transactions.py",
+        "adapters/memory/capabilities.py",
         "        except BaseException:\n            self.tables = before\n            raise\n",
         "        except BaseException:\n            raise\n",
     ),
     Mutant(
         "find_lease finds none",
-        "adapters/memory/reads.py",
+        "adapters/memory/capabilities.py",
         "return self.tables.leases.get(name)",
         "return None",
     ),

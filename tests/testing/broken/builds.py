@@ -12,19 +12,25 @@ from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
 
 
+def find_by_build(tx: MemoryTransaction, build_id: str) -> Workspace | None:
+    """The workspace whose last build this is."""
+    row = tx.get_workspace(tx.rows.find_builds([build_id]).get(build_id) or "")
+    return row if row and row.last_build.id == build_id else None
+
+
 def restart(tx: MemoryTransaction, build_id: str, *, now: datetime) -> bool:
     """Begins builds that have ended."""
-    row = tx._find_by_build(build_id)
+    row = find_by_build(tx, build_id)
     if row and row.last_build.status is BuildStatus.CANCELED:
         build = attrs.evolve(row.last_build, status=BuildStatus.PENDING, finished_at=None)
-        tx._put(attrs.evolve(row, last_build=build))
+        tx.rows.put_workspaces([attrs.evolve(row, last_build=build)])
     return tx.begin_build(build_id, now=now)
 
 
 def finish_again(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
     """Ends builds for a second time."""
     finished = tx.finish_build(build_id, status, now=now)
-    return finished or tx._find_by_build(build_id)
+    return finished or find_by_build(tx, build_id)
 
 
 def list_no_latest(tx: MemoryTransaction, *, latest: int, **options: Any) -> Any:
@@ -35,7 +41,7 @@ def list_no_latest(tx: MemoryTransaction, *, latest: int, **options: Any) -> Any
 
 def list_living(tx: MemoryTransaction, **options: Any) -> list[Any]:
     """Forgets the builds of workspaces that have been claimed."""
-    owners = {row.last_build.id[:-2]: row.owner_id for row in tx.tables.workspaces.values()}
+    owners = {row.last_build.id[:-2]: row.owner_id for row in tx.rows.tables.workspaces.values()}
     return [row for row in tx.list_builds(**options) if owners.get(row.id[:-2], "prebuilds") == "prebuilds"]
 
 
@@ -44,7 +50,7 @@ def finish_uncounted(tx: MemoryTransaction, build_id: str, status: BuildStatus, 
     row = tx.finish_build(build_id, status, now=now)
     if row and row.failed_deletes:
         row = attrs.evolve(row, failed_deletes=0)
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     return row
 
 
@@ -53,7 +59,7 @@ def make_anything_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace |
     row = tx.get_workspace(workspace_id)
     if row is None or row.ready:
         return None
-    tx._put(attrs.evolve(row, ready=True))
+    tx.rows.put_workspaces([attrs.evolve(row, ready=True)])
     return tx.get_workspace(workspace_id)
 
 
@@ -62,14 +68,14 @@ def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatu
     row = tx.finish_build(build_id, status, now=now)
     if row:
         row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, finished_at=now))
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     return row
 
 
 def list_latest_of_all(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
     """Takes the latest builds that there are, and then looks which of them count."""
     last: set[tuple[str, datetime]] = set()
-    for preset_id, rows in tx.tables.outcomes.items():
+    for preset_id, rows in tx.rows.tables.outcomes.items():
         last |= {(preset_id, at) for at in sorted({row.created_at for row in rows}, reverse=True)[:latest]}
     counted = tx.list_builds(ended_since=ended_since, latest=1_000, **options)
     return [row for row in counted if (row.preset_id, row.created_at) in last or row.finished_at >= ended_since]
@@ -96,5 +102,5 @@ def make_anything_unready(tx: MemoryTransaction, workspace_id: str) -> Workspace
     row = tx.get_workspace(workspace_id)
     if row is None or row.deleted or not row.ready:
         return None
-    tx._put(attrs.evolve(row, ready=False))
+    tx.rows.put_workspaces([attrs.evolve(row, ready=False)])
     return tx.get_workspace(workspace_id)

@@ -53,7 +53,7 @@ def take_any_name(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | N
 def take_again(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Ignores that the request id has been used."""
     if request.request_id:
-        tx._own("claims").claims.pop(request.request_id, None)
+        tx.rows.own("claims").claims.pop(request.request_id, None)
     return tx.take_prebuild(request)
 
 
@@ -74,10 +74,10 @@ def take_by_age_alone(tx: MemoryTransaction, request: ClaimRequest) -> Workspace
     ages = [row for row in ready if row.created_at == first]
     hidden = ages[:-1]
     for row in hidden:
-        tx._put(attrs.evolve(row, ready=False))
+        tx.rows.put_workspaces([attrs.evolve(row, ready=False)])
     taken = tx.take_prebuild(request)
     for row in hidden:
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     return taken
 
 
@@ -90,7 +90,7 @@ def take_of_any_preset(tx: MemoryTransaction, request: ClaimRequest) -> Workspac
 def take_given_up(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what was given up."""
     for row in tx.list_prebuilds(request.preset_id):
-        tx._put(attrs.evolve(row, retired=False, ready=row.ready or row.retired))
+        tx.rows.put_workspaces([attrs.evolve(row, retired=False, ready=row.ready or row.retired)])
     return tx.take_prebuild(request)
 
 
@@ -115,13 +115,13 @@ def _take_as_if(tx: MemoryTransaction, request: ClaimRequest, **changes: Any) ->
     """Takes as if every prebuild were another, and leaves them all as they were but for the owner."""
     before = {row.id: row for row in tx.list_prebuilds(request.preset_id)}
     for row in before.values():
-        tx._put(attrs.evolve(row, **changes))
+        tx.rows.put_workspaces([attrs.evolve(row, **changes)])
     taken = tx.take_prebuild(request)
     for row in before.values():
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     if taken:
         taken = attrs.evolve(before[taken.id], owner_id=taken.owner_id, name=taken.name)
-        tx._put(taken)
+        tx.rows.put_workspaces([taken])
     return taken
 
 
@@ -130,10 +130,10 @@ def take_of_known_versions(tx: MemoryTransaction, request: ClaimRequest) -> Work
     preset = next(iter(tx.list_presets(request.preset_id)), None)
     others = [row for row in tx.list_prebuilds() if preset and _is_made_by(row, "") != (not preset.template_version.id)]
     for row in others:
-        tx._put(attrs.evolve(row, ready=False))
+        tx.rows.put_workspaces([attrs.evolve(row, ready=False)])
     taken = tx.take_prebuild(request)
     for row in others:
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     return taken
 
 
@@ -146,5 +146,5 @@ def take_under_the_old_name(tx: MemoryTransaction, request: ClaimRequest) -> Wor
     name = {row.id: row.name for row in tx.list_prebuilds()}
     taken = tx.take_prebuild(request)
     if taken:
-        tx._put(attrs.evolve(taken, name=name[taken.id]))
+        tx.rows.put_workspaces([attrs.evolve(taken, name=name[taken.id])])
     return taken

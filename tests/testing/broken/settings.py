@@ -24,9 +24,9 @@ def keep_messages(tx: MemoryTransaction) -> Iterator[None]:
             try:
                 yield
             finally:
-                messages = tx.tables.outbox
+                messages = tx.rows.tables.outbox
     except BaseException:
-        tables = tx._own("outbox", "sequences")
+        tables = tx.rows.own("outbox", "sequences")
         tables.outbox.update(messages)
         tables.sequences["outbox"] = len(messages)
         raise
@@ -35,7 +35,7 @@ def keep_messages(tx: MemoryTransaction) -> Iterator[None]:
 def take_lease_with_one_token(tx: MemoryTransaction, name: str, holder: str, **options: Any) -> Lease | None:
     """Gives everybody the same token."""
     lease = tx.take_lease(name, holder, **options)
-    tables = tx._own("tokens", "leases")
+    tables = tx.rows.own("tokens", "leases")
     if lease:
         tables.tokens[name] = 1
         tables.leases[name] = attrs.evolve(lease, token=1)
@@ -44,7 +44,7 @@ def take_lease_with_one_token(tx: MemoryTransaction, name: str, holder: str, **o
 
 def take_lease_with_new_tokens(tx: MemoryTransaction, name: str, holder: str, **options: Any) -> Lease | None:
     """Gives a holder that has the lease another token."""
-    current = tx.tables.leases.get(name)
+    current = tx.rows.tables.leases.get(name)
     if current and current.holder == holder:
         tx.release_lease(current)
     return tx.take_lease(name, holder, **options)
@@ -52,23 +52,23 @@ def take_lease_with_new_tokens(tx: MemoryTransaction, name: str, holder: str, **
 
 def release_any_lease(tx: MemoryTransaction, lease: Lease) -> None:
     """Releases a lease that another has."""
-    tx._own("leases").leases.pop(lease.name, None)
+    tx.rows.own("leases").leases.pop(lease.name, None)
 
 
 def release_and_forget(tx: MemoryTransaction, lease: Lease) -> None:
     """Releases a lease and forgets its token."""
     tx.release_lease(lease)
-    tx._own("tokens").tokens.pop(lease.name, None)
+    tx.rows.own("tokens").tokens.pop(lease.name, None)
 
 
 def find_lease_of_any_name(tx: MemoryTransaction, _: str) -> Lease | None:
     """Finds a lease of any name."""
-    return next(iter(tx.tables.leases.values()), None)
+    return next(iter(tx.rows.tables.leases.values()), None)
 
 
 def take_held_lease(tx: MemoryTransaction, name: str, holder: str, **options: Any) -> Lease | None:
     """Takes a lease that another holds."""
-    current = tx.tables.leases.get(name)
+    current = tx.rows.tables.leases.get(name)
     if current and current.holder != holder:
         tx.release_lease(current)
     return tx.take_lease(name, holder, **options)
@@ -98,7 +98,7 @@ def put_without_organization(tx: MemoryTransaction, preset: Preset) -> None:
 
 def put_new(tx: MemoryTransaction, preset: Preset) -> None:
     """Moves a preset that is replaced to the end."""
-    tx._own("presets").presets.pop(preset.id, None)
+    tx.rows.own("presets").presets.pop(preset.id, None)
     tx.put_preset(preset)
 
 
@@ -117,13 +117,13 @@ def reset_once(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> None:
 
 def reset_any(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> None:
     """Notes resets of presets that are not there."""
-    tx._own("resets").resets[preset_id] = at
+    tx.rows.own("resets").resets[preset_id] = at
 
 
 def delete_those_there(tx: MemoryTransaction, ids: Sequence[int]) -> None:
     """Cannot delete messages that are not there."""
     for number in ids:
-        del tx._own("outbox").outbox[number]
+        del tx.rows.own("outbox").outbox[number]
 
 
 def trim_and_publish(tx: MemoryTransaction, message: Message) -> None:

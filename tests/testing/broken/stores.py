@@ -86,7 +86,7 @@ class DirtyStore(BrokenStore):
         before = self._committed
         with super().transaction(**options) as tx:
             if not options.get("read_only"):
-                self._committed = tx._tx.tables
+                self._committed = tx._tx.rows.tables
             try:
                 yield tx
             except BaseException:
@@ -109,7 +109,7 @@ class _Following:
         self._tx = tx
 
     def __getattr__(self, name: str) -> Any:
-        self._tx._tx.tables = self._store._committed.fork()
+        self._tx._tx.rows.tables = self._store._committed.fork()
         return getattr(self._tx, name)
 
 
@@ -152,7 +152,7 @@ class UnwrappedStore(BrokenStore):
         with self.connection(), nullcontext() if read_only else self._write_lock():
             draft = MemoryTransaction(self._committed, read_only=read_only)
             yield draft
-            self._committed = draft.tables if not read_only else self._committed
+            self._committed = draft.rows.tables if not read_only else self._committed
 
 
 class BoundlessStore(BrokenStore):

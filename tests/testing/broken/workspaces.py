@@ -17,7 +17,7 @@ def delete_claimed(tx: MemoryTransaction, request: BuildRequest, *, now: datetim
     row = tx.get_workspace(request.workspace_id)
     if row is None or row.is_prebuild:
         return tx.insert_delete(request, now=now)
-    tx._put(attrs.evolve(row, owner_id="prebuilds"))
+    tx.rows.put_workspaces([attrs.evolve(row, owner_id="prebuilds")])
     return tx.insert_delete(request, now=now)
 
 
@@ -28,7 +28,9 @@ def delete_with_active_version(tx: MemoryTransaction, request: BuildRequest, *, 
     if added and row:
         active = [preset.template_version for preset in tx.list_presets() if preset.is_active]
         version = next(version.id for version in active if version.template.id == row.template_id)
-        tx._put(attrs.evolve(row, last_build=attrs.evolve(row.last_build, template_version_id=version)))
+        tx.rows.put_workspaces(
+            [attrs.evolve(row, last_build=attrs.evolve(row.last_build, template_version_id=version))]
+        )
     return added
 
 
@@ -44,7 +46,9 @@ def cancel_begun(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> lis
     """Cancels builds that have begun."""
     for row in tx.list_prebuilds(preset_id):
         if row.last_build.status is BuildStatus.RUNNING and row.last_build.number == 1:
-            tx._put(attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=BuildStatus.PENDING)))
+            tx.rows.put_workspaces(
+                [attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=BuildStatus.PENDING))]
+            )
     return list(tx.cancel_pending(preset_id, now=now))
 
 
@@ -81,7 +85,7 @@ def create_inactive(tx: MemoryTransaction, request: BuildRequest, **options: Any
 
 def list_deleted(tx: MemoryTransaction, preset_id: str | None = None) -> list[Workspace]:
     """Lists prebuilds that are deleted too."""
-    rows = tx.tables.workspaces.values()
+    rows = tx.rows.tables.workspaces.values()
     return [row for row in rows if row.is_prebuild and preset_id in (None, row.preset_id)]
 
 
@@ -92,8 +96,8 @@ def list_running(tx: MemoryTransaction, preset_id: str | None = None) -> list[Wo
 
 def create_again(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
     """Creates with the id of a build that is there."""
-    if request.workspace_id not in tx.tables.workspaces:
-        tx._own("builds").builds.pop(request.build_id, None)
+    if request.workspace_id not in tx.rows.tables.workspaces:
+        tx.rows.own("builds").builds.pop(request.build_id, None)
     return tx.insert_prebuild(request, **options)
 
 
@@ -108,7 +112,7 @@ def create_without_parameters(tx: MemoryTransaction, request: BuildRequest, **op
     added = tx.insert_prebuild(request, **options)
     row = tx.get_workspace(request.workspace_id)
     if added and row:
-        tx._put(attrs.evolve(row, parameters=None))
+        tx.rows.put_workspaces([attrs.evolve(row, parameters=None)])
     return added
 
 
@@ -125,7 +129,7 @@ def retire_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
     retired = tx.retire_prebuild(workspace_id)
     if row and retired:
         retired = attrs.evolve(retired, ready=row.ready)
-        tx._put(retired)
+        tx.rows.put_workspaces([retired])
     return retired
 
 
@@ -134,7 +138,7 @@ def release_for_others(tx: MemoryTransaction, workspace_id: str, *, name: str) -
     row = tx.release_workspace(workspace_id, name=name)
     if row:
         row = attrs.evolve(row, retired=False)
-        tx._put(row)
+        tx.rows.put_workspaces([row])
     return row
 
 
@@ -148,5 +152,5 @@ def forget_anything(tx: MemoryTransaction, workspace_id: str) -> Workspace | Non
     row = tx.get_workspace(workspace_id)
     if row is None or row.deleted:
         return None
-    tx._put(attrs.evolve(row, deleted=True))
+    tx.rows.put_workspaces([attrs.evolve(row, deleted=True)])
     return tx.get_workspace(workspace_id)

@@ -65,7 +65,7 @@ class _DeletesClaimed(Wrapped):
         workspace = self.tx.get_workspace(request.workspace_id)
         if workspace is None or workspace.is_prebuild:
             return self.tx.insert_delete(request, now=now)
-        self.tx._put(attrs.evolve(workspace, owner_id=PREBUILDS_USER_ID))
+        self.tx.rows.put_workspaces([attrs.evolve(workspace, owner_id=PREBUILDS_USER_ID)])
         return self.tx.insert_delete(request, now=now)
 
 

@@ -115,7 +115,7 @@ def unknown_presets_are_left_alone(lab: Lab) -> None:
         expect(tx.is_paused(), True, "is_paused(), set in the same transaction,")
 
 
-@store_check(CHECKS, "SettingsWrites.set_paused", "Pause or resume reconciliation.")
+@store_check(CHECKS, "PauseWrites.set_paused", "Pause or resume reconciliation.")
 def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.is_paused(), False, "is_paused() of a new store")
@@ -128,7 +128,7 @@ def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
 
 @store_check(
     CHECKS,
-    "SettingsWrites.add_membership",
+    "MembershipWrites.add_membership",
     "Make the prebuilds user a member of an organisation, if it is not one yet.",
 )
 def memberships_are_added_once(lab: Lab) -> None:

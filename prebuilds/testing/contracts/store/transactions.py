@@ -74,7 +74,7 @@ def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
         expect(tx.is_paused(), False, "set_paused came before a NameTakenError, and is_paused() then")
 
 
-@store_check(CHECKS, "Transaction.nested", "an error that leaves it rolls back this part alone.")
+@store_check(CHECKS, "Nesting.nested", "an error that leaves it rolls back this part alone.")
 def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.add_membership("before")
@@ -88,7 +88,7 @@ def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
         expect(sorted(tx.list_memberships()), ["after", "before"], "memberships, `inside` being rolled back, were")
 
 
-@store_check(CHECKS, "Transaction.nested", "Committed with the whole.")
+@store_check(CHECKS, "Nesting.nested", "Committed with the whole.")
 def a_nested_part_is_committed_with_the_whole(lab: Lab) -> None:
     with suppress(Undo), lab.store.transaction() as tx:
         with tx.nested():

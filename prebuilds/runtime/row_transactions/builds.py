@@ -1,0 +1,43 @@
+"""The progress of builds over rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.row_transactions.role import RowRole
+from prebuilds.runtime.workspace_rules import (
+    begin_build,
+    end_build,
+    make_outcome,
+    make_ready,
+    make_unready,
+    submit_build,
+)
+
+
+class RowBuildWrites(RowRole):
+    """The role `BuildWrites`."""
+
+    def mark_submitted(self, build_id: str) -> None:
+        self._change_by_build(build_id, submit_build)
+
+    def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - no row keeps it
+        return self._change_by_build(build_id, begin_build) is not None
+
+    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+        if not status.is_final:
+            raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
+        ended = self._change_by_build(build_id, partial(end_build, status=status, now=now))
+        if ended and ended.last_build.transition is Transition.START and status is not BuildStatus.CANCELED:
+            self.rows.add_outcomes([make_outcome(ended.preset_id, ended.last_build)])
+        return ended
+
+    def mark_ready(self, workspace_id: str) -> Workspace | None:
+        return self._change(workspace_id, make_ready)
+
+    def mark_unready(self, workspace_id: str) -> Workspace | None:
+        return self._change(workspace_id, make_unready)
