@@ -62,7 +62,7 @@ CALLS: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
     "take of take_prebuild": (
         lambda: take(take=ClaimRequest(preset_id="web", owner_id="ann", name="dev", claimed_at=NOW)),
         lambda: take(request=ClaimRequest(preset_id="web", owner_id="ann", name="dev", claimed_at=NOW)),
-        r"^the argument take of Workspaces\.take_prebuild\(\) is called request now$",
+        r"^the argument take of RowClaimWrites\.take_prebuild\(\) is called request now$",
     ),
     "now of calculate_target": (
         lambda: calculate_target(WEB, NOW),  # type: ignore[misc]
