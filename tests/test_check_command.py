@@ -32,7 +32,7 @@ def check(*presets: dict[str, Any], **builder: object) -> list[str]:
     return [str(problem) for problem in find_problems(make(*presets, **builder))]
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its file, its place, the value and what is allowed; a field that cannot be read hides no other."""
     file = tmp_path / "fleet.json"
     document = make(
@@ -118,7 +118,7 @@ def test_the_examples_raise_no_false_alarm(capsys: pytest.CaptureFixture[str]) -
         (b'{"snapshot": null}', "snapshot: null is not allowed; it must be an object"),
     ],
 )
-def test_what_is_no_fleet_is_a_problem(
+def test_content_that_is_not_a_fleet_is_a_problem(
     content: bytes, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read from standard input here, where an answer can be given too."""
@@ -127,7 +127,7 @@ def test_what_is_no_fleet_is_a_problem(
     assert capsys.readouterr() == (f"-: {line}\n", "")
 
 
-def test_a_file_that_is_not_there_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_an_error_and_not_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "missing.json"]) == 2
     assert capsys.readouterr() == ("", "missing.json: No such file or directory\n")
 
@@ -153,7 +153,7 @@ def test_a_ttl_must_be_longer_than_a_build(ttl: float | None, problems: int) -> 
         ([1_000_000_000, 1_000_000_000], 10_000),
     ],
 )
-def test_counts_are_measured_by_each_other(counts: list[int], most: int | None) -> None:
+def test_counts_are_judged_by_the_others(counts: list[int], most: int | None) -> None:
     """Up to 100 are always right, more than 10,000 never; between them 20 times the median of all but 0 is."""
     told = [
         f"snapshot.presets[{place}].desired_instances: {count} is out of proportion; it must be a number from 0 to "

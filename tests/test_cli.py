@@ -42,7 +42,7 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     return output.err.splitlines()
 
 
-def test_the_example_shows_every_action_and_every_hindrance() -> None:
+def test_the_example_shows_every_action_and_every_caveat() -> None:
     """Create, delete, back off, cancel; a fallback, a hard limit and an orphan: all in one believable fleet."""
     document = load_document(FLEET)
     assert document.now is not None
@@ -177,7 +177,7 @@ BAD: list[tuple[str, bytes | str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("content", "problems"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_bad_documents_are_told_in_one_line_for_each_problem(
+def test_bad_documents_are_reported_in_one_line_for_each_problem(
     content: bytes, problems: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit status 2, nothing on standard output, and the file and the path in it for each problem."""
@@ -202,14 +202,14 @@ def test_fifty_megabytes_of_garbage_are_one_problem(
     assert len(line) < 300
 
 
-def test_rows_of_garbage_are_given_up_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_garbage_is_given_up_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of millions of wrong rows the first thousand are listed."""
     path = tmp_path / "garbage"
     path.write_text(f'{{"presets": [{"1," * 2_000_000}1]}}')
     assert len(fail(capsys, str(path))) == 1_001
 
 
-def test_what_is_no_file_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_path_that_is_not_a_file_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A directory, or nothing at all."""
     assert fail(capsys, str(tmp_path)) == [f"{tmp_path}: Is a directory"]
     assert fail(capsys, str(tmp_path / "none")) == [f"{tmp_path / 'none'}: No such file or directory"]

@@ -126,7 +126,7 @@ def test_the_fleet_file_is_the_whole_fleet(store: str, tmp_path: Path, capsys: p
         ({"presets": 1}, 1),
     ],
 )
-def test_a_wrong_fleet_file_is_told_with_all_its_problems(
+def test_a_wrong_fleet_file_is_reported_with_all_its_problems(
     document: object, problems: int, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each with the file and its path in it, and before the store is touched."""
@@ -161,7 +161,7 @@ def test_wrong_options_are_named(arguments: list[str], problem: str, capsys: pyt
     assert problem in err
 
 
-def test_a_file_that_is_no_store_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_store_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And left as it is."""
     path = tmp_path / "pool.db"
     path.write_text("my thesis" * 1000)
@@ -180,7 +180,7 @@ def test_a_claim_of_another_process_wakes_it(store: str, fleet: Path) -> None:
             assert output.readline() == "web: create 1\n"
 
 
-def test_schedules_that_cannot_be_used_are_told_while_it_runs(
+def test_schedules_that_cannot_be_used_are_reported_while_it_runs(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Field case 26: with the preset and the reason, once, however many passes there are. `status` always shows it."""
@@ -221,7 +221,7 @@ def test_run_once_says_when_another_run_is_at_work(store: str, fleet: Path, caps
         assert (status, found and int(found["process"])) == (1, process.pid)
 
 
-def test_what_expires_before_it_is_ready_is_told(
+def test_what_expires_before_it_is_ready_is_reported(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Field case 27: it looks again after the last build, gives the preset up, fills the others, and says so."""
@@ -415,7 +415,7 @@ def test_a_store_that_is_not_there_is_not_made(
     assert not path.exists()
 
 
-def test_an_empty_file_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_file_is_not_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And stays empty."""
     path = tmp_path / "pool.db"
     path.touch()

@@ -33,7 +33,7 @@ def list_prebuilds(store: Store) -> list[Workspace]:
         return list(tx.list_prebuilds())
 
 
-def test_a_loop_that_is_killed_at_any_instant_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_loop_that_is_killed_at_any_instant_resumes_where_it_was(tmp_path: Path) -> None:
     """Over 50 kills: what is claimed is kept, nothing is there twice, and every message comes through."""
     random, path, fleet = Random(1), tmp_path / "pool.db", tmp_path / "fleet.json"
     presets = [{"id": name, "desired_instances": count} for name, count in DESIRED.items()]

@@ -245,7 +245,7 @@ def test_what_can_be_skipped_has_no_actions(world: World) -> None:
 
 
 @given(worlds())
-def test_while_paused_nothing_is_to_be_done(world: World) -> None:
+def test_nothing_is_due_while_paused(world: World) -> None:
     """All that would be done is withheld instead."""
     now, snapshot, policy = world
     for going, paused in zip(plan_world(world), plan(snapshot, now=now, policy=policy, paused=True), strict=True):

@@ -383,7 +383,7 @@ def list_marked(source: str) -> list[int]:
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS.values(), ids=SNIPPETS)
-def test_what_is_found_and_what_is_not(snippet: str) -> None:
+def test_the_marked_calls_are_found_and_no_others(snippet: str) -> None:
     """Each mark is a finding, and each finding points at a call on a marked line."""
     source = f"def outermost():\n{snippet}" if "yield" in snippet else dedent(snippet)
     findings = check(source)
@@ -589,7 +589,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_wrong_call_is_told() -> None:
+def test_a_wrong_call_is_reported() -> None:
     """With exit status 2 and how to call it."""
     status, output, problems = run("prebuilds.lint")
     assert (status, output) == (2, "")

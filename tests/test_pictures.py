@@ -86,7 +86,7 @@ def test_the_loop_of_the_morning_keeps_its_pool_full() -> None:
     assert sorted({minute["target"] for minute in counts.values()}) == [2, 5]
 
 
-def test_a_broken_pass_is_made_good_by_the_next() -> None:
+def test_the_next_pass_repairs_a_broken_one() -> None:
     """As the front page says: each point of a pass is broken in each mode, and one pass more fills the pool."""
     with PICTURES.quiet():
         rows = list(PICTURES.break_everywhere())

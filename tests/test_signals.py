@@ -139,7 +139,7 @@ def test_a_first_signal_asks_and_a_second_cuts_off(number: int) -> None:
     assert [signal.getsignal(each) for each in SIGNALS] == handlers
 
 
-def test_being_cut_off_is_no_error_that_could_be_swallowed() -> None:
+def test_being_cut_off_cannot_be_swallowed_as_an_error() -> None:
     """Like Ctrl-C itself, which libraries know and let pass."""
     assert issubclass(CutOff, KeyboardInterrupt)
 

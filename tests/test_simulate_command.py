@@ -78,7 +78,7 @@ def test_the_result_of_one_preset_has_the_notes_on_it_alone() -> None:
     assert [result.for_preset(name).notes for name in ("data-gpu", "docs")] == [(OVERLAP,), ()]
 
 
-def test_claims_without_a_preset_are_of_the_one_that_is_named(
+def test_claims_without_a_preset_belong_to_the_one_that_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file with instants alone needs `--preset`, where the fleet has several."""
@@ -98,7 +98,7 @@ def test_the_chart_is_written(tmp_path: Path, name: str, beginning: str) -> None
     assert file.read_text(encoding="utf-8").lstrip().startswith(beginning)
 
 
-def test_bad_input_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_reported_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every bad row with its line, files that are not there, and options that cannot be."""
     bad = tmp_path / "bad.csv"
     bad.write_text("claimed_at,preset_id\nnoon,web\n2026-11-09T09:00:00Z,\n2026-11-09,web\n")

@@ -24,7 +24,7 @@ def make_store() -> Store:
 
 @pytest.mark.parametrize("behind", [SECOND, HOUR])
 @pytest.mark.parametrize("succeed", [True, False])
-def test_it_is_reported_to_by_a_clock_that_is_behind(behind: timedelta, *, succeed: bool) -> None:
+def test_it_accepts_reports_dated_by_a_slow_clock(behind: timedelta, *, succeed: bool) -> None:
     """A build ends no earlier than it began, without the adapter's doing; the loop reads on."""
     world = World(store=make_store())
     world.reconcile()

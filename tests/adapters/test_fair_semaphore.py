@@ -23,7 +23,7 @@ def take_later(
     return future
 
 
-def test_permits_are_had_at_once_while_there_are_any() -> None:
+def test_free_permits_are_granted_at_once() -> None:
     """And again once one is given back."""
     semaphore = FairSemaphore(2)
     assert [semaphore.acquire(0), semaphore.acquire(0), semaphore.acquire(0)] == [True, True, False]
@@ -33,7 +33,7 @@ def test_permits_are_had_at_once_while_there_are_any() -> None:
     assert semaphore.acquire(0)
 
 
-def test_who_comes_first_is_served_first() -> None:
+def test_waiters_are_served_in_order() -> None:
     """A later thread cannot snatch the permit."""
     semaphore, served = FairSemaphore(1), []
     semaphore.acquire(0)
@@ -50,7 +50,7 @@ def test_who_comes_first_is_served_first() -> None:
     assert served == [0, 1, 2]
 
 
-def test_who_gives_up_is_passed_over() -> None:
+def test_a_waiter_that_gives_up_is_skipped() -> None:
     """The permit goes to the next."""
     semaphore = FairSemaphore(1)
     semaphore.acquire(0)

@@ -72,7 +72,7 @@ def test_subscriptions_go_on_in_a_child(program: tuple[str, list[str]]) -> None:
     run_program(program, code)
 
 
-def test_a_child_may_subscribe_though_its_parent_is_at_it(program: tuple[str, list[str]]) -> None:
+def test_a_child_may_subscribe_while_its_parent_does(program: tuple[str, list[str]]) -> None:
     """A lock that is held while forking is not waited for; the child closes its own pubsub, and the parent hears on."""
     code = """
     def do():

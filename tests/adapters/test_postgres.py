@@ -162,7 +162,7 @@ def test_a_delete_waits_for_a_claim_and_leaves_its_workspace_alone(store: Store,
 
 
 @pytest.mark.parametrize("write", ["create", "claim", "cancel"])
-def test_a_change_of_the_preset_waits_for_whoever_counts_on_it(store: Store, hasty: Store, write: str) -> None:
+def test_a_change_of_the_preset_waits_for_transactions_that_rely_on_it(store: Store, hasty: Store, write: str) -> None:
     """A create and a claim count on an active preset until they have ended; canceling counts on an inactive one."""
     add(store, 1)
     if write == "cancel":
@@ -180,7 +180,7 @@ def test_a_change_of_the_preset_waits_for_whoever_counts_on_it(store: Store, has
 
 
 @pytest.mark.parametrize("write", ["create", "claim"])
-def test_whoever_waited_for_a_promotion_sees_it(store: Store, database: Database, write: str) -> None:
+def test_a_transaction_that_waited_for_a_promotion_sees_it(store: Store, database: Database, write: str) -> None:
     """A create of the version that was planned is refused, and a claim finds nothing."""
     add(store, 1)
 
@@ -241,7 +241,7 @@ def test_two_claims_of_one_name_at_once_are_one_too_many(store: Store, database:
         claiming.result()
 
 
-def test_whoever_would_take_the_lease_waits_for_a_write_under_it(store: Store, hasty: Store) -> None:
+def test_taking_the_lease_waits_for_a_write_under_it(store: Store, hasty: Store) -> None:
     """So that a deposed reconciler cannot commit after another has begun; then its token is good no more."""
     later = NOW + timedelta(minutes=1)
     with store.transaction() as tx:
@@ -330,7 +330,7 @@ def test_time_outs_are_set_for_the_transaction_alone(database: Database) -> None
     assert inside == ("3s", "4s", "5500ms", f'"{store.schema}", pg_temp', 0)
 
 
-def test_a_session_that_is_wiped_between_transactions_does_as_well(database: Database) -> None:
+def test_a_session_that_is_reset_between_transactions_works_too(database: Database) -> None:
     """As PgBouncer may do: no statement is prepared in a session, and nothing set."""
     store = database.make_store(max_connections=1)
     for number in range(12):  # psycopg would prepare what it has run five times
@@ -378,7 +378,7 @@ def test_a_connection_lost_at_the_commit_leaves_the_end_unknown(store: Store, da
             database.terminate(state="idle in transaction")
 
 
-def test_idle_connections_that_died_are_not_noticed(store: Store, database: Database) -> None:
+def test_idle_connections_that_died_cause_no_error(store: Store, database: Database) -> None:
     """As after a restart of the server: the transaction begins on a live connection, as nothing has been done yet."""
 
     def read() -> None:
@@ -395,7 +395,7 @@ def test_idle_connections_that_died_are_not_noticed(store: Store, database: Data
     assert get_names(store) == {}
 
 
-def test_a_server_that_cannot_be_reached_is_told_of_without_the_dsn(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_without_the_dsn(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the error, nor its cause, nor any log shows the password."""
     caplog.set_level(logging.DEBUG)
     dsn = f"postgresql://me:{SECRET}@127.0.0.1:1/db"
@@ -434,7 +434,7 @@ def test_a_standby_is_no_server_to_write_to(database: Database) -> None:
         assert connection.info.backend_pid != before
 
 
-def test_a_process_that_is_forked_off_has_connections_of_its_own(database: Database) -> None:
+def test_a_forked_process_has_its_own_connections(database: Database) -> None:
     """Even where a transaction is open; and its end does not end those of its parent."""
     code = """
         import os, sys
@@ -528,7 +528,7 @@ def test_time_outs_that_cannot_be_are_refused(field: str, value: Any) -> None:
 # What is kept
 
 
-def test_schemas_are_apart_whatever_their_names(database: Database) -> None:
+def test_schemas_are_separate_whatever_their_names(database: Database) -> None:
     """The name is quoted."""
     names = [f'{database.name}"; DROP SCHEMA public; --', f"{database.name}%s", f"{database.name} größe"]
     stores = [database.make_store(schema=name) for name in names]

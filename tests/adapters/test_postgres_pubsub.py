@@ -145,9 +145,7 @@ def test_a_listener_that_lost_its_connection_makes_another(database: Database) -
             assert ear.take(1) == [f"{number} again"]
 
 
-def test_a_listener_outlives_that_all_connections_are_lost(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_listener_survives_the_loss_of_all_connections(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     """It looks again until it can; nothing that was published is missed."""
     with opened(database, interval=OFTEN) as here, opened(database) as there:
         ear = Ear()
@@ -161,7 +159,7 @@ def test_a_listener_outlives_that_all_connections_are_lost(
     assert "not listening" in caplog.text
 
 
-def test_attempts_to_listen_are_ever_further_apart(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_to_listen_back_off(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait doubles from a tenth of a second up to a minute. A success resets it."""
     from prebuilds.adapters.postgres.connections import wakeups
 
@@ -228,7 +226,7 @@ def test_what_was_published_before_is_not_heard(database: Database) -> None:
         assert other.is_empty()
 
 
-def test_old_notices_are_deleted_by_whoever_publishes(database: Database) -> None:
+def test_old_notices_are_deleted_by_publishers(database: Database) -> None:
     """Notices older than the retention. Their numbers are never reused."""
     store = database.make_store()
     with opened(database) as pubsub:

@@ -121,7 +121,7 @@ def test_a_database_of_another_encoding_is_refused(database: Database) -> None:
         query(database, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def test_whoever_waits_too_long_for_another_to_make_the_tables_gives_up(database: Database) -> None:
+def test_waiting_too_long_for_another_process_to_make_the_tables_is_an_error(database: Database) -> None:
     """With an error that says that trying again is safe."""
     timeouts = postgres.Timeouts(statement=timedelta(milliseconds=20))
     with database.connect() as admin, admin.transaction():
@@ -270,7 +270,7 @@ def test_statements_find_their_rows_by_indexes(busy: Any) -> None:
 _INDEXES = [indexes for _, _, indexes in STATEMENTS.values()]
 
 
-def test_a_claim_takes_no_longer_with_a_past(busy: Any) -> None:
+def test_a_claim_takes_no_longer_when_the_store_has_a_history(busy: Any) -> None:
     """The statement reads a few pages of its tables, not thousands, as the server counts them."""
     request = dict(zip(claims.CLAIM_COLUMNS, claims.flatten_request(make_claim(preset_id="p50")), strict=True))
     with busy.session() as statements:

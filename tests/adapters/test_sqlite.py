@@ -112,7 +112,7 @@ def test_what_is_committed_is_there_when_the_file_is_opened_again(path: Path) ->
 
 
 @pytest.mark.parametrize(("survives", "level"), [(True, 2), (False, 1)])
-def test_commits_wait_for_the_disk_unless_that_is_not_asked_for(path: Path, *, survives: bool, level: int) -> None:
+def test_commits_wait_for_the_disk_unless_told_not_to(path: Path, *, survives: bool, level: int) -> None:
     """SQLite calls it FULL and NORMAL."""
     with SQLiteStore(path, survives_power_loss=survives) as store, store.session(read_only=True) as statements:
         assert statements.fetch("PRAGMA synchronous") == [(level,)]
@@ -139,7 +139,7 @@ def test_a_file_of_another_application_is_refused(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
     """The error names the file."""
     path.write_text("what a mess" * 1_000)
     with pytest.raises(UnsupportedStoreError, match=r"store.db cannot be used as a store: file is not a database"):
@@ -247,7 +247,7 @@ def test_many_may_open_a_new_file_at_once(path: Path) -> None:
 # Connections and waiting
 
 
-def test_a_connection_that_none_gives_back_in_time_is_an_error(path: Path) -> None:
+def test_a_connection_that_nobody_returns_in_time_is_an_error(path: Path) -> None:
     """Readers and writers alike wait for one of `max_connections`, and no longer than the time-out."""
     with SQLiteStore(path, max_connections=1, timeout=AT_ONCE) as store:
         for held_read_only in (True, False):
@@ -267,7 +267,7 @@ def test_a_writer_waits_for_the_writer_before_it(path: Path) -> None:
             assert reader.list_presets() == ()
 
 
-def test_those_who_wait_to_write_keep_no_connection(path: Path) -> None:
+def test_waiting_writers_hold_no_connection(path: Path) -> None:
     """However many writers queue, a reader finds a connection at once."""
     with SQLiteStore(path, max_connections=2, survives_power_loss=False) as store:
         with hold(store):
@@ -297,7 +297,7 @@ def test_another_process_that_writes_for_too_long_is_an_error(path: Path) -> Non
             assert tx.list_presets() == ()
 
 
-def test_a_writer_goes_on_when_another_process_is_done(
+def test_a_writer_continues_when_another_process_is_done(
     path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks again and again, and finds the file free."""
@@ -316,7 +316,7 @@ def test_a_writer_goes_on_when_another_process_is_done(
     assert len(pauses) == 3
 
 
-def test_whoever_has_waited_longer_tries_more_often() -> None:
+def test_the_longer_a_writer_has_waited_the_more_often_it_tries() -> None:
     """Until the wait is so long that trying often would be a waste."""
     assert [calculate_pause(waited) for waited in (0, 0.02, 0.1, 0.9, 1, 60)] == [
         *(0.002, 0.002),
@@ -596,9 +596,7 @@ def test_no_statement_reads_a_whole_table_that_grows(store: SQLiteStore, monkeyp
 
 
 @pytest.mark.parametrize(("sql", "names"), [(ALL_OUTCOMES, ()), (OUTCOMES, ("p",))])
-def test_past_builds_are_looked_up_one_attempt_after_the_other(
-    store: SQLiteStore, sql: str, names: tuple[str, ...]
-) -> None:
+def test_past_builds_are_looked_up_attempt_by_attempt(store: SQLiteStore, sql: str, names: tuple[str, ...]) -> None:
     """However long a preset's history is, only the builds that count and the recent ones are read."""
     with store.session(read_only=True) as session:
         plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {sql}", *names, 2, 0, 1, 0)]

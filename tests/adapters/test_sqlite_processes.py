@@ -86,7 +86,7 @@ def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
 
 
 @needs_fork
-def test_a_child_that_was_forked_off_opens_connections_of_its_own(tmp_path: Path) -> None:
+def test_a_forked_child_opens_its_own_connections(tmp_path: Path) -> None:
     """Parent and child both go on with the store, and neither knows of the other's locks."""
     path = tmp_path / "store.db"
     code = """

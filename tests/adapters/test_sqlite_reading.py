@@ -48,7 +48,7 @@ def test_nothing_is_written(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_that_nobody_writes_is_read_as_it_is_each_time(path: Path) -> None:
+def test_a_file_without_writers_is_read_afresh_each_time(path: Path) -> None:
     """Where nothing can be noted beside it, somebody who may write can still come between two transactions."""
     set_paused(path, paused=True)
     protect(path)
@@ -60,7 +60,7 @@ def test_a_file_that_nobody_writes_is_read_as_it_is_each_time(path: Path) -> Non
             assert is_paused(store) is paused
 
 
-def test_a_log_that_cannot_be_read_is_told(path: Path) -> None:
+def test_a_log_that_cannot_be_read_is_reported(path: Path) -> None:
     """A file whose last commits are in a log beside it, as after a crash, is not read without them."""
     set_paused(path, paused=True)
     Path(f"{path}-wal").write_bytes(b"a log")
@@ -69,7 +69,7 @@ def test_a_log_that_cannot_be_read_is_told(path: Path) -> None:
         SQLiteStore(path, read_only=True)
 
 
-def test_a_file_that_may_not_be_written_refuses_who_would_write(path: Path) -> None:
+def test_a_read_only_file_refuses_writers(path: Path) -> None:
     """Nothing was written, and it may be tried again when the file may be written."""
     set_paused(path, paused=True)
     path.chmod(0o444)

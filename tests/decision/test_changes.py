@@ -48,7 +48,7 @@ def test_a_backoff_ends_a_microsecond_after_its_last_instant() -> None:
     assert find_next_change(make_snapshot(inactive, backoff=make_backoff(1, NOW)), POLICY) is None
 
 
-def test_an_invalidation_that_is_yet_to_come_is_a_change() -> None:
+def test_a_future_invalidation_is_a_change() -> None:
     """If there is a prebuild that it will expire; one that has come changes nothing more (field case 20)."""
     tonight = NOW + HOUR
     preset, rows = make_preset(last_invalidated_at=tonight), [make_prebuild("a")]
@@ -76,7 +76,7 @@ def test_the_earliest_cause_counts() -> None:
     assert find_next_change(snapshot, POLICY) == EXPIRY
 
 
-def test_of_causes_at_one_instant_the_expiry_counts() -> None:
+def test_an_expiry_is_the_cause_when_several_coincide() -> None:
     """Then the backoff's end, then the window's edge."""
     preset = make_preset(ttl=2 * HOUR, schedules=[Schedule(cron="* 9 * * *", instances=5)], timezone="UTC")
     edge = NOW + 30 * MINUTE

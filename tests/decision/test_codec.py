@@ -135,7 +135,7 @@ def test_keys_that_came_later_are_left_out_at_their_defaults() -> None:
     assert dump_snapshot(load_snapshot(document))["in_progress"] == [row]
 
 
-def test_few_keys_are_needed() -> None:
+def test_few_keys_are_required() -> None:
     """A preset needs id and desired_instances, a running row id, preset_id and created_at."""
     document = {
         "presets": [{"id": "p", "desired_instances": 3}],
@@ -181,7 +181,7 @@ def test_a_document_may_bring_the_instant_and_the_interval() -> None:
     assert (bare.now, bare.backoff_interval, bare.snapshot) == (None, None, SNAPSHOT)
 
 
-def test_every_problem_is_told_at_once_with_its_path() -> None:
+def test_all_problems_are_reported_at_once_with_their_paths() -> None:
     """Types, ranges, missing and unknown keys, naive instants, things given twice: none hides another."""
     document = {
         "presets": [
@@ -307,19 +307,19 @@ def test_a_snapshot_is_an_object(value: object) -> None:
         ({f"key-{number:04}": 1 for number in range(2_000)}, "key-0999: unknown key"),
     ],
 )
-def test_no_more_than_a_thousand_problems_are_told(document: object, last: str) -> None:
+def test_no_more_than_a_thousand_problems_are_reported(document: object, last: str) -> None:
     """After that many problems reading stops, whatever kind they are, and the error says so."""
     assert find_problems(document)[999:] == (last, "more than 1000 problems; the rest are not listed")
 
 
-def test_a_problem_is_told_once() -> None:
+def test_a_problem_is_reported_once() -> None:
     """A thousand of them and no more is not too many."""
     assert InvalidSnapshotError(["a", "b", "a"]).problems == ("a", "b")
     thousand = tuple(str(number) for number in range(1_000))
     assert InvalidSnapshotError(thousand).problems == thousand
 
 
-def test_values_too_deep_to_show_are_told() -> None:
+def test_values_too_deep_to_show_are_reported() -> None:
     """However deep, at any place, a value never takes the message down with it."""
     deep: list[object] = []
     for _ in range(100_000):
@@ -333,7 +333,7 @@ def test_values_too_deep_to_show_are_told() -> None:
         assert len(find_problems(io.StringIO("[" * depth + "]" * depth))) == 1
 
 
-def test_no_key_is_taken_for_another() -> None:
+def test_no_key_is_mistaken_for_another() -> None:
     """Not even one that is called as the reader calls what lies flat."""
     for key in ("template_version", "(template_version)", "(template)"):
         (problem,) = find_problems({"presets": [{"id": "p", "desired_instances": 1, key: 5}]})
@@ -348,7 +348,7 @@ def test_only_paths_files_and_dicts_are_sources(source: object) -> None:
     assert problem == f"document: not JSON: {source!r} is neither a path, nor an open file, nor a dict"
 
 
-def test_a_path_that_cannot_be_one_and_text_that_is_none(tmp_path: Path) -> None:
+def test_an_impossible_path_and_undecodable_text_are_refused(tmp_path: Path) -> None:
     """A path with a zero byte, and a file opened as text whose bytes are none."""
     (problem,) = find_problems("a\0b")
     assert problem.startswith("document: not JSON: embedded null")
@@ -372,7 +372,7 @@ def test_a_path_that_cannot_be_one_and_text_that_is_none(tmp_path: Path) -> None
         (b"1" * 5_000, None),
     ],
 )
-def test_what_is_no_json_is_refused_in_one_line(content: bytes, problem: str | None) -> None:
+def test_text_that_is_not_json_is_refused_in_one_line(content: bytes, problem: str | None) -> None:
     """Empty, cut off, not text, not JSON, or too deep."""
     (found,) = find_problems(io.BytesIO(content))
     assert found.startswith("document: ")

@@ -93,7 +93,7 @@ def test_only_outcomes_of_the_presets_start_builds_count(build: Build) -> None:
 
 
 @pytest.mark.parametrize("ahead", [MICROSECOND, 2 * SECOND, 15 * MINUTE])
-def test_an_outcome_from_a_clock_that_is_ahead_counts_from_now_on(ahead: timedelta) -> None:
+def test_an_outcome_dated_by_a_fast_clock_counts_from_now_on(ahead: timedelta) -> None:
     """It has been seen, so it has happened (field case 17). Only a replay of the past hides what came later."""
     failure = make_build(1, FAILED, created_at=NOW - MINUTE, finished_at=NOW + ahead)
     once = Policy(failure_hard_limit=1)
@@ -103,14 +103,14 @@ def test_an_outcome_from_a_clock_that_is_ahead_counts_from_now_on(ahead: timedel
     assert limit(failure, policy=once, is_replay=True) == ()
 
 
-def test_a_build_that_a_clock_began_which_was_put_back_holds_nothing_up() -> None:
+def test_a_build_begun_before_the_clock_was_set_back_delays_nothing() -> None:
     """Else the backoff would last until that instant has come, however far ahead it lies."""
     ahead = NOW + 24 * HOUR
     assert calculate(make_build(1, FAILED, created_at=ahead, finished_at=ahead)) == ()
     assert len(calculate(make_build(1, FAILED, created_at=NOW, finished_at=ahead))) == 1
 
 
-def test_a_mended_version_starts_with_a_clean_slate() -> None:
+def test_a_fixed_version_starts_with_a_clean_slate() -> None:
     """What another version did says nothing about it; going back brings that back (field case 22)."""
     failures = [make_build(number, FAILED, ago=number, template_version_id="v1") for number in range(3)]
     for version, num_failed, limited in (("v1", [3], ("p",)), ("v2", [], ()), ("", [3], ("p",))):

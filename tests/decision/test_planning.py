@@ -344,7 +344,7 @@ def test_a_plan_shows_itself_in_a_notebook() -> None:
     )
 
 
-def test_a_diff_tells_what_would_change() -> None:
+def test_a_diff_shows_what_would_change() -> None:
     """Presets that are new, gone or decided otherwise; what stays the same is left out."""
     kept, gone, raised = make_preset(id="kept"), make_preset(id="gone"), make_preset(id="raised")
     before = plan(make_fleet(kept, gone, raised), now=NOW)
@@ -370,7 +370,7 @@ def test_a_diff_tells_what_would_change() -> None:
     assert len(changes) == 3
 
 
-def test_a_diff_tells_of_pauses_and_orphans() -> None:
+def test_a_diff_mentions_pauses_and_orphans() -> None:
     """Prebuilds of a preset that is dropped are left alone from then on: that is a change, too."""
     running = [make_prebuild("w", preset_id="gone")]
     gone = make_preset(id="gone", desired_instances=1)
@@ -414,14 +414,14 @@ def test_a_table_has_a_few_words_for_every_action() -> None:
     ]
 
 
-def test_a_table_tells_of_every_fallback() -> None:
+def test_a_table_mentions_every_fallback() -> None:
     """Whether or not something is withheld."""
     preset = make_preset(schedules=[Schedule(cron="* 9 * * *", instances=1)])
     (note, _) = list_notes(plan(make_fleet(preset, hard_limited=["p"]), now=NOW))
     assert note.startswith("p keeps its own count, as its schedules cannot be used: timezone: missing")
 
 
-def test_many_problems_of_schedules_are_told_in_short() -> None:
+def test_many_problems_of_schedules_are_summed_up() -> None:
     """The linter tells all of them."""
     schedules = [Schedule(cron=f"* {hour} * * *", instances=1) for hour in range(24, 34)]
     target = calculate_target(make_preset(schedules=schedules, timezone="UTC"), now=NOW)

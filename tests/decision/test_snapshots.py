@@ -122,7 +122,7 @@ V1 = TemplateVersion(id="v1")
         ("", "", {"region": "us"}, None, False),
     ],
 )
-def test_what_was_made_otherwise_than_the_preset_is_now_has_expired(
+def test_a_prebuild_that_differs_from_its_preset_has_expired(
     version: str, made_by: str, wanted: dict[str, str], made_with: dict[str, str] | None, *, is_outdated: bool
 ) -> None:
     """Another version or other parameters, where both are known (field case 18)."""
@@ -132,7 +132,7 @@ def test_what_was_made_otherwise_than_the_preset_is_now_has_expired(
     assert (snapshot.running, snapshot.expired) == (((), (row,)) if is_outdated else ((row,), ()))
 
 
-def test_what_was_given_up_has_expired() -> None:
+def test_a_retired_prebuild_has_expired() -> None:
     """At any age, and with any version and parameters."""
     row = make_prebuild("w", retired=True)
     snapshot = make_fleet(running=[row]).for_preset("p", NOW)

@@ -75,9 +75,7 @@ def test_schedules_that_cannot_be_used_fall_back(schedules: list[Schedule], zone
     strategies.instants(),
     st.lists(st.timedeltas(timedelta(days=-3), timedelta(days=3)), min_size=1, max_size=8),
 )
-def test_what_was_asked_before_changes_no_answer(
-    crons: list[str], zone: str, now: datetime, moves: list[timedelta]
-) -> None:
+def test_earlier_questions_change_no_answer(crons: list[str], zone: str, now: datetime, moves: list[timedelta]) -> None:
     """An edge is kept until it passes: asked in any order of instants, each gets the edge that is its own."""
     preset = make_preset(schedules=[Schedule(cron=cron, instances=1) for cron in crons], timezone=zone)
     timetable = compile_schedules(preset.schedules, zone)

@@ -50,7 +50,7 @@ def find_edges(timetable: Timetable, now: datetime, count: int) -> list[str]:
     return edges
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """The zone, each bad field of each expression, and each pair that overlaps, with the first hour they share."""
     schedules = [
         Schedule(cron="* 8-18 * * 1-5", instances=1),
@@ -84,7 +84,7 @@ def test_schedules_need_a_zone(zone: str | None) -> None:
     assert check_schedules([], zone) == ()
 
 
-def test_every_pair_that_overlaps_is_told() -> None:
+def test_every_pair_that_overlaps_is_reported() -> None:
     """Not neighbours alone."""
     schedules = [Schedule(cron=cron, instances=1) for cron in ("* 8 * * *", "* 9 * * *", "* 8-9 * * 1")]
     assert [problem.schedules for problem in check_schedules(schedules, "UTC")] == [(0, 2), (1, 2)]
@@ -104,7 +104,7 @@ def test_the_name_of_a_module_is_no_zone(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("zone", ["Europe", "../etc/passwd", "x" * 300, "tzdata.zi", "CEST", "\udc80"])
-def test_a_name_that_is_no_zone_is_a_problem_and_no_failure(zone: str) -> None:
+def test_an_unknown_zone_name_is_a_problem_and_not_a_failure(zone: str) -> None:
     """A directory, a path out of the database, a name too long: nothing but a time zone is read as one."""
     (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone)
     assert problem.schedules == ()
@@ -123,7 +123,7 @@ def test_a_name_that_is_no_zone_is_a_problem_and_no_failure(zone: str) -> None:
         ("Europe/Berlin\0", "Europe/Berlin"),
     ],
 )
-def test_the_nearest_name_is_told(zone: str, nearest: str) -> None:
+def test_the_nearest_name_is_suggested(zone: str, nearest: str) -> None:
     """For names in the wrong case, with a blank, without a continent, or misspelt by a letter."""
     (problem,) = check_schedules([Schedule(cron="* 8 * * *", instances=1)], zone)
     assert str(problem) == f"timezone: {zone!r} is not a known time zone: the nearest name is {nearest}"
@@ -185,7 +185,7 @@ def test_an_hour_that_is_skipped_opens_no_window() -> None:
     assert find_edges(make_timetable("* 2 * * *"), now, 2) == ["2026-03-30T02:00:00+02:00", "2026-03-30T03:00:00+02:00"]
 
 
-def test_a_window_may_open_by_a_jump_of_the_clock() -> None:
+def test_a_window_may_open_at_a_clock_change() -> None:
     """A window from 02:00 opens at 03:00 on the day that 02:00 is skipped."""
     now = datetime(2026, 3, 29, 0, tzinfo=UTC)
     assert find_edges(make_timetable("* 2-5 * * *"), now, 2) == [
@@ -297,7 +297,7 @@ def test_edges_agree_with_walking_the_hours(now: datetime, cron: str, zone: str)
     assert edge == walked or (walked is None and (edge is None or edge > quarters[-1]))
 
 
-def test_days_on_which_nothing_changes_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_on_which_nothing_changes_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window of eleven months is not walked through hour by hour, nor is the time until a leap day."""
     looked: list[datetime] = []
     get_opening_at, measure_stretch = Timetable._get_opening_at, Timetable._measure_stretch
@@ -318,14 +318,14 @@ def test_days_on_which_nothing_changes_are_passed_over(monkeypatch: pytest.Monke
     assert len(looked) < 20
 
 
-def test_a_date_that_comes_twice_is_not_passed_over() -> None:
+def test_a_date_that_occurs_twice_is_not_skipped() -> None:
     """Alaska's clocks went back by a whole day when it was sold: 18 October 1867, from 15:33 on, came once more."""
     timetable = make_timetable("* 17 18 10 *", zone="America/Juneau")
     now = datetime(1867, 10, 18, 5, tzinfo=UTC)
     assert find_edges(timetable, now, 2) == ["1867-10-18T17:00:00-08:57:41", "1867-10-18T18:00:00-08:57:41"]
 
 
-def test_a_date_that_begins_by_a_jump_is_not_passed_over() -> None:
+def test_a_date_that_begins_with_a_clock_change_is_not_skipped() -> None:
     """In Toronto the clock jumped over midnight in 1919, from 23:30 on: the last of March began half an hour later."""
     timetable = make_timetable("* * 31 3 *", zone="America/Toronto")
     assert find_edges(timetable, datetime(1919, 1, 1, tzinfo=UTC), 1) == ["1919-03-31T00:30:00-04:00"]

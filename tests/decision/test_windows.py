@@ -101,7 +101,7 @@ MANY = [
 
 
 @pytest.mark.parametrize(("expression", "problems"), MANY)
-def test_every_bad_field_is_told_at_once(expression: str, problems: list[str]) -> None:
+def test_all_bad_fields_are_reported_at_once(expression: str, problems: list[str]) -> None:
     """The error has a text for each bad field, and the expression."""
     with pytest.raises(InvalidCronError) as raised:
         parse_window(expression)
@@ -111,7 +111,7 @@ def test_every_bad_field_is_told_at_once(expression: str, problems: list[str]) -
 
 
 @given(st.integers(0, 3), st.integers(0, 31), st.integers(0, 31), st.none() | st.integers(1, 40))
-def test_what_is_to_be_written_for_a_range_that_runs_backwards_can_be_read(
+def test_the_spelling_suggested_for_a_backward_range_can_be_read(
     field: int, first: int, last: int, step: int | None
 ) -> None:
     """It allows the values that one comes by, step by step, over the end of the field."""
@@ -167,7 +167,7 @@ def test_windows_that_never_or_always_hold_are_known() -> None:
     assert not parse_window("* * * 1-11 *").is_always_open
 
 
-def test_the_first_shared_hour_is_told() -> None:
+def test_the_first_shared_hour_is_reported() -> None:
     """The original compares field by field and sees no overlap in `* * 1-15 * 1` and `* * * * 2-5`."""
     shared = find_shared_hour(parse_window("* * 1-15 * 1"), parse_window("* * * * 2-5"))
     assert shared == SharedHour(month=1, day=1, weekday=2, hour=0)

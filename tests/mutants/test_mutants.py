@@ -18,7 +18,7 @@ PACKAGE = Path(prebuilds.__file__).parent
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_there_are_many_and_none_twice() -> None:
+def test_there_are_many_and_no_duplicates() -> None:
     """Fewer would leave rules without one."""
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 170
 

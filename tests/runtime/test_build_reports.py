@@ -76,7 +76,7 @@ def test_a_build_has_ended_exactly_when_its_status_is_final() -> None:
         )
 
 
-def test_a_report_is_told_once_and_wakes_the_loop() -> None:
+def test_a_report_counts_once_and_wakes_the_loop() -> None:
     """A second report of the same thing changes nothing, as builders may repeat themselves."""
     world = World(make_preset(desired_instances=1))
     world.reconcile()

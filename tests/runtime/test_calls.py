@@ -98,7 +98,7 @@ def test_a_late_answer_is_that_of_the_next_call(line: Line, error: Exception | N
     assert line.made == ["b", "b"]
 
 
-def test_a_late_time_out_is_no_answer(line: Line) -> None:
+def test_a_late_time_out_is_not_an_answer(line: Line) -> None:
     """Nobody knows what became of the build, so the host is asked again."""
     line.hang("b", error=TimeoutError("no answer"))
     line.release()
@@ -107,7 +107,7 @@ def test_a_late_time_out_is_no_answer(line: Line) -> None:
 
 
 @pytest.mark.parametrize(("most", "share"), [(1, 1), (4, 1), (8, 2), (16, 4)])
-def test_a_group_takes_its_share_of_the_places(most: int, share: int) -> None:
+def test_a_group_takes_its_share_of_the_slots(most: int, share: int) -> None:
     """What hangs for one leaves places to the others. They are free again once the calls end."""
     line = Line(most=most)
     for number in range(share):
@@ -123,7 +123,7 @@ def test_a_group_takes_its_share_of_the_places(most: int, share: int) -> None:
     line.call("more")
 
 
-def test_there_are_no_more_threads_than_places() -> None:
+def test_there_are_no_more_threads_than_slots() -> None:
     """A call is put off at once, and never waits for a place: so none lasts longer than its time-out."""
     line = Line(most=4)
     for number in range(4):
@@ -163,7 +163,7 @@ def test_what_is_exhausted_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
     line.release()
 
 
-def test_a_place_is_given_back_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+def test_a_slot_is_given_back_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     """The system may have no more threads for a while. The call is put off, and the build has not failed."""
 
     def refuse(_: threading.Thread) -> None:
@@ -178,7 +178,7 @@ def test_a_place_is_given_back_when_no_thread_can_start(monkeypatch: pytest.Monk
     assert line.made == ["b"]
 
 
-def test_time_outs_put_a_build_off_for_longer_and_longer(line: Line) -> None:
+def test_each_time_out_delays_a_build_longer(line: Line) -> None:
     """At once after the first; then after 15 s, and twice as long each further time. An answer begins anew."""
     for delay in (0, 0, 15, 30, 60):
         if delay:
@@ -198,7 +198,7 @@ def test_time_outs_put_a_build_off_for_longer_and_longer(line: Line) -> None:
             line.call("b", error=TimeoutError("no answer"))
 
 
-def test_delays_end_somewhere() -> None:
+def test_delays_have_a_cap() -> None:
     """They are 10 minutes at most, however often it was tried."""
     delays = [calculate_delay(times).total_seconds() for times in range(1, 11)]
     assert delays == [0, 15, 30, 60, 120, 240, 480, 600, 600, 600]

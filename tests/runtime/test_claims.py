@@ -53,7 +53,7 @@ def test_the_order_is_a_choice() -> None:
     assert claim.workspace.id == "0004"
 
 
-def test_that_none_is_there_is_an_answer_and_is_counted() -> None:
+def test_a_miss_is_an_answer_and_is_counted() -> None:
     """An empty pool. The count helps to size it."""
     world = World()
     assert world.claim() == MISSED
@@ -131,7 +131,7 @@ def test_a_request_id_is_for_one_claim(changes: dict[str, str]) -> None:
     assert len(world.list_prebuilds()) == 3
 
 
-def test_of_two_calls_under_one_request_id_at_once_both_get_the_same() -> None:
+def test_two_calls_at_once_under_one_request_id_get_the_same() -> None:
     """The other call commits after this one has looked for it: the store refuses a second, and this one looks again."""
     world = World()
     world.fill()
@@ -234,7 +234,7 @@ def test_a_match_is_looked_for_among_the_active_presets_of_a_template() -> None:
     assert world.claims.match_preset({"cpu": "4"}, template_id="w") is None
 
 
-def test_a_take_is_made_whole() -> None:
+def test_a_claim_request_has_defaults() -> None:
     """The description of a claim, as a store gets it."""
     world = World()
     request = ClaimRequest(preset_id="p", owner_id="ann", name="dev", claimed_at=world.clock.now())

@@ -141,7 +141,7 @@ def test_an_outcome_that_ended_before_it_began_stops_nobody() -> None:
 # 18. Changed under its id.
 
 
-def test_a_preset_that_changed_under_its_id_serves_nothing_of_before() -> None:
+def test_a_preset_that_changed_under_its_id_serves_no_older_prebuild() -> None:
     """Field case 18: the old prebuilds expire and are replaced. A claim in between misses; it never gets an old one."""
     world = World(make_preset(**V1_EU))
     world.fill()
@@ -160,7 +160,7 @@ def test_a_preset_that_changed_under_its_id_serves_nothing_of_before() -> None:
     assert claimed.parameters == (("region", "us"),)
 
 
-def test_a_preset_that_changed_its_parameters_alone_serves_nothing_of_before() -> None:
+def test_a_preset_with_new_parameters_serves_no_older_prebuild() -> None:
     """Field case 18: the version is the same, and what it makes is not."""
     world = World(make_preset(**V1_EU))
     world.fill()
@@ -322,7 +322,7 @@ def test_a_preset_without_deletes_waits_an_interval_for_room() -> None:
 # 22. Mended under the same id.
 
 
-def test_a_version_that_was_mended_under_the_same_id_starts_at_once() -> None:
+def test_a_version_that_was_fixed_under_the_same_id_starts_at_once() -> None:
     """Field case 22: what the version before did counts no more, until that is put back."""
     world = World(make_preset(**V1_EU))
     fail_until_limited(world)

@@ -105,7 +105,7 @@ def test_a_pass_waits_for_one_submit_of_a_preset_that_hangs(trouble: Trouble) ->
     }
 
 
-def test_of_many_deletes_that_hang_one_is_waited_for() -> None:
+def test_only_one_of_many_hanging_deletes_is_waited_for() -> None:
     """In a pass. The others are not even begun; the next pass begins another, up to the preset's share."""
     trouble = Trouble(8)
     trouble.builder = ScriptedBuilder(

@@ -24,7 +24,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system fork
 
 
 @pytest.mark.parametrize("options", [{}, {"options": ReconcilerOptions()}])
-def test_of_two_reconcilers_in_a_process_one_works(options: dict[str, ReconcilerOptions]) -> None:
+def test_only_one_of_two_reconcilers_in_a_process_works(options: dict[str, ReconcilerOptions]) -> None:
     """With the default options, or sharing one object of them: the second finds the lease taken, even amid a pass."""
     world = World(make_preset(desired_instances=5))
     builders = [ScriptedBuilder(world.reports) for _ in range(2)]
@@ -38,7 +38,7 @@ def test_of_two_reconcilers_in_a_process_one_works(options: dict[str, Reconciler
     assert second.reconcile_all().status is PassStatus.RECONCILED
 
 
-def test_a_named_holder_is_the_name_to_the_lease() -> None:
+def test_a_given_holder_is_the_name_on_the_lease() -> None:
     """For hosts that tell their replicas apart themselves."""
     world = World(holder="replica 1")
     world.reconcile()
@@ -96,7 +96,7 @@ def run(path: Path, code: str) -> None:
 
 @needs_fork
 @pytest.mark.parametrize("options", ["", ", options=ReconcilerOptions(holder='named')"])
-def test_a_child_that_is_forked_off_is_another_reconciler(options: str, tmp_path: Path) -> None:
+def test_a_forked_child_is_another_reconciler(options: str, tmp_path: Path) -> None:
     """It works in its own pass while the parent looks. The target is never exceeded, under any holder name."""
     code = f"""
     from prebuilds.runtime import ReconcilerOptions

@@ -9,7 +9,7 @@ from runtime.world import HOUR, MINUTE, World, make_preset
 
 
 @pytest.mark.parametrize("transition", [Transition.START, Transition.DELETE])
-def test_a_failure_noted_by_a_clock_that_was_ahead_is_not_waited_for(transition: Transition) -> None:
+def test_a_failure_dated_by_a_fast_clock_causes_no_wait(transition: Transition) -> None:
     """Set right again, the clock would take a day to come to the instant of the failure; the pool is cleaned up now."""
     world = World(make_preset(desired_instances=0))
     world.put(make_preset(desired_instances=1))

@@ -107,7 +107,7 @@ def check_formats(collector: MetricsCollector, prefix: str = PREFIX) -> None:
 # What is told
 
 
-def test_everything_that_is_told() -> None:
+def test_all_metrics_are_exported() -> None:
     """One preset that has created, claimed and failed; whole and in order."""
     world = World(make_preset(name="web", desired_instances=2))
     world.fill()
@@ -209,7 +209,7 @@ def test_equal_labels_make_one_series() -> None:
     check_formats(collector)
 
 
-def test_where_there_is_no_name_the_id_tells_series_apart() -> None:
+def test_the_id_distinguishes_series_without_a_name() -> None:
     """Of the preset, the template and the organisation: else all that have no name would be one series."""
     nameless = TemplateVersion(template=Template(id="t-1", organization_id="o-1"))
     world = World(
@@ -294,7 +294,7 @@ def test_state_and_counters_are_of_one_moment() -> None:
     assert (told["running"], told["claimed_total"], read_single(collector, "reconciliation_paused")) == (1, 1, 1)
 
 
-def test_every_replica_tells_the_same_while_paused_too() -> None:
+def test_every_replica_reports_the_same_even_while_paused() -> None:
     """Hard limits and the pause depend on the store alone, not on which replica reconciles, if any."""
     world = World(make_preset(name="web", desired_instances=3))
     for _ in range(3):
@@ -315,7 +315,7 @@ def test_every_replica_tells_the_same_while_paused_too() -> None:
     assert read_single(collectors[0], "reconciliation_paused") == 0
 
 
-def test_an_inactive_preset_is_not_told_as_hard_limited() -> None:
+def test_an_inactive_preset_is_not_reported_as_hard_limited() -> None:
     """Nothing is to be made for it, and the active version's preset may share its labels."""
     preset = make_preset(name="web", desired_instances=3)
     world = World(preset)
@@ -370,7 +370,7 @@ def test_gauges_stand_at_the_instant_of_the_fetch() -> None:
     assert read_single(collector, "metrics_last_updated") == world.clock.now().timestamp()
 
 
-def test_the_instant_is_that_at_which_there_is_a_connection() -> None:
+def test_the_instant_is_taken_once_there_is_a_connection() -> None:
     """Builds that ended during the wait for it are included."""
     clock = ManualClock(NOW)
 
@@ -529,7 +529,7 @@ def test_durations_are_counted_by_buckets(durations: list[timedelta]) -> None:
 
 
 @pytest.mark.parametrize("elapsed", [-SECOND, 1.0, None])
-def test_a_duration_is_a_timedelta_of_0_or_more(elapsed: Any) -> None:
+def test_a_duration_is_a_timedelta_and_not_negative(elapsed: Any) -> None:
     """Anything else is an error of the caller."""
     with pytest.raises(InvalidValueError, match=r"observe_duration\.elapsed: .* must be a timedelta of 0 or more"):
         make_collector(MemoryStore()).observe_duration(elapsed)
@@ -738,7 +738,7 @@ def test_a_fetch_in_the_calling_thread_raises() -> None:
     assert scrape(collector) == before
 
 
-def test_without_threads_to_be_had_it_tries_again(
+def test_without_a_free_thread_it_tries_again(
     background: Background, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error of the machine ends nothing."""

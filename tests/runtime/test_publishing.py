@@ -110,7 +110,7 @@ def test_publishing_inside_a_transaction_names_where_it_began() -> None:
     MemoryPubSub().publish(Message(topic=TOPIC))
 
 
-def test_a_host_whose_name_begins_as_ours_is_named() -> None:
+def test_a_host_package_whose_name_begins_like_ours_is_named() -> None:
     """A package that lies beside this one is no part of it, however it is called."""
     filename = f"{prebuilds.__path__[0]}_host/app.py"
     scope: dict[str, Any] = {"store": MemoryStore(), "refuse": refuse_in_transaction}
@@ -279,7 +279,7 @@ def test_what_cannot_be_published_stays_queued(caplog: pytest.LogCaptureFixture)
     assert pipe.bodies == ["1", "2", "3"]
 
 
-def test_a_full_queue_drops_the_oldest_and_tells(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_queue_drops_the_oldest_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """In the log and in `dropped`. The newest messages stay."""
     pipe = Pipe(fail_at(*"12345"))
     queue = MessageQueue(pipe, capacity=2)
@@ -497,7 +497,7 @@ def test_one_thread_publishes_for_all_and_leaves_none_behind(make: Make) -> None
 
 
 @RELAYS
-def test_what_comes_while_the_last_one_is_published_is_not_left_behind(make: Make) -> None:
+def test_a_message_sent_during_the_last_publish_is_not_left_behind(make: Make) -> None:
     """A flush that finds another at work leaves its messages to it."""
     first, added = threading.Event(), threading.Event()
 
@@ -671,7 +671,7 @@ def test_under_load_the_librarys_way_never_exhausts_the_pool(size: int, make_poo
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
-def test_what_not_every_store_can_hold_is_no_message(text: str) -> None:
+def test_a_message_has_only_what_every_store_can_hold(text: str) -> None:
     """PostgreSQL holds no NUL, and nothing encodes half a surrogate: refused at once, and by all stores alike."""
     with pytest.raises(InvalidValueError, match=r"Message\.topic: .* none of them a control character$"):
         Message(topic=text)

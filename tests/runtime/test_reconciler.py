@@ -83,7 +83,7 @@ def test_it_wakes_at_a_message_for_the_preset_that_it_names() -> None:
     assert [[decision.preset_id for decision in made] for made in plans] == [["p", "q"], ["q"], ["p", "q"]]
 
 
-def test_what_its_store_has_to_say_is_sent_after_each_pass() -> None:
+def test_messages_in_its_store_are_sent_after_each_pass() -> None:
     """A build that ends while it works wakes it for the preset, through the outbox and the pubsub."""
     world = World()
     loop = Loop(world, 2, pubsub=MemoryPubSub())
@@ -154,7 +154,7 @@ def test_a_hook_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> 
     assert messages == ["the hook on_result failed: OSError: the hook fails"]
 
 
-def test_a_hook_that_fails_leaves_the_result_to_who_asked_for_it() -> None:
+def test_a_hook_that_fails_leaves_the_result_to_the_caller() -> None:
     """A pass that is done by hand returns what it did."""
     world = World()
 
@@ -282,7 +282,7 @@ def test_stop_from_another_thread_waits_until_it_has_ended() -> None:
     assert not thread.is_alive()
 
 
-def test_stop_says_when_it_has_not_ended_in_time() -> None:
+def test_stop_says_if_the_loop_has_not_ended_in_time() -> None:
     """A call to the builder is under way; it is waited for no longer than asked."""
     world = World()
     entered, leave = threading.Event(), threading.Event()

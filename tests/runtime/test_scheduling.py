@@ -36,7 +36,7 @@ def list_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(record.levelname, record.getMessage()) for record in records]
 
 
-def test_it_is_told_once_when_it_begins(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_reported_once_when_it_begins(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Not at every pass. The record has the preset and the reason as fields."""
     world.reconcile()
     (record,) = [record for record in caplog.records if record.name == "prebuilds.runtime.loop.schedule_warnings"]
@@ -49,7 +49,7 @@ def test_it_is_told_once_when_it_begins(world: World, caplog: pytest.LogCaptureF
     assert list_lines(caplog) == []
 
 
-def test_it_is_told_again_when_it_changes_and_when_it_ends(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_reported_again_when_it_changes_and_when_it_ends(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """A repaired schedule is logged once, and logged again if it breaks again."""
     world.reconcile()
     list_lines(caplog)
@@ -86,7 +86,7 @@ def test_a_preset_that_is_gone_is_forgotten(caplog: pytest.LogCaptureFixture) ->
     assert len(list_lines(caplog)) == 1
 
 
-def test_a_preset_that_is_given_up_and_comes_back_is_told_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_preset_that_comes_back_is_reported_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The schedules of an inactive preset are not read, so nothing is wrong with them."""
     world.reconcile()
     world.promote(make(OFFICE, BAD))

@@ -24,7 +24,7 @@ def test_a_preset_is_in_one_shard(preset_id: str, count: int) -> None:
     assert sum(Shard(index=index, count=count).has(preset_id) for index in range(count)) == 1
 
 
-def test_where_a_preset_is_never_changes() -> None:
+def test_the_shard_of_a_preset_never_changes() -> None:
     """Replicas of different releases must agree, or two of them would work on one preset."""
     places = {
         name: index for name in ("p", "web", "größe") for index in range(5) if Shard(index=index, count=5).has(name)
@@ -32,7 +32,7 @@ def test_where_a_preset_is_never_changes() -> None:
     assert places == {"p": 2, "web": 4, "größe": 3}
 
 
-def test_shards_are_of_a_size() -> None:
+def test_shards_are_of_similar_size() -> None:
     """Of 10,000 presets in 8 shards none is a tenth off the mean."""
     shards = [Shard(index=index, count=8) for index in range(8)]
     sizes = [sum(shard.has(f"preset-{number}") for number in range(10_000)) for shard in shards]
@@ -76,7 +76,7 @@ def test_two_reconcilers_of_one_shard_take_turns() -> None:
     assert rival.reconcile().status is PassStatus.NOT_LEADER
 
 
-def test_what_another_shard_has_is_nobodys_orphan() -> None:
+def test_rows_of_another_shard_are_not_orphans() -> None:
     """Its rows are left out with its presets. Otherwise they would count as orphans (R1)."""
     world = World(*PRESETS)
     world.fill()

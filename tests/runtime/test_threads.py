@@ -114,7 +114,7 @@ class DeafPubSub(MemoryPubSub):
         raise ConnectionRefusedError(f"{topic} of {listener is not None}")
 
 
-def test_one_that_cannot_run_is_told_at_once_and_raised_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reconciler_that_cannot_run_is_logged_at_once_and_raised_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others go on until then."""
     world = World()
     passed, told = threading.Event(), threading.Event()
@@ -143,7 +143,7 @@ def test_one_that_cannot_run_is_told_at_once_and_raised_at_the_end(monkeypatch: 
     run(main)
 
 
-def test_one_that_runs_already_is_not_run_twice() -> None:
+def test_a_reconciler_that_runs_already_is_not_run_twice() -> None:
     """It is an error, as of `run`."""
     reconciler = make_reconciler(World())
 

@@ -43,8 +43,8 @@ def find_broken(checks: Sequence[StoreCheck], make_store: Callable[[], Store]) -
         (stores.ForgetfulStore, "a_block_that_ends_is_committed"),
         (stores.CommittingStore, "an_error_rolls_everything_back"),
         (stores.UnwrappedStore, "a_transaction_within_another_is_refused"),
-        (stores.NarrowStore, "as_many_can_be_open_as_there_are_connections"),
-        (stores.BoundlessStore, "one_more_than_there_are_connections_is_refused"),
+        (stores.NarrowStore, "every_connection_can_have_a_transaction"),
+        (stores.BoundlessStore, "one_transaction_too_many_is_refused"),
         (stores.WritableStore, "a_reader_cannot_write"),
         (stores.LeaselessStore, "a_deposed_holder_is_refused"),
     ],
@@ -100,13 +100,13 @@ def ignore_preset(name: str) -> Method:
         ({"insert_prebuild": workspaces.create_inactive}, "no_prebuild_of_an_inactive_preset"),
         ({"insert_prebuild": workspaces.create_again}, "no_prebuild_is_added_twice"),
         ({"insert_prebuild": workspaces.create_without_parameters}, "a_prebuild_is_added_whole"),
-        ({"insert_prebuild": workspaces.create_with_parameters_of_now}, "a_prebuild_keeps_what_it_was_asked_for_with"),
+        ({"insert_prebuild": workspaces.create_with_parameters_of_now}, "a_prebuild_keeps_its_requested_parameters"),
         ({"insert_failed_build": nothing}, "a_create_that_failed_is_noted"),
-        ({"get_workspace": workspaces.get_prebuild}, "any_workspace_can_be_had"),
+        ({"get_workspace": workspaces.get_prebuild}, "any_workspace_can_be_read"),
         ({"list_builds": builds.list_no_latest}, "builds_are_remembered"),
         ({"list_builds": builds.list_latest_builds}, "builds_of_one_pass_are_one_attempt"),
-        ({"list_builds": builds.list_latest_of_all}, "only_builds_that_count_use_up_what_is_asked_for"),
-        ({"list_builds": builds.list_of_known_versions}, "builds_count_where_nobody_knows_the_version"),
+        ({"list_builds": builds.list_latest_of_all}, "only_builds_that_count_fill_the_limit"),
+        ({"list_builds": builds.list_of_known_versions}, "builds_of_unknown_versions_count"),
         ({"list_builds": builds.list_living}, "builds_outlive_their_workspaces"),
         ({"list_builds": ignore_preset("list_builds")}, "builds_of_one_preset_can_be_listed"),
         ({"mark_submitted": nothing}, "a_build_is_marked_submitted"),
@@ -115,12 +115,12 @@ def ignore_preset(name: str) -> Method:
         ({"finish_build": builds.finish_by_any_clock}, "no_build_ends_before_it_began"),
         ({"finish_build": builds.finish_uncounted}, "a_delete_that_ends_tells"),
         ({"mark_ready": builds.make_anything_ready}, "only_a_running_workspace_becomes_ready"),
-        ({"insert_delete": workspaces.delete_claimed}, "only_what_can_be_deleted_is"),
-        ({"insert_delete": workspaces.delete_busy}, "only_what_can_be_deleted_is"),
+        ({"insert_delete": workspaces.delete_claimed}, "only_deletable_prebuilds_are_deleted"),
+        ({"insert_delete": workspaces.delete_busy}, "only_deletable_prebuilds_are_deleted"),
         ({"insert_delete": workspaces.delete_with_active_version}, "a_delete_runs_with_the_version_of_the_last_build"),
         ({"cancel_pending": workspaces.cancel_begun}, "only_first_builds_that_wait_are_canceled"),
         ({"cancel_pending": workspaces.cancel_active}, "nothing_of_an_active_preset_is_canceled"),
-        ({"retire_prebuild": workspaces.retire_ready}, "only_a_prebuild_is_given_up"),
+        ({"retire_prebuild": workspaces.retire_ready}, "only_a_prebuild_is_retired"),
         ({"release_workspace": workspaces.release_for_others}, "only_a_running_workspace_becomes_ready"),
         ({"release_workspace": workspaces.release_anything}, "only_a_claimed_workspace_is_released"),
         ({"forget_workspace": workspaces.forget_anything}, "only_a_claimed_workspace_is_forgotten"),
@@ -157,7 +157,7 @@ def test_a_broken_transaction_is_found(methods: dict[str, Method], found_by: str
         (claims.take_given_up, "only_what_is_ready_is_taken"),
         (claims.take_of_any_version, "only_what_the_preset_describes_is_taken"),
         (claims.take_of_any_parameters, "only_what_the_preset_describes_is_taken"),
-        (claims.take_of_known_versions, "what_nobody_knows_the_version_of_is_taken"),
+        (claims.take_of_known_versions, "a_prebuild_of_unknown_version_is_taken"),
         (claims.take_any_name, "a_name_is_given_once"),
         (claims.take_unnoted, "a_claim_is_noted"),
         (claims.take_again, "a_request_id_claims_once"),
@@ -173,15 +173,15 @@ def test_a_broken_claim_is_found(take: Method, found_by: str) -> None:
     "name",
     [
         "threads_lose_no_writes",
-        "of_many_reports_one_counts",
+        "only_one_of_many_reports_counts",
         "one_of_many_gets_the_lease",
         "many_writers_lose_no_message",
         "no_delete_overtakes_a_claim",
-        "no_claim_overtakes_giving_up",
+        "no_claim_overtakes_a_retirement",
         "many_claims_take_each_prebuild_once",
         "a_request_repeated_at_once_claims_once",
         "a_name_asked_for_at_once_is_given_once",
-        "what_another_is_taking_is_not_taken",
+        "a_prebuild_is_not_taken_while_another_takes_it",
     ],
 )
 def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
@@ -196,7 +196,7 @@ def test_writers_that_overwrite_each_other_are_found(name: str) -> None:
         (stores.DirtyStore, "what_is_not_committed_is_not_seen"),
         (stores.UnsteadyStore, "repeatable_reads_see_one_moment"),
         (stores.UnsteadyStore, "the_moment_is_the_same_for_every_table"),
-        (stores.UnguardedStore, "nobody_takes_a_lease_that_is_being_written_under"),
+        (stores.UnguardedStore, "no_lease_is_taken_during_a_write_under_it"),
     ],
 )
 def test_a_store_that_does_not_wait_is_found(
@@ -239,7 +239,7 @@ def test_a_broken_pubsub_is_found(
         check(make_pubsub)
 
 
-def test_the_memory_pubsub_is_what_breaks_here() -> None:
+def test_the_memory_pubsub_is_whole_unless_broken_here() -> None:
     """What the broken ones are made of keeps the contract itself."""
     check_store(BrokenStore)
     check_claims(BrokenStore)

@@ -18,7 +18,7 @@ def nothing(*_: Any, **__: Any) -> tuple[()]:
     return ()
 
 
-def test_the_error_tells_everything() -> None:
+def test_the_error_reports_everything() -> None:
     """The port and its rule, the check, the calls with their answers, and how what was seen differs."""
     methods = {"mark_submitted": nothing}
     with pytest.raises(BrokenContractError) as caught:
@@ -33,7 +33,7 @@ def test_the_error_tells_everything() -> None:
     )
 
 
-def test_an_error_of_the_adapter_is_told_with_the_rule() -> None:
+def test_an_error_of_the_adapter_is_reported_with_the_rule() -> None:
     """The error is the cause, and the calls before it are listed."""
 
     def fail(_: object) -> None:
@@ -50,7 +50,7 @@ def test_a_store_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> N
     """Every wait is bounded, and the error says so."""
     monkeypatch.setattr("prebuilds.testing.contracts.equipment.threads.PATIENCE", 0.1)
     with pytest.raises(BrokenContractError, match=r"had not come back after 0.1 s; every wait is bounded"):
-        CHECKS["one_more_than_there_are_connections_is_refused"](stores.HangingStore)
+        CHECKS["one_transaction_too_many_is_refused"](stores.HangingStore)
 
 
 def test_messages_that_are_kept_elsewhere_must_be_shown() -> None:

@@ -55,7 +55,7 @@ def test_changes_are_taken_seed_by_seed() -> None:
     assert change.low > 0
 
 
-def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
+def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
     """Of two thousand intervals of five values each, 95 in 100 hold the mean that the values come from."""
     random = Random(1)
     intervals = [estimate_mean([random.gauss(3, 2) for _ in range(5)]) for _ in range(2_000)]
@@ -71,7 +71,7 @@ def test_quantiles_are_those_of_students_t(freedom: int, quantile: float) -> Non
     assert abs(find_t_quantile(freedom) - quantile) < 0.004
 
 
-def test_a_comparison_without_chance_says_so() -> None:
+def test_a_comparison_without_randomness_says_so() -> None:
     """Intervals of no width are no certainty about other weeks."""
     comparison = compare({"today": make_scenario()}, make_trace(MINUTE), seeds=[1, 2])
     assert comparison.notes[-1] == "Every seed gave the same: these scenarios leave nothing to chance."

@@ -55,7 +55,7 @@ def test_one_claim_can_be_judged() -> None:
 
 
 @pytest.mark.parametrize("tick", [10**30, -(10**30), 2**62, -(2**62)])
-def test_a_tick_that_no_instant_has_is_refused(tick: int) -> None:
+def test_a_tick_outside_the_range_of_instants_is_refused(tick: int) -> None:
     with pytest.raises(InvalidValueError, match=r"Trace\.ticks: .* whole microseconds since 1970, in order, from -"):
         Trace(ticks=[tick], **SPAN)
 
@@ -103,7 +103,7 @@ def test_a_number_out_of_bounds_is_named(place: str) -> None:
     assert f"{caught.value.model}.{caught.value.field}" == place.strip()
 
 
-def test_a_miss_has_a_whole_number() -> None:
+def test_the_number_of_a_miss_is_an_integer() -> None:
     with pytest.raises(UnknownMissError):
         simulate(SCENARIO, TRACE).find_miss("first")  # type: ignore[arg-type]
 

@@ -72,7 +72,7 @@ def test_windows_idle_far_less_than_a_single_size_where_days_have_a_shape() -> N
     assert made.held_out.idle_hours_saved > 0
 
 
-def test_at_most_so_many_windows() -> None:
+def test_there_are_no_more_windows_than_asked_for() -> None:
     """None asked for, none given."""
     trace = make_office(3, 1)
     assert recommend(trace, LEAD_TIME, windows=0).schedules == ()
@@ -108,7 +108,7 @@ def test_the_same_arguments_give_the_same_recommendation() -> None:
     assert recommend(make_office(1, 1), LEAD_TIME) == recommend(make_office(1, 1), LEAD_TIME, progress=True)
 
 
-def test_with_waiting_users_it_holds_too() -> None:
+def test_it_holds_with_waiting_users_too() -> None:
     """Misses that wait take prebuilds that others would have found."""
     past, future = make_office(4, 4).split_at(BEGIN + 21 * DAY)
     rate, _ = measure(recommend(past, LEAD_TIME, hit_rate=0.98, on_miss="wait"), future)
@@ -125,7 +125,7 @@ def test_too_little_history_is_said() -> None:
         recommend(empty, LEAD_TIME)
 
 
-def test_what_the_history_does_not_have_is_told() -> None:
+def test_what_the_history_lacks_is_reported() -> None:
     """Days of the week that were never watched; whether days differ; a rate that so few claims cannot show."""
     five = generate_poisson(20, begin=BEGIN, end=BEGIN + 5 * DAY, seed=1)
     assert recommend(five, LEAD_TIME).caveats[0] == (

@@ -124,7 +124,7 @@ def test_an_invalidation_replaces_what_was_created_before() -> None:
     assert (result.expired_unused, result.created) == (1, 1)
 
 
-def test_an_invalidation_to_come_is_no_news_before_it_comes() -> None:
+def test_a_future_invalidation_is_not_reported_before_its_time() -> None:
     """A replay of last week with the snapshot of today does not look into the future."""
     later = simulate(make_scenario(fleet=make_preset(last_invalidated_at=END + HOUR)), make_trace(HOUR))
     assert (later.hits, later.expired_unused) == (1, 0)
@@ -181,7 +181,7 @@ def test_ready_prebuilds_of_a_snapshot_say_nothing_of_builds() -> None:
     ("version", "parameters", "is_good"),
     [("v1", None, False), ("v2", {"region": "eu"}, False), ("v2", {"region": "us"}, True), ("", None, True)],
 )
-def test_a_prebuild_that_was_made_otherwise_goes_to_nobody(
+def test_a_prebuild_made_from_other_settings_goes_to_nobody(
     version: str, parameters: dict[str, str] | None, *, is_good: bool
 ) -> None:
     """Field case 18: of another version, or with other parameters, it has expired, and the first round deletes it."""
@@ -203,7 +203,7 @@ def test_builds_of_one_round_are_one_attempt() -> None:
     assert result.notes[0].startswith("web is hard-limited from 2026-11-23 09:00:00 UTC on")
 
 
-def test_a_window_that_opens_too_late_is_told() -> None:
+def test_a_window_that_opens_too_late_is_reported() -> None:
     """Emptiness, claims, target and lead time; then the window, and what it has begun."""
     fleet = make_preset(desired_instances=1, schedules=[Schedule(cron="* 9 * * *", instances=3)])
     result = run(31 * MINUTE, 32 * MINUTE, 33 * MINUTE, fleet=fleet)

@@ -124,7 +124,7 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("content", [b"", b"claimed_at\n", b"\x1f\x8b\x08", gzip.compress(b"claimed_at")[:-9]])
-def test_a_compressed_file_that_is_none_is_named(
+def test_a_file_that_is_not_really_compressed_is_named(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Empty, not compressed, cut off in its head or at its end: one line that begins with the file."""
@@ -134,7 +134,7 @@ def test_a_compressed_file_that_is_none_is_named(
     assert problem.startswith(f"{file}: ")
 
 
-def test_a_file_of_several_presets_is_no_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_several_presets_is_not_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without `--preset` they are listed; the claims of one preset alone need no name."""
     (problem,) = fail(capsys, "size", "--trace", CLAIMS, "--lead-time", "5m")
     listed = "backend-large, backend-small, data-gpu, mobile"
@@ -145,7 +145,7 @@ def test_a_file_of_several_presets_is_no_pool(tmp_path: Path, capsys: pytest.Cap
     assert "Keep 2." in capsys.readouterr().out
 
 
-def test_claims_by_the_wall_clock_need_a_zone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_claims_in_local_time_need_a_zone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Field case 32: without it, one line says what to add, and how many rows need it."""
     file = tmp_path / "claims.csv"
     file.write_text("claimed_at\n" + "2026-11-26 22:02:36.346652\n" * 30)
@@ -165,7 +165,7 @@ def test_what_a_terminal_shows_fits_its_width(capsys: pytest.CaptureFixture[str]
         assert max(map(len, lines[:rows])) <= 79
 
 
-def test_of_no_claims_there_is_no_share(capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_is_no_share_of_no_claims(capsys: pytest.CaptureFixture[str]) -> None:
     """No 100 % in a table or a report, and a chart that would be empty is an error."""
     curve = sweep(Trace.from_claims([], begin=BEGIN, end=BEGIN + timedelta(days=1)), LEAD_TIME)
     assert curve.to_dicts() == [{"size": 0, "hit_rate": None, "misses": 0, "idle_hours": 0.0, "mean_wait": timedelta()}]
@@ -195,7 +195,7 @@ def test_a_report_of_no_claims_says_so(made: Recommendation) -> None:
         (2_395_776, "27 d 17 h"),
     ],
 )
-def test_durations_are_told_to_a_sensible_digit(seconds: float, told: str) -> None:
+def test_durations_are_shown_to_a_sensible_digit(seconds: float, told: str) -> None:
     """Of microseconds nobody wants to read."""
     assert describe_value(timedelta(seconds=seconds)) == told
 

@@ -56,7 +56,7 @@ def test_an_open_file_is_left_open() -> None:
     assert not stream.closed
 
 
-def test_bad_rows_are_told_by_what_is_wrong() -> None:
+def test_bad_rows_are_reported_by_what_is_wrong() -> None:
     """However many there are, in one line for one kind: the first of them, how many more, and a few."""
     rows = ["claimed_at", *["x"] * 1_500, "2026-03-02T01:00:00", "y"]
     with pytest.raises(InvalidTraceError) as caught:
@@ -73,7 +73,7 @@ def test_bad_rows_are_told_by_what_is_wrong() -> None:
     assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems  # noqa: S301
 
 
-def test_a_trace_of_several_presets_tells_its_bad_rows_too() -> None:
+def test_a_trace_of_several_presets_reports_its_bad_rows_too() -> None:
     """Those without a name among them, in the order of the first of each kind."""
     rows = ["claimed_at,preset_id", "noon,web", "2026-03-02T01:00:00Z,", "never,docs", "2026-03-02T01:00:00Z,web"]
     with pytest.raises(InvalidTraceError) as caught:
@@ -124,7 +124,7 @@ def test_instants_are_read_as_databases_write_them(written: object, zone: str | 
         ("0001-01-01 00:30:00", "is not a date and time of the years 1 to 9999 of UTC"),
     ],
 )
-def test_a_time_that_is_no_instant_is_not_guessed_at(written: str, problem: str) -> None:
+def test_an_ambiguous_time_is_not_guessed_at(written: str, problem: str) -> None:
     """Field case 32: the hour that comes twice in autumn needs an offset, which the line says."""
     with pytest.raises(InvalidTraceError) as caught:
         Trace.from_claims([written], timezone="Europe/Berlin")
@@ -138,7 +138,7 @@ def test_an_unknown_zone_is_named() -> None:
         read_traces(io.StringIO("claimed_at,preset_id\n"), timezone="Mars")
 
 
-def test_what_is_no_csv_is_an_error() -> None:
+def test_text_that_is_not_csv_is_an_error() -> None:
     """No such column, or twice; nothing in it; not text at all."""
     for text, problem in (
         ("a,b\n1,2\n", "line 1: no column is named 'claimed_at'; the columns are ['a', 'b']"),
@@ -154,7 +154,7 @@ def test_what_is_no_csv_is_an_error() -> None:
         Trace.from_csv(io.BytesIO(b"claimed_at\n\xff\xfe\n"))
 
 
-def test_any_iterable_of_instants_is_taken() -> None:
+def test_any_iterable_of_instants_is_accepted() -> None:
     """Datetimes of any zone, texts, a series of pandas; what has no zone or is no instant is named."""
     assert list(Trace.from_claims(iter(["2026-03-02T01:00:00Z", BEGIN]))) == [BEGIN, BEGIN + HOUR]
     series = pd.Series(pd.to_datetime(["2026-03-02T01:00:00Z", None]))
@@ -192,7 +192,7 @@ def test_a_trace_is_the_sum_of_its_parts(claims: list[datetime], cut: datetime) 
     assert list(trace) == sorted(claims)
 
 
-def test_thinning_keeps_the_span_and_one_in_so_many() -> None:
+def test_thinning_keeps_the_span_and_one_claim_in_n() -> None:
     """The first of them included."""
     trace = generate_poisson(10, begin=BEGIN, end=END, seed=1)
     assert trace.thin(20) == Trace(ticks=trace.ticks[::20], begin=BEGIN, end=END)

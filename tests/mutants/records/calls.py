@@ -13,14 +13,14 @@ CALLS = (
         tests=("runtime/test_calls.py",),
     ),
     Mutant(
-        "one preset takes all places for calls",
+        "one preset takes all slots for calls",
         "runtime/loop/timed_calls.py",
         "max(most // _SHARE, 1)",
         "most",
         tests=("runtime/test_calls.py",),
     ),
     Mutant(
-        "a place is lost when no thread can start",
+        "a slot is lost when no thread can start",
         "runtime/loop/timed_calls.py",
         '            del self._calls[key]\n            raise PutOffError(f"no thread',
         '            raise PutOffError(f"no thread',

@@ -6,7 +6,7 @@ from mutants.records.mutant import Mutant
 
 DECISION = (
     Mutant(
-        "expired of an inactive preset are kept",
+        "expired prebuilds of an inactive preset are kept",
         "decision/actions.py",
         "sorted((*snapshot.expired, *snapshot.running), key=rank_by_age)",
         "snapshot.running",
@@ -117,21 +117,21 @@ DECISION = (
         "return outlived",
     ),
     Mutant(
-        "what another version made is good",
+        "a prebuild of another version is good",
         "decision/presets.py",
         "if template_version_id != wanted and template_version_id and wanted:",
         "if False:",
         tests=("decision/test_snapshots.py",),
     ),
     Mutant(
-        "what was given up is good",
+        "a retired prebuild is good",
         "decision/presets.py",
         "return prebuild.retired or is_made_otherwise(",
         "return is_made_otherwise(",
         tests=("decision/test_snapshots.py",),
     ),
     Mutant(
-        "what was made with other parameters is good",
+        "a prebuild with other parameters is good",
         "decision/presets.py",
         "return parameters is not None and parameters != preset.parameters",
         "return False",

@@ -36,7 +36,7 @@ HISTORY = (
         "in presets}, {}, now,",
     ),
     Mutant(
-        "one success ends no hard limit",
+        "a success does not end a hard limit",
         "decision/history.py",
         "    latest = list(_judge_attempts(outcomes))[:limit]\n    return len(latest) == limit and all(latest)\n",
         "    return sum(_judge_attempts(outcomes)) >= limit\n",
@@ -49,14 +49,14 @@ HISTORY = (
         tests=("decision/test_history.py",),
     ),
     Mutant(
-        "a backoff runs from an instant that is yet to come",
+        "a backoff runs from a future instant",
         "decision/history.py",
         "last_build_at = min(failures[0].ended_at, now)",
         "last_build_at = failures[0].ended_at",
         tests=("decision/test_history.py",),
     ),
     Mutant(
-        "what another version did counts",
+        "builds of another version count",
         "decision/history.py",
         'return not wanted or build.template_version_id in ("", wanted)',
         "return True",
@@ -77,7 +77,7 @@ HISTORY = (
         tests=("decision/test_history.py",),
     ),
     Mutant(
-        "a build that a clock which was put back began holds its preset up",
+        "a build begun before the clock was set back holds its preset up",
         "decision/history.py",
         "outcome.begun_at <= now and ",
         "",

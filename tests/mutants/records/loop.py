@@ -123,7 +123,7 @@ LOOP = (
         "        return make_families(self._prefix, self._read(), self._durations)\n",
     ),
     Mutant(
-        "series of equal labels are told twice over",
+        "series of equal labels are exported twice",
         "runtime/metrics/readings.py",
         "sums.get(labels, Gauges()).add(_measure(snapshot))",
         "_measure(snapshot)",

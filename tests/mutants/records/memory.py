@@ -34,7 +34,7 @@ MEMORY = (
         ("testing/test_contracts.py",),
     ),
     Mutant(
-        "memory: the lease is without a token",
+        "memory: the lease has no token",
         "adapters/memory/store.py",
         "    if lease and tables.tokens.get(lease.name) != lease.token:\n",
         "    if lease and not lease.token:\n",

@@ -18,13 +18,13 @@ PASSES = (
         "self._store.transaction(read_only=True)",
     ),
     Mutant(
-        "all reconcilers have one name to the lease",
+        "all reconcilers have one name on the lease",
         "runtime/loop/passes.py",
         "options.holder or make_holder()",
         'options.holder or "prebuilds"',
     ),
     Mutant(
-        "a forked child has its parent's name to the lease",
+        "a forked child has its parent's name on the lease",
         "runtime/loop/passes.py",
         "        self._holder = make_holder()\n        self._reset()\n",
         "        self._reset()\n",
@@ -43,7 +43,7 @@ PASSES = (
         "return ended",
     ),
     Mutant(
-        "a failure of a wrong clock is waited for",
+        "a failure dated by a wrong clock causes a wait",
         "runtime/loop/fleet.py",
         "    if ended > now:\n        return now\n",
         "",
@@ -55,7 +55,7 @@ PASSES = (
         "",
     ),
     Mutant(
-        "what the host stopped is in no list",
+        "a workspace that the host stopped is in no list",
         "runtime/loop/fleet.py",
         "return workspace.last_build.status.is_final and not workspace.has_started",
         "return workspace.last_build.status in (BuildStatus.FAILED, BuildStatus.CANCELED)",

@@ -20,7 +20,7 @@ POSTGRES = (
         tests=("adapters/test_forks.py",),
     ),
     Mutant(
-        "postgres: what was given up becomes ready again",
+        "postgres: a retired prebuild becomes ready again",
         "adapters/postgres/tables/builds.py",
         "    WHERE id = %(id)s AND NOT deleted AND NOT retired AND NOT ready\n",
         "    WHERE id = %(id)s AND NOT deleted AND NOT ready\n",

@@ -34,7 +34,7 @@ WHATIF = (
         tests=("whatif/test_numbers.py",),
     ),
     Mutant(
-        "the hour that comes twice is taken for the first of both",
+        "an hour that occurs twice is always read as the first",
         "whatif/traces/claim_reader.py",
         "if first == second:",
         "if first <= second:",
@@ -48,14 +48,14 @@ WHATIF = (
         tests=("whatif/test_traces.py",),
     ),
     Mutant(
-        "a notebook loads what draws a chart from a server",
+        "a notebook loads its chart library from a server",
         "whatif/views/charts.py",
         'if renderers.active != "default":',
         "if renderers.active:",
         tests=("whatif/test_sizing_views.py",),
     ),
     Mutant(
-        "the simulation has an invalidation that is yet to come expire everything now",
+        "in the simulation a future invalidation expires everything now",
         "whatif/simulation/preset.py",
         "self.invalidated_at = -NEVER if known is None or to_ticks(known) > since else to_ticks(known)",
         "self.invalidated_at = -NEVER if known is None else to_ticks(known)",

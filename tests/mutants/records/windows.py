@@ -24,7 +24,7 @@ WINDOWS = (
         '_Field("day-of-week", 0, 7, _WEEKDAYS)',
     ),
     Mutant(
-        "the first of two ranges that are to be written ends too early",
+        "the first of two suggested ranges ends too early",
         "decision/schedules/windows.py",
         "cut = self.high - low + 1",
         "cut = self.high - low",
@@ -37,21 +37,21 @@ WINDOWS = (
         "    return tuple(problems) if len(schedules) > 1 else ()",
     ),
     Mutant(
-        "a date that comes twice is passed over",
+        "a date that occurs twice is skipped",
         "decision/schedules/timetables.py",
         "first = begin.astimezone(self.zone).date() - _DAY\n",
         "first = begin.astimezone(self.zone).date()\n",
         tests=("decision/test_timetables.py",),
     ),
     Mutant(
-        "a date that begins by a jump of the clock is found too late",
+        "a date that begins with a clock change is found too late",
         "decision/schedules/timetables.py",
         "datetime.combine(other - _DAY, time.min, tzinfo=self.zone)",
         "datetime.combine(other, time.min, tzinfo=self.zone)",
         tests=("decision/test_timetables.py",),
     ),
     Mutant(
-        "a day with an hour at which the window is shut is passed over",
+        "a day with an hour at which the window is shut is skipped",
         "decision/schedules/timetables.py",
         "return len(current.window.hours) == 24 and current.window.has_date(day)",
         "return current.window.has_date(day)",

@@ -25,7 +25,7 @@ WORKSPACES = (
         tests=("runtime/test_field_cases.py",),
     ),
     Mutant(
-        "what is not ready can be claimed",
+        "an unready prebuild can be claimed",
         "runtime/workspace_rules.py",
         "workspace.is_prebuild and workspace.is_running and workspace.ready and",
         "workspace.is_prebuild and workspace.is_running and",
@@ -37,13 +37,13 @@ WORKSPACES = (
         "return is_there and is_fresh and not",
     ),
     Mutant(
-        "a claim gives what its preset no longer describes",
+        "a claim gives a prebuild that its preset no longer describes",
         "runtime/workspace_rules.py",
         " and not is_outdated(workspace, preset)",
         "",
     ),
     Mutant(
-        "what is reported as not ready stays ready",
+        "a prebuild reported as unready stays ready",
         "runtime/workspace_rules.py",
         "    return attrs.evolve(workspace, ready=False) if is_known else None\n",
         "    return workspace if is_known else None\n",
@@ -94,7 +94,7 @@ WORKSPACES = (
         tests=("runtime/test_field_cases.py",),
     ),
     Mutant(
-        "an invalidation covers what its date does alone",
+        "an invalidation goes by its date alone",
         "runtime/controls.py",
         "        tx.retire_prebuild(workspace.id)\n",
         "        pass\n",
@@ -115,7 +115,7 @@ WORKSPACES = (
         tests=("runtime/test_clocks_apart.py",),
     ),
     Mutant(
-        "what was given up runs on",
+        "a retired prebuild counts as running",
         "runtime/models.py",
         "return self.has_started and not self.retired",
         "return self.has_started",

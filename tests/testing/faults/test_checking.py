@@ -57,14 +57,14 @@ def test_a_store_with_one_connection_is_given_one_transaction_at_a_time() -> Non
 
 
 @pytest.mark.parametrize("feature", Feature)
-def test_what_a_host_leaves_out_is_not_asked_of_it(feature: Feature) -> None:
+def test_what_a_host_leaves_out_is_not_tested(feature: Feature) -> None:
     """And the report says that it was not covered."""
     report = check_reconciler(MemoryStore, without=[feature], examples=5, most_runs=20)
     assert report.left_out == (feature,)
     assert f"Left out by the host: {feature.value}." in str(report)
 
 
-def test_a_feature_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_feature_is_refused() -> None:
     """Rather than left out in silence."""
     with pytest.raises(InvalidValueError, match=r"check_reconciler.without: .* must be a collection of Feature"):
         check_reconciler(MemoryStore, without=["claims"])  # type: ignore[list-item]
@@ -81,7 +81,7 @@ def test_a_feature_that_nobody_knows_is_refused() -> None:
         (broken.StoreThatHidesFailed, {"no_leak"}),
     ],
 )
-def test_a_store_with_one_thing_wrong_is_found_out(make_store: Callable[[], MemoryStore], invariants: set[str]) -> None:
+def test_a_store_with_one_defect_is_caught(make_store: Callable[[], MemoryStore], invariants: set[str]) -> None:
     """By an invariant that fits, and the line that it prints fails in the same way, while a sound store passes it."""
     with pytest.raises(BrokenInvariantError) as raised:
         check_reconciler(make_store, examples=1_000, most_runs=150)
@@ -129,13 +129,13 @@ def test_making_a_failure_smaller_ends_in_time(capsys: pytest.CaptureFixture[str
     assert len(last.replay) < len(first.replay)
 
 
-def test_a_time_that_is_none_is_refused() -> None:
+def test_a_limit_that_is_not_a_time_is_refused() -> None:
     """Before anything is run."""
     with pytest.raises(InvalidValueError, match=r"check_reconciler.shrink_for: .* a timedelta of 0 or more"):
         check_reconciler(MemoryStore, shrink_for=timedelta(seconds=-1))
 
 
-def test_a_store_that_raises_is_told_with_the_line_to_run_it_again() -> None:
+def test_a_store_that_raises_is_reported_with_the_line_to_run_it_again() -> None:
     """An error of the host's own is no invariant's, and is the cause of what is raised."""
 
     class Store(MemoryStore):
@@ -146,7 +146,7 @@ def test_a_store_that_raises_is_told_with_the_line_to_run_it_again() -> None:
         check_reconciler(Store)
 
 
-def test_backoffs_that_end_one_after_the_other_are_no_rounds() -> None:
+def test_waiting_for_backoffs_does_not_count_as_rounds() -> None:
     """Two presets failed, and each waits for itself: what only waits is not held against the loop."""
     text = "steady,grow claimants=2 rounds=2 seed=1 faults=r0@3:part,r0@4:timeout"
     replay_reconciler(MemoryStore, text)

@@ -65,7 +65,7 @@ def test_a_transaction_fails_as_its_mode_says(mode: FaultMode, error: type[BaseE
     assert count_presets(faulty) == written
 
 
-def test_a_doubled_transaction_is_done_again_up_to_another_answer() -> None:
+def test_a_repeated_transaction_stops_at_the_first_different_answer() -> None:
     """As by a caller who does not know that it was done: the second time nothing is added, and the rest is not done."""
     store = MemoryStore()
     with store.transaction() as tx:

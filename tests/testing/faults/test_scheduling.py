@@ -55,13 +55,13 @@ def test_one_actor_at_a_time_has_the_turn_to_write() -> None:
     assert count_most_inside(scheduler, scheduler.write_turn) == 1
 
 
-def test_as_many_actors_have_connections_as_there_are() -> None:
+def test_no_more_actors_hold_connections_than_there_are() -> None:
     """The others go on until they want one too."""
     scheduler = Scheduler(5, connections=2)
     assert count_most_inside(scheduler, scheduler.connection_turn) == 2
 
 
-def test_an_actor_that_fails_stops_no_other_and_is_told() -> None:
+def test_an_actor_that_fails_stops_no_other_and_is_reported() -> None:
     """The first error is raised when all have ended."""
     ended: list[str] = []
 

@@ -136,7 +136,7 @@ def only_what_the_preset_describes_is_taken(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "`is_claimable` tells which prebuilds fit")
-def what_nobody_knows_the_version_of_is_taken(lab: Lab) -> None:
+def a_prebuild_of_unknown_version_is_taken(lab: Lab) -> None:
     unknown = make_preset(version_id="")
     for number, (before, after) in enumerate(((unknown, WEB), (WEB, unknown))):
         with lab.store.transaction() as tx:

@@ -117,7 +117,7 @@ def _claiming(store: Store, owner_id: str) -> Callable[[], None]:
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", _ONCE)
-def what_another_is_taking_is_not_taken(lab: Lab) -> None:
+def a_prebuild_is_not_taken_while_another_takes_it(lab: Lab) -> None:
     _put_many(lab.store, 2)
     both = do_both(
         lab.store,

@@ -115,7 +115,7 @@ def no_build_ends_before_it_began(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "BuildWrites", "A build moves from PENDING through RUNNING to a final status, and never back.")
-def of_many_reports_one_counts(lab: Lab) -> None:
+def only_one_of_many_reports_counts(lab: Lab) -> None:
     def report() -> bool:
         with lab.store.transaction() as tx:
             return tx.finish_build("w-1", BuildStatus.FAILED, now=at(60)) is not None

@@ -51,14 +51,14 @@ def _expect_place(place: str) -> None:
 
 
 @store_check(CHECKS, "Store.max_connections", "How many transactions can be open at once.")
-def as_many_can_be_open_as_there_are_connections(lab: Lab) -> None:
+def every_connection_can_have_a_transaction(lab: Lab) -> None:
     with ExitStack() as stack:
         for _ in range(lab.store.max_connections):
             stack.enter_context(hold_open(lab.store, read_only=True))
 
 
 @store_check(CHECKS, "Store.transaction", "Raises `PoolExhaustedError` if no connection becomes free in time")
-def one_more_than_there_are_connections_is_refused(lab: Lab) -> None:
+def one_transaction_too_many_is_refused(lab: Lab) -> None:
     worker = Worker()
     with ExitStack() as stack:
         for _ in range(lab.store.max_connections):

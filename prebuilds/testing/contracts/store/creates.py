@@ -57,7 +57,7 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
     "WorkspaceWrites.insert_prebuild",
     "The workspace keeps the parameters of the request, so that the same build can be requested again.",
 )
-def a_prebuild_keeps_what_it_was_asked_for_with(lab: Lab) -> None:
+def a_prebuild_keeps_its_requested_parameters(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         for number, parameters in enumerate(({}, {"size": "large", "region": "eu"})):
             tx.put_preset(WEB)
@@ -161,7 +161,7 @@ def no_promotion_overtakes_a_create(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, claimed or not, deleted or not")
-def any_workspace_can_be_had(lab: Lab) -> None:
+def any_workspace_can_be_read(lab: Lab) -> None:
     put_all_stages(lab.store)
     with lab.store.transaction(read_only=True) as tx:
         seen = [workspace and workspace.id for workspace in (tx.get_workspace(stage.value) for stage in Stage)]

@@ -61,7 +61,7 @@ def a_delete_is_added_whole(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_delete", _GUARDED)
-def only_what_can_be_deleted_is(lab: Lab) -> None:
+def only_deletable_prebuilds_are_deleted(lab: Lab) -> None:
     put_all_stages(lab.store)
     for stage in Stage:
         request = request_delete(stage.value, build_id=f"delete of {stage.value}")

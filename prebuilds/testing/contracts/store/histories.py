@@ -85,7 +85,7 @@ def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
-def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
+def only_builds_that_count_fill_the_limit(lab: Lab) -> None:
     """Builds from before a reset, or of another version, push out none that counts."""
     mended = make_preset(version_id="v2")
     with lab.store.transaction() as tx:
@@ -102,7 +102,7 @@ def only_builds_that_count_use_up_what_is_asked_for(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "FleetReads.list_builds", "where both are known.")
-def builds_count_where_nobody_knows_the_version(lab: Lab) -> None:
+def builds_of_unknown_versions_count(lab: Lab) -> None:
     unknown = make_preset(version_id="")
     with lab.store.transaction() as tx:
         for seconds, preset in enumerate((make_preset(version_id="v0"), unknown, WEB)):

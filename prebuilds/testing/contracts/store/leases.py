@@ -69,7 +69,7 @@ def tokens_grow(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "LeaseWrites.take_lease", "The lease for this holder until `expires_at`")
-def leases_of_other_names_are_apart(lab: Lab) -> None:
+def leases_of_other_names_are_independent(lab: Lab) -> None:
     _require(lab.store, "one", 0)
     other = _require(lab.store, "two", 0, name="other")
     _require(lab.store, "three", 100)
@@ -164,7 +164,7 @@ def a_token_that_was_never_given_out_is_refused(lab: Lab) -> None:
     "Store.transaction",
     "Another holder that wants the lease waits until the transaction has ended.",
 )
-def nobody_takes_a_lease_that_is_being_written_under(lab: Lab) -> None:
+def no_lease_is_taken_during_a_write_under_it(lab: Lab) -> None:
     lease = _require(lab.store, "one", 0)
     with hold_open(lab.store, lease=lease) as held:
         held.call(lambda tx: tx.add_membership("o"))

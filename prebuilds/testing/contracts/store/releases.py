@@ -32,7 +32,7 @@ _FREE = "name is free again."
     "Returns the changed workspace. Does nothing and returns None unless it is a prebuild that is neither "
     "deleted nor already given up.",
 )
-def only_a_prebuild_is_given_up(lab: Lab) -> None:
+def only_a_prebuild_is_retired(lab: Lab) -> None:
     expect_change(
         lab.store,
         "retire_prebuild",
@@ -47,7 +47,7 @@ def only_a_prebuild_is_given_up(lab: Lab) -> None:
     "WorkspaceWrites.retire_prebuild",
     "Give up a prebuild: from now on no user gets it, and it waits to be deleted.",
 )
-def no_user_gets_what_was_given_up(lab: Lab) -> None:
+def no_user_gets_a_retired_prebuild(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         add_ready(tx, "given up", "other")
@@ -64,7 +64,7 @@ def no_user_gets_what_was_given_up(lab: Lab) -> None:
     "WorkspaceWrites.retire_prebuild",
     "A prebuild that is being given up cannot be taken: one transaction waits for the other.",
 )
-def no_claim_overtakes_giving_up(lab: Lab) -> None:
+def no_claim_overtakes_a_retirement(lab: Lab) -> None:
     def retire() -> Workspace | None:
         with lab.store.transaction() as tx:
             return tx.retire_prebuild("w")
@@ -97,7 +97,7 @@ def only_a_claimed_workspace_is_released(lab: Lab) -> None:
     "Take a workspace back from the user who claimed it: it belongs to the prebuilds user, under this name, "
     "and is given up.",
 )
-def no_user_gets_what_was_released(lab: Lab) -> None:
+def no_user_gets_a_released_workspace(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         add(tx, "w", Stage.RELEASED)
@@ -122,7 +122,7 @@ def only_a_claimed_workspace_is_forgotten(lab: Lab) -> None:
 
 
 @store_check(CHECKS, "WorkspaceWrites", _FREE)
-def the_name_of_what_has_ended_is_free(lab: Lab) -> None:
+def the_name_of_an_ended_workspace_is_free(lab: Lab) -> None:
     put_ready(lab.store, "one", "two", "three")
     taken = []
     for _ in range(3):
