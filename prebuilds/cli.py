@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from prebuilds.commands import check, claim, controls, plan, run, simulate, size, status
 from prebuilds.commands.console.signals import run_until_signal
+from prebuilds.commands.console.streams import fail
+from prebuilds.errors import PrebuildsError
 
 _COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
 
@@ -24,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _make_parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+    except (PrebuildsError, OSError) as error:
+        return fail(str(error))
     return status
 
 

@@ -27,7 +27,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"attrs", "prometheus_client", "rich", "vl_convert"},
     ),
     "lint": ({"commands", "lint"}, set()),
-    "cli": ({"commands"}, set()),
+    "cli": ({"commands", "errors"}, set()),
     "errors": ({"errors"}, set()),
     "renames": (set(), set()),
     "__main__": ({"cli"}, set()),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.console.streams import write
 from prebuilds.commands.fleet.stores import add_store, open_store
-from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.claims import Claim, Claims, MissReason
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 
@@ -34,14 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace) -> int:
-    try:
-        with open_store(options.store) as opened:
-            claims = Claims(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
-            claim = claims.claim(
-                options.preset, owner_id=options.owner, name=options.name, request_id=options.request_id
-            )
-    except (PrebuildsError, OSError) as error:
-        return fail(str(error))
+    with open_store(options.store) as opened:
+        claims = Claims(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
+        claim = claims.claim(options.preset, owner_id=options.owner, name=options.name, request_id=options.request_id)
     return write(lambda: print(_describe(claim))) or int(claim.workspace is None)
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.console.streams import write
 from prebuilds.commands.fleet.stores import add_store, open_store
 from prebuilds.decision.wording import describe_count
 from prebuilds.errors import PrebuildsError, show
@@ -58,12 +58,9 @@ def _add_release(commands: _Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    try:
-        with open_store(options.store) as opened:
-            controls = Controls(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
-            answer = options.change(controls, options)
-    except (PrebuildsError, OSError) as error:
-        return fail(str(error))
+    with open_store(options.store) as opened:
+        controls = Controls(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
+        answer = options.change(controls, options)
     return write(lambda: print(answer))
 
 

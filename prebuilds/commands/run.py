@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from prebuilds.adapters.local import LocalBuilder
-from prebuilds.commands.console.options import read_interval, read_port
+from prebuilds.commands.console.options import add_interval, read_port
 from prebuilds.commands.console.signals import stopping
 from prebuilds.commands.console.streams import fail, fail_for, say, write
 from prebuilds.commands.fleet.files import FleetFile, load_fleet, put_fleet
@@ -50,7 +50,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="fill the pools, show their state, and exit; the exit status is 1 if a pool is not full",
     )
-    _add_times(command)
+    add_interval(command, "--interval", 15, "seconds between two full passes")
+    add_interval(command, "--lease", 60, "seconds until another `run` takes over from a killed one")
     _add_metrics(command)
 
 
@@ -58,23 +59,6 @@ def _add_metrics(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metrics-port", type=read_port, metavar="P", help="serve Prometheus metrics on this port")
     command.add_argument(
         "--metrics-address", metavar="A", help=f"serve metrics on this address (default: {LOOPBACK}, this machine only)"
-    )
-
-
-def _add_times(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--interval",
-        type=read_interval,
-        default=timedelta(seconds=15),
-        metavar="S",
-        help="seconds between two full passes (default: 15)",
-    )
-    command.add_argument(
-        "--lease",
-        type=read_interval,
-        default=timedelta(seconds=60),
-        metavar="S",
-        help="seconds until another `run` takes over from a killed one (default: 60)",
     )
 
 
@@ -86,11 +70,8 @@ def run(options: argparse.Namespace) -> int:
         fleet = load_fleet(options.fleet) if options.fleet else None
     except (PrebuildsError, OSError) as error:
         return fail_for(options.fleet, error)
-    try:
-        with ExitStack() as resources:
-            return _run(options, fleet, resources.enter_context(open_store(options.store, Access.MAKE)), resources)
-    except (PrebuildsError, OSError) as error:
-        return fail(str(error))
+    with ExitStack() as resources:
+        return _run(options, fleet, resources.enter_context(open_store(options.store, Access.MAKE)), resources)
 
 
 def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore, resources: ExitStack) -> int:

@@ -8,13 +8,12 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from prebuilds.commands.console.options import read_interval
-from prebuilds.commands.console.streams import fail, write
+from prebuilds.commands.console.options import add_interval
+from prebuilds.commands.console.streams import write
 from prebuilds.commands.console.tables import make_table, print_table
 from prebuilds.commands.fleet.stores import Access, add_store, open_store
 from prebuilds.commands.fleet.views import HEADERS, NUMBERS, View, read_view
 from prebuilds.decision.policies.policy import Policy
-from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import Store
 
@@ -31,24 +30,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.set_defaults(run=run)
     add_store(command)
     command.add_argument("--once", action="store_true", help="show it once, even in a terminal")
-    command.add_argument(
-        "--interval",
-        type=read_interval,
-        default=timedelta(seconds=1),
-        metavar="S",
-        help="seconds between updates (default: 1)",
-    )
+    add_interval(command, "--interval", 1, "seconds between updates")
 
 
 def run(options: argparse.Namespace) -> int:
-    try:
-        with open_store(options.store, Access.READ) as opened:
-            if options.once or sys.stdout is None or not sys.stdout.isatty():
-                view = _read(opened.store)
-                return write(lambda: show(view))
-            return _watch(opened.store, options.interval)
-    except (PrebuildsError, OSError) as error:
-        return fail(str(error))
+    with open_store(options.store, Access.READ) as opened:
+        if options.once or sys.stdout is None or not sys.stdout.isatty():
+            view = _read(opened.store)
+            return write(lambda: show(view))
+        return _watch(opened.store, options.interval)
 
 
 def show(view: View, more: Sequence[str] = ()) -> None:

@@ -1,4 +1,7 @@
-"""Reading the values of options. For a wrong value argparse shows the option, the value and what is allowed."""
+"""Options of commands, and reading their values.
+
+For a wrong value argparse shows the option, the value and what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,13 @@ def read_seconds(text: str) -> timedelta:
     return interval
 
 
-def read_interval(text: str) -> timedelta:
+def add_interval(command: argparse.ArgumentParser, name: str, default: int, what: str) -> None:
+    """Add an option for a number of seconds to wait, with its default."""
+    interval = timedelta(seconds=default)
+    command.add_argument(name, type=_read_interval, default=interval, metavar="S", help=f"{what} (default: {default})")
+
+
+def _read_interval(text: str) -> timedelta:
     """A number of seconds to wait: more than 0, and at most a day."""
     try:
         interval = timedelta(seconds=float(text))
