@@ -74,8 +74,7 @@ def stop(world: World, workspace: Workspace) -> None:
         finished_at=NOW - 72 * HOUR,
     )
     with world.store.transaction() as tx:
-        tables = tx.tables.own("workspaces")  # type: ignore[attr-defined]
-        tables.workspaces[workspace.id] = attrs.evolve(workspace, last_build=build)
+        tx.rows.put_workspaces([attrs.evolve(workspace, last_build=build)])  # type: ignore[attr-defined]
 
 
 # 5. A count of 1,000,000,000.
@@ -197,8 +196,7 @@ def test_a_start_of_unknown_parameters_is_canceled_once_its_preset_has_changed()
         (waiting,) = world.list_prebuilds()
         world.builder.error = None
         with world.store.transaction() as tx:
-            tables = tx.tables.own("workspaces")  # type: ignore[attr-defined]
-            tables.workspaces[waiting.id] = attrs.evolve(waiting, parameters=None)
+            tx.rows.put_workspaces([attrs.evolve(waiting, parameters=None)])  # type: ignore[attr-defined]
         world.put(make_preset(desired_instances=1, template_version=make_version(version), parameters={"region": "eu"}))
         world.clock.advance(10 * MINUTE)
         world.reconcile()
