@@ -127,7 +127,7 @@ def live_morning() -> Iterator[Row]:
 
 def _count(store: Store, now: datetime, target: int) -> Iterator[Row]:
     with store.transaction(read_only=True) as tx:
-        is_ready = [row.ready for row in tx.list_prebuilds()]
+        is_ready = [row.ready for row in tx.read_rows().prebuilds]
     counts = {"target": target, "ready": is_ready.count(True), "starting": is_ready.count(False)}
     for rank, (what, count) in enumerate(counts.items()):
         yield {"at": now.isoformat(), "what": what, "count": count, "rank": rank}
@@ -209,7 +209,7 @@ def quiet() -> Iterator[None]:
 
 def _count_ready(store: Store) -> int:
     with store.transaction(read_only=True) as tx:
-        return sum(row.ready for row in tx.list_prebuilds())
+        return sum(row.ready for row in tx.read_rows().prebuilds)
 
 
 def _read_preset() -> Preset:

@@ -36,6 +36,7 @@ from prebuilds import Preset, Template, TemplateVersion, Transition
 from prebuilds.adapters.postgres import PostgresStore
 from prebuilds.errors import CommitUnknownError
 from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.testing.clocks import ManualClock
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
@@ -292,7 +293,7 @@ class Life:
 
     def _check(self) -> None:
         with self._store.transaction(read_only=True) as tx:
-            prebuilds = tx.list_prebuilds(self._id)
+            prebuilds = tx.read_rows(select(self._id)).prebuilds
             claim = tx.find_claim(self._id)
             rows = {name: tx.get_workspace(name) for name, _ in self._taken.values()}
         assert claim is not None, "a claim was lost"

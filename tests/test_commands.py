@@ -427,7 +427,7 @@ def test_an_empty_file_is_not_a_store(tmp_path: Path, capsys: pytest.CaptureFixt
 def list_prebuilds(tmp_path: Path) -> list[str]:
     """The ids of all unclaimed prebuilds."""
     with SQLiteStore(tmp_path / "pool.db") as store, store.transaction(read_only=True) as tx:
-        return [workspace.id for workspace in tx.list_prebuilds()]
+        return [workspace.id for workspace in tx.read_rows().prebuilds]
 
 
 def test_a_claimed_workspace_is_released(
@@ -470,7 +470,7 @@ def test_a_prebuild_is_retired(store: str, tmp_path: Path, fleet: Path, capsys: 
 def list_reset(tmp_path: Path) -> list[str]:
     """The ids of the presets that have ever been reset."""
     with SQLiteStore(tmp_path / "pool.db") as store, store.transaction(read_only=True) as tx:
-        return sorted(preset_id for preset_id, _ in tx.list_resets())
+        return sorted(preset_id for preset_id, _ in tx.read_rows().resets)
 
 
 def test_an_outage_is_forgotten_for_all(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ def start(path: Path, fleet: Path) -> subprocess.Popen[bytes]:
 
 def list_prebuilds(store: Store) -> list[Workspace]:
     with store.transaction(read_only=True) as tx:
-        return list(tx.list_prebuilds())
+        return list(tx.read_rows().prebuilds)
 
 
 def test_a_loop_that_is_killed_at_any_instant_resumes_where_it_was(tmp_path: Path) -> None:

@@ -83,21 +83,20 @@ class ExampleTransaction:
     def list_presets(self, preset_id=None):
         return [preset for preset in self.rows("presets").values() if preset_id in (None, preset.id)]
 
-    def list_prebuilds(self, preset_id=None):
+    def read_rows(self, selection=runtime.ALL_PRESETS, *, ended_since=None, latest=0):
+        has, history = selection.has, self.rows("history").values() if ended_since or latest else ()
+        return runtime.FleetRows(
+            presets=[preset for preset in self.list_presets() if has(preset.id)],
+            prebuilds=[row for row in self._list_prebuilds() if has(row.preset_id)],
+            builds=[build for build in history if has(build.preset_id)],  # all of them: more do no harm
+            resets=[(name, at) for name, at in self.rows("resets").items() if has(name)],
+            memberships=self.rows("members").keys(),
+            is_paused=self.rows("settings").get("paused", False),
+        )
+
+    def _list_prebuilds(self, preset_id=None):
         alive = [row for row in self.rows("workspaces").values() if row.is_prebuild and not row.deleted]
         return [row for row in alive if preset_id in (None, row.preset_id)]
-
-    def list_builds(self, *, ended_since, latest, preset_id=None):  # all of them: more do no harm
-        return [build for build in self.rows("history").values() if preset_id in (None, build.preset_id)]
-
-    def list_resets(self, preset_id=None):
-        return [(name, at) for name, at in self.rows("resets").items() if preset_id in (None, name)]
-
-    def list_memberships(self):
-        return list(self.rows("members"))
-
-    def is_paused(self):
-        return self.rows("settings").get("paused", False)
 
     # Creating and deleting prebuilds
 
@@ -142,7 +141,7 @@ class ExampleTransaction:
         preset = self.rows("presets").get(preset_id)
         if not preset or preset.is_active:
             return []
-        found = [row for row in self.list_prebuilds(preset_id) if row.last_build.number == 1]
+        found = [row for row in self._list_prebuilds(preset_id) if row.last_build.number == 1]
         canceled = [row for row in found if row.last_build.status is BuildStatus.PENDING]
         for row in canceled:
             ended = workspace_rules.end_build(row, BuildStatus.CANCELED, now=now)
@@ -195,7 +194,7 @@ class ExampleTransaction:
         if request.request_id in self.rows("claims"):
             raise errors.ClaimConflictError(request.request_id)
         preset = self.rows("presets").get(request.preset_id)
-        found = self.list_prebuilds(request.preset_id) if preset else []
+        found = self._list_prebuilds(request.preset_id) if preset else []
         found = [row for row in found if workspace_rules.is_claimable(row, preset, request.created_since)]
         if not found:
             return None

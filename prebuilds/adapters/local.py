@@ -57,7 +57,7 @@ class LocalBuilder:
     def work(self) -> timedelta | None:
         """Do the builds that are due. Returns the time until the next one is due; None if there is none."""
         with self._store.transaction(read_only=True) as tx:
-            prebuilds = tx.list_prebuilds()
+            prebuilds = tx.read_rows().prebuilds
         for workspace in prebuilds:
             if workspace.is_running and not workspace.ready:  # its process was killed before it could report it
                 self._reports.make_ready(workspace.id)

@@ -11,6 +11,7 @@ from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
 from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, hash_preset, select
 from prebuilds.runtime.loop.effects import (
     AddMembership,
     CancelBuild,
@@ -26,7 +27,6 @@ from prebuilds.runtime.loop.fleet import Fleet, read_fleet
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import Reconciler
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
-from prebuilds.runtime.loop.shards import Shard
 from prebuilds.runtime.metrics.collector import MetricsCollector
 from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
@@ -54,6 +54,7 @@ from prebuilds.runtime.workspace_rules import resolve_template_version
 __getattr__ = warn_of_renames(__name__, {"Outcome": "EffectOutcome", "Take": "ClaimRequest"})
 
 __all__ = [
+    "ALL_PRESETS",
     "PREBUILDS_CHANGED",
     "PREBUILDS_USER_ID",
     "SYSTEM_CLOCK",
@@ -76,6 +77,7 @@ __all__ = [
     "Effect",
     "EffectOutcome",
     "Fleet",
+    "FleetRows",
     "HeldMessages",
     "Isolation",
     "Lease",
@@ -92,6 +94,7 @@ __all__ = [
     "Reconciler",
     "ReconcilerOptions",
     "ReconciliationResult",
+    "Selection",
     "SetPrebuildStatus",
     "Shard",
     "Store",
@@ -100,6 +103,7 @@ __all__ = [
     "Workspace",
     "WorkspaceBuild",
     "WorkspaceBuilder",
+    "hash_preset",
     "hold_messages",
     "list_effects",
     "match_preset",
@@ -108,4 +112,5 @@ __all__ = [
     "refuse_in_transaction",
     "resolve_template_version",
     "run_in_threads",
+    "select",
 ]

@@ -13,6 +13,7 @@ from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
@@ -108,7 +109,7 @@ def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
     """Give up every prebuild, whatever its date. Date the invalidation as early as possible, as `now` may be ahead."""
     require_preset(tx, preset_id)
     tx.set_invalidated(preset_id, at=now)  # before reading anything: adding a prebuild now waits for this
-    prebuilds = tx.list_prebuilds(preset_id)
+    prebuilds = tx.read_rows(select(preset_id)).prebuilds
     latest = max((workspace.created_at for workspace in prebuilds), default=now)
     if latest < now:
         tx.set_invalidated(preset_id, at=latest)
@@ -133,9 +134,10 @@ def _list_begun(tx: Transaction, preset_id: str, now: datetime) -> Sequence[date
 
     `now` is not used as a bound. It may be ahead, and would then forgive failures that are still to come.
     """
-    begun = [workspace.last_build.created_at for workspace in tx.list_prebuilds(preset_id)]
-    begun += [build.created_at for build in tx.list_builds(ended_since=now, latest=1, preset_id=preset_id)]
-    return [*begun, *(at for _, at in tx.list_resets(preset_id))] if begun else ()
+    rows = tx.read_rows(select(preset_id), ended_since=now, latest=1)
+    begun = [workspace.last_build.created_at for workspace in rows.prebuilds]
+    begun += [build.created_at for build in rows.builds]
+    return [*begun, *(at for _, at in rows.resets)] if begun else ()
 
 
 def _end(tx: Transaction, workspace_id: str, ended: Workspace | None) -> bool:

@@ -196,9 +196,9 @@ def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:
 
 
 def select_outcomes(
-    builds: Iterable[Build], preset: Preset, *, reset_at: datetime | None, ended_since: datetime, latest: int
+    builds: Iterable[Build], preset: Preset, *, reset_at: datetime | None, ended_since: datetime | None, latest: int
 ) -> Sequence[Build]:
-    """Select, from all finished builds of a preset, those that `list_builds` returns."""
+    """Select, from all finished builds of a preset, those that `FleetReads.read_rows` returns."""
     counted = [
         build for build in builds if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
     ]
@@ -206,5 +206,5 @@ def select_outcomes(
     return [build for build in counted if build.created_at in attempts or _has_ended_since(build, ended_since)]
 
 
-def _has_ended_since(build: Build, instant: datetime) -> bool:
-    return build.finished_at is not None and build.finished_at >= instant
+def _has_ended_since(build: Build, instant: datetime | None) -> bool:
+    return instant is not None and build.finished_at is not None and build.finished_at >= instant

@@ -129,7 +129,7 @@ def test_a_child_takes_no_lock_of_its_parent(database: Database) -> None:
     code = """
     def is_paused():
         with store.transaction() as tx:
-            assert tx.is_paused() is False
+            assert tx.read_rows().is_paused is False
 
     is_paused()
     pool = store._pool
@@ -180,7 +180,7 @@ def test_a_child_never_ends_what_its_parent_has_open(database: Database) -> None
         told == ["the store was in use when this process was forked; fork while none of its transactions is open"] * 2
     )
     with store.transaction() as tx:
-        assert sorted(tx.list_memberships()) == ["child", "parent", "parent too"]
+        assert sorted(tx.read_rows().memberships) == ["child", "parent", "parent too"]
 
 
 def test_a_child_of_a_closed_store_has_a_closed_one(database: Database) -> None:

@@ -43,6 +43,7 @@ from prebuilds.runtime import (
     Reconciler,
     Store,
 )
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import PREBUILDS_USER_ID
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
@@ -305,13 +306,13 @@ def test_a_statement_that_takes_too_long_is_a_busy_store(store: Store, database:
 def test_a_transaction_that_is_idle_for_too_long_is_ended(store: Store, database: Database) -> None:
     """By the server, so that its locks go; nothing was written, and that is known even at the commit."""
     sleepy = database.make_store(timeouts=postgres.Timeouts(idle=timedelta(milliseconds=20)))
-    for statement in (lambda tx: tx.is_paused(), lambda _: None):
+    for statement in (lambda tx: tx.read_rows().is_paused, lambda _: None):
         with pytest.raises(StoreUnavailableError), sleepy.transaction() as tx:  # noqa: PT012
             tx.set_paused(paused=True)
             wait_until(database, "state LIKE 'idle in%%'", holds=False)
             statement(tx)
         with store.transaction() as tx:
-            assert tx.is_paused() is False
+            assert tx.read_rows().is_paused is False
 
 
 def test_time_outs_are_set_for_the_transaction_alone(database: Database) -> None:
@@ -337,12 +338,12 @@ def test_a_session_that_is_reset_between_transactions_works_too(database: Databa
         with store.transaction() as tx:
             add_preset(tx)
             add_ready(tx, number)
-            tx.list_prebuilds()
+            tx.read_rows()
         with store._pool._get_pool().connection() as connection:
             assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
             connection.execute("DISCARD ALL")
     with store.transaction(read_only=True) as tx:
-        assert len(tx.list_prebuilds()) == 12
+        assert len(tx.read_rows().prebuilds) == 12
 
 
 def test_with_all_connections_in_use_the_pool_is_exhausted(database: Database) -> None:
@@ -367,7 +368,7 @@ def test_a_session_that_is_ended_has_written_nothing(store: Store, database: Dat
         assert database.terminate(state="idle in transaction") == 1
         tx.set_reset("p", at=NOW)
     with store.transaction() as tx:
-        assert tx.is_paused() is False
+        assert tx.read_rows().is_paused is False
 
 
 def test_a_connection_lost_at_the_commit_leaves_the_end_unknown(store: Store, database: Database) -> None:
@@ -442,14 +443,14 @@ def test_a_forked_process_has_its_own_connections(database: Database) -> None:
         store = PostgresStore(sys.argv[1], schema=sys.argv[2])
         def is_paused():
             with store.transaction() as tx:
-                return tx.is_paused()
+                return tx.read_rows().is_paused
         with store.transaction() as outer:
             outer.set_paused(paused=True)
             child = os.fork()
             if not child:
                 import contextvars
                 os._exit(contextvars.Context().run(is_paused))
-            print(os.waitpid(child, 0)[1], outer.is_paused())
+            print(os.waitpid(child, 0)[1], outer.read_rows().is_paused)
         child = os.fork()
         if not child:
             os._exit(is_paused())
@@ -472,7 +473,7 @@ def test_an_error_that_was_caught_is_raised_again_at_the_end(store: Store) -> No
         tx.set_paused(paused=True)
         tx.take_prebuild(make_claim())
     with store.transaction() as tx:
-        assert tx.is_paused() is False
+        assert tx.read_rows().is_paused is False
 
 
 def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:
@@ -486,7 +487,7 @@ def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:
             tx.take_prebuild(make_claim(name="other", request_id="r"))
         tx.set_paused(paused=True)
     with store.transaction() as tx:
-        assert tx.is_paused() is True
+        assert tx.read_rows().is_paused is True
     assert get_names(store) == {"w1": "user", "w2": PREBUILDS_USER_ID}
 
 
@@ -561,7 +562,7 @@ def test_text_that_looks_like_sql_is_text(store: Store) -> None:
         tx.publish_on_commit(Message(topic=name, body=name))
     with store.transaction(read_only=True) as tx:
         assert list(tx.list_presets(name)) == [preset]
-        assert [workspace.name for workspace in tx.list_prebuilds(name)] == [name]
+        assert [workspace.name for workspace in tx.read_rows(select(name)).prebuilds] == [name]
 
 
 def test_ids_are_ordered_by_their_code_points(store: Store) -> None:

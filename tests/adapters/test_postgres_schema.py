@@ -168,10 +168,10 @@ def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> N
     query(database, OF_RELEASE_01)
     with database.make_store().transaction() as tx:
         found = tx.find_claim("r")
-        workspaces = [*tx.list_prebuilds(), *(found or ())[1:]]
+        workspaces = [*tx.read_rows().prebuilds, *(found or ())[1:]]
         assert sorted(workspace.id for workspace in workspaces) == ["claimed", "older", "ready"]
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
-        builds = tx.list_builds(ended_since=NOW, latest=3)
+        builds = tx.read_rows(ended_since=NOW, latest=3).builds
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
         taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
@@ -232,10 +232,11 @@ def busy(database: Database) -> Store:
 STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "prebuilds": (plan_reads.PREBUILDS, {}, {"prebuilds"}),
     "prebuilds of a preset": (f"{plan_reads.PREBUILDS} AND preset_id = %(id)s", {"id": "p7"}, {"prebuilds"}),
-    "outcomes": (plan_reads.ALL_OUTCOMES, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),
+    "prebuilds of a shard": (plan_reads.OF_SHARD.prebuilds, {"count": 100, "index": 7}, {"prebuild_shards"}),
+    "outcomes": (plan_reads.OF_ALL.outcomes, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),
     "outcomes of a preset": (
-        plan_reads.OUTCOMES,
-        {"since": NOW, "latest": 3, "preset_id": "p7"},
+        plan_reads.OF_SOME.outcomes,
+        {"since": NOW, "latest": 3, "names": ["p7"]},
         {"attempts", "outcomes", "presets_pkey"},
     ),
     "oldest first": (claims.TAKE[ClaimOrder.OLDEST_FIRST], {}, {"presets_pkey", "prebuilds", "workspaces_pkey"}),

@@ -25,7 +25,7 @@ from prebuilds.adapters.sqlite.connections.connection import Connection, calcula
 from prebuilds.adapters.sqlite.tables import rows
 from prebuilds.adapters.sqlite.tables.claims import FIRST_BY
 from prebuilds.adapters.sqlite.tables.migrations import connect
-from prebuilds.adapters.sqlite.tables.plan_reads import ALL_OUTCOMES, OUTCOMES
+from prebuilds.adapters.sqlite.tables.plan_reads import OF_ALL, OF_SHARD, OF_SOME
 from prebuilds.adapters.sqlite.tables.schema import APPLICATION_ID, VERSIONS
 from prebuilds.decision.fields import MAX_COUNT, MAX_DURATION
 from prebuilds.errors import (
@@ -37,6 +37,7 @@ from prebuilds.errors import (
     TransactionEndedError,
     UnsupportedStoreError,
 )
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, Shard, select
 from prebuilds.runtime.models import PREBUILDS_USER_ID, ClaimOrder, Counter, Message
 from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.testing import strategies
@@ -203,10 +204,10 @@ def test_a_file_of_release_01_is_read_as_it_was_meant(path: Path) -> None:
         raw.executescript(OF_RELEASE_01)
     with SQLiteStore(path) as store, store.transaction() as tx:
         found = tx.find_claim("r")
-        workspaces = [*tx.list_prebuilds(), *(found or ())[1:]]
+        workspaces = [*tx.read_rows().prebuilds, *(found or ())[1:]]
         assert sorted(workspace.id for workspace in workspaces) == ["claimed", "older", "ready"]
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
-        builds = tx.list_builds(ended_since=NOW, latest=3)
+        builds = tx.read_rows(ended_since=NOW, latest=3).builds
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
         taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
@@ -330,10 +331,10 @@ def test_no_more_connections_are_opened_than_allowed(path: Path) -> None:
     with SQLiteStore(path, max_connections=2) as store:
         for read_only in (True, False, True, False):
             with store.transaction(read_only=read_only) as tx:
-                tx.is_paused()
+                tx.read_rows()
         assert sorted(connection.is_read_only for connection in store._pool._all) == [False, True]
         with hold(store, read_only=True), store.transaction(read_only=True) as tx:
-            tx.is_paused()
+            tx.read_rows()
         assert [connection.is_read_only for connection in store._pool._all] == [True, True]
 
 
@@ -363,7 +364,7 @@ def test_a_transaction_that_reads_cannot_write(store: SQLiteStore) -> None:
             add_ready(tx, 1)
         with pytest.raises(ReadOnlyTransactionError):
             tx.take_lease("loop", "me", now=NOW, expires_at=NOW)
-        assert tx.list_prebuilds() == ()
+        assert tx.read_rows().prebuilds == ()
     with store.transaction() as tx:
         add_ready(tx, 1)
 
@@ -430,7 +431,7 @@ def test_no_build_ends_before_it_was_created(store: SQLiteStore) -> None:
         add_preset(tx)
         tx.insert_prebuild(make_start(1), name="n", now=NOW)
         tx.finish_build("b1", BuildStatus.FAILED, now=NOW - timedelta(hours=1))
-        assert [build.finished_at for build in tx.list_builds(ended_since=NOW, latest=0)] == [NOW]
+        assert [build.finished_at for build in tx.read_rows(ended_since=NOW, latest=0).builds] == [NOW]
 
 
 def test_a_build_ends_with_a_final_status(store: SQLiteStore) -> None:
@@ -442,7 +443,7 @@ def test_a_build_ends_with_a_final_status(store: SQLiteStore) -> None:
 def test_a_naive_instant_is_refused(store: SQLiteStore) -> None:
     """As everywhere; the error names the argument."""
     with pytest.raises(InvalidValueError, match="ended_since"), store.transaction() as tx:
-        tx.list_builds(ended_since=datetime(2026, 1, 1), latest=0)  # noqa: DTZ001 - that is the point
+        tx.read_rows(ended_since=datetime(2026, 1, 1), latest=0)  # noqa: DTZ001 - that is the point
 
 
 def test_the_unique_indexes_stand_behind_claims(path: Path, store: SQLiteStore) -> None:
@@ -525,11 +526,18 @@ def test_replacing_a_preset_keeps_its_reset(store: SQLiteStore) -> None:
         add_preset(tx)
         tx.set_reset("p", at=NOW)
         add_preset(tx, desired_instances=9, prebuild_status=PrebuildStatus.HARD_LIMITED)
-        assert tx.list_resets() == (("p", NOW),)
+        assert tx.read_rows().resets == (("p", NOW),)
         assert [preset.desired_instances for preset in tx.list_presets()] == [9]
 
 
 # Indexes
+
+
+_SCANS = (  # of the prebuilds that there are, however many were claimed and deleted
+    "SCAN workspaces USING INDEX prebuilds",
+    "SCAN workspaces USING INDEX prebuild_shards",
+    "SCAN workspaces USING COVERING INDEX prebuild_shards",
+)
 
 
 def run_everything(store: SQLiteStore) -> None:
@@ -549,11 +557,9 @@ def run_everything(store: SQLiteStore) -> None:
         tx.finish_build("b3", BuildStatus.FAILED, now=NOW)
         tx.insert_delete(make_delete(3), now=NOW)
         tx.finish_build("d", BuildStatus.SUCCEEDED, now=NOW)
-        for preset_id in (None, "p"):
-            tx.list_presets(preset_id)
-            tx.list_prebuilds(preset_id)
-            tx.list_builds(ended_since=NOW, latest=3, preset_id=preset_id)
-            tx.list_resets(preset_id)
+        for selection in (ALL_PRESETS, select("p"), Selection(shard=Shard(index=0, count=2))):
+            tx.read_rows(selection, ended_since=NOW, latest=3)
+        tx.list_presets("p")
         tx.set_reset("p", at=NOW)
         tx.set_invalidated("p", at=NOW)
         tx.set_prebuild_status("p", PrebuildStatus.HEALTHY)
@@ -591,11 +597,13 @@ def test_no_statement_reads_a_whole_table_that_grows(store: SQLiteStore, monkeyp
                 continue
             plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {sql}", *parameters)]
             scanned = [step for step in plan if re.match("SCAN (workspaces|builds|claims|notices)", step)]
-            assert [step for step in scanned if step != "SCAN workspaces USING INDEX prebuilds"] == [], sql
+            assert [step for step in scanned if step not in _SCANS] == [], sql
             assert not [step for step in plan if "TEMP B-TREE" in step], sql
 
 
-@pytest.mark.parametrize(("sql", "names"), [(ALL_OUTCOMES, ()), (OUTCOMES, ("p",))])
+@pytest.mark.parametrize(
+    ("sql", "names"), [(OF_ALL.outcomes, ()), (OF_SOME.outcomes, ('["p"]',)), (OF_SHARD.outcomes, (2, 0))]
+)
 def test_past_builds_are_looked_up_attempt_by_attempt(store: SQLiteStore, sql: str, names: tuple[str, ...]) -> None:
     """However long a preset's history is, only the builds that count and the recent ones are read."""
     with store.session(read_only=True) as session:

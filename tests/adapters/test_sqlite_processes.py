@@ -70,7 +70,7 @@ def test_64_claimers_of_8_processes_take_each_of_1000_prebuilds_once(tmp_path: P
     claimed = Counter(workspace_id for claimer in got for workspace_id in claimer.workspace_ids)
     assert claimed == Counter(f"w{number}" for number in range(PREBUILDS))
     with SQLiteStore(path) as store, store.transaction(read_only=True) as tx:
-        assert tx.list_prebuilds() == ()
+        assert tx.read_rows().prebuilds == ()
         counted = {value.counter: value.value for value in tx.list_counters()}
     assert counted == {Counted.CLAIMED: PREBUILDS, Counted.CLAIM_MISSED: 64}
 

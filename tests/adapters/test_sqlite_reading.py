@@ -28,7 +28,7 @@ def set_paused(path: Path, *, paused: bool) -> None:
 
 def is_paused(store: SQLiteStore) -> bool:
     with store.transaction(read_only=True) as tx:
-        return tx.is_paused()
+        return tx.read_rows().is_paused
 
 
 def protect(path: Path) -> None:

@@ -7,33 +7,26 @@ from datetime import datetime
 import pytest
 
 from prebuilds import Build, BuildStatus, InProgress, Pending, Policy, Prebuild, Transition
-from prebuilds.runtime import Workspace, WorkspaceBuild, read_fleet
+from prebuilds.runtime import FleetRows, Workspace, WorkspaceBuild, read_fleet
 from runtime.world import HOUR, MINUTE, NOW, World, make_preset
 
 
 class Rows:
-    """Reads that give these workspaces."""
+    """Reads that give these workspaces, and these builds and resets."""
 
-    def __init__(self, *workspaces: Workspace) -> None:
-        self._workspaces = workspaces
+    def __init__(self, *workspaces: Workspace, **rows: object) -> None:
+        self._rows = FleetRows(
+            **{
+                "presets": [make_preset()],
+                "prebuilds": workspaces,
+                "memberships": ["o"],
+                "is_paused": True,
+                **rows,
+            }  # type: ignore[arg-type]
+        )
 
-    def list_presets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
-        return [make_preset()]
-
-    def list_prebuilds(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
-        return self._workspaces
-
-    def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        return []
-
-    def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
-        return []
-
-    def list_memberships(self) -> list[str]:
-        return ["o"]
-
-    def is_paused(self) -> bool:
-        return True
+    def read_rows(self, *_: object, **__: object) -> FleetRows:
+        return self._rows
 
 
 def make_workspace(transition: Transition, status: BuildStatus, **changes: object) -> Workspace:
@@ -96,21 +89,6 @@ def test_backoffs_and_hard_limits_come_from_stored_builds() -> None:
     assert fleet.list_leftovers("q") == ()
 
 
-class GenerousRows(Rows):
-    """Reads that give three failures that may count, and three of another version that do not."""
-
-    def __init__(self, *resets: tuple[str, datetime]) -> None:
-        super().__init__()
-        self._resets = resets
-
-    def list_builds(self, **_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        ages = (("v1", 9), ("v1", 8), ("v1", 7), ("v0", 1), ("v0", 2), ("v0", 3))
-        return [make_failure(version, NOW - minutes * MINUTE) for version, minutes in ages]
-
-    def list_resets(self, preset_id: str | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201, ARG002
-        return self._resets
-
-
 def make_failure(version: str, at: datetime) -> Build:
     return Build(
         id=f"{version} {at}",
@@ -124,7 +102,9 @@ def make_failure(version: str, at: datetime) -> Build:
 
 def test_a_store_may_give_more_builds_than_count() -> None:
     """What is older than the last reset, or of another version, is left out here too."""
-    before, after = GenerousRows(), GenerousRows(("p", NOW - 7 * MINUTE))
+    ages = (("v1", 9), ("v1", 8), ("v1", 7), ("v0", 1), ("v0", 2), ("v0", 3))
+    builds = [make_failure(version, NOW - minutes * MINUTE) for version, minutes in ages]
+    before, after = Rows(builds=builds), Rows(builds=builds, resets=[("p", NOW - 7 * MINUTE)])
     for rows, num_failed, limited in ((before, [3], ("p",)), (after, [], ())):
         snapshot = read_fleet(rows, now=NOW, policy=Policy()).snapshot  # type: ignore[arg-type]
         assert [backoff.num_failed for backoff in snapshot.backoffs] == num_failed

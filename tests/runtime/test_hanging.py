@@ -14,6 +14,7 @@ import pytest
 from prebuilds import BuildStatus, Transition
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import Claims, EffectOutcome, OutcomeStatus, Reconciler, ReconcilerOptions, ReconciliationResult
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
 from runtime.world import MINUTE, NOW, SECOND, make_preset
 
@@ -49,11 +50,11 @@ class Trouble:
 
     def list_ready(self, *names: str) -> list[int]:
         with self.store.transaction(read_only=True) as tx:
-            return [sum(prebuild.ready for prebuild in tx.list_prebuilds(name)) for name in names]
+            return [sum(prebuild.ready for prebuild in tx.read_rows(select(name)).prebuilds) for name in names]
 
     def list_bad(self) -> list[BuildStatus]:
         with self.store.transaction(read_only=True) as tx:
-            return [prebuild.last_build.status for prebuild in tx.list_prebuilds("bad")]
+            return [prebuild.last_build.status for prebuild in tx.read_rows(select("bad")).prebuilds]
 
     def release(self) -> None:
         self.builder.release()

@@ -79,7 +79,7 @@ def wait_for(pid):
 
 def count():
     with store.transaction(read_only=True) as tx:
-        return len(tx.list_prebuilds())
+        return len(tx.read_rows().prebuilds)
 
 store = SQLiteStore(sys.argv[1])
 with store.transaction() as tx:

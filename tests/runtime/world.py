@@ -117,7 +117,7 @@ class World:
 
     def list_prebuilds(self) -> list[Workspace]:
         with self.store.transaction(read_only=True) as tx:
-            return sorted(tx.list_prebuilds(), key=lambda workspace: workspace.id)
+            return sorted(tx.read_rows().prebuilds, key=lambda workspace: workspace.id)
 
     def get(self, workspace_id: str) -> Workspace:
         with self.store.transaction(read_only=True) as tx:
@@ -127,7 +127,7 @@ class World:
 
     def list_builds(self) -> list[Build]:
         with self.store.transaction(read_only=True) as tx:
-            return sorted(tx.list_builds(ended_since=NOW - HOUR, latest=0), key=lambda build: build.id)
+            return sorted(tx.read_rows(ended_since=NOW - HOUR, latest=0).builds, key=lambda build: build.id)
 
     def list_counters(self) -> dict[tuple[str, Counter], int]:
         with self.store.transaction(read_only=True) as tx:

@@ -23,14 +23,8 @@ class MemoryRows(PlainRows):
             self.tables = before
             raise
 
-    def is_paused(self) -> bool:
-        return self.tables.settings.get("paused", False)
-
     def set_paused(self, *, paused: bool) -> None:
         self.own("settings").settings["paused"] = paused
-
-    def list_memberships(self) -> Sequence[str]:
-        return tuple(self.tables.memberships)
 
     def add_membership(self, organization_id: str) -> None:
         self.own("memberships").memberships[organization_id] = None

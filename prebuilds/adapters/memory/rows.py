@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prebuilds.adapters.memory.tables import Tables
 from prebuilds.decision.models import Build, Preset
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.workspace_rules import select_claimable, select_outcomes
 
@@ -17,31 +18,30 @@ class PlainRows:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables.fork()
 
+    def read_rows(
+        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+    ) -> FleetRows:
+        tables, has = self.tables, selection.has
+        presets = [preset for preset in tables.presets.values() if has(preset.id)]
+        return FleetRows(
+            presets=presets,
+            prebuilds=[row for row in tables.workspaces.values() if _is_listed(row) and has(row.preset_id)],
+            builds=self._list_builds(presets, ended_since, latest),
+            resets=[item for item in tables.resets.items() if has(item[0])],
+            memberships=list(tables.memberships),
+            is_paused=tables.settings.get("paused", False),
+        )
+
+    def _list_builds(self, presets: Iterable[Preset], ended_since: datetime | None, latest: int) -> Iterator[Build]:
+        for preset in presets:
+            outcomes, reset_at = self.tables.outcomes.get(preset.id, ()), self.tables.resets.get(preset.id)
+            yield from select_outcomes(outcomes, preset, reset_at=reset_at, ended_since=ended_since, latest=latest)
+
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         presets = self.tables.presets
         if preset_id is None:
             return tuple(presets.values())
         return (presets[preset_id],) if preset_id in presets else ()
-
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        return tuple(
-            [
-                workspace
-                for workspace in self.tables.workspaces.values()
-                if workspace.is_prebuild and not workspace.deleted and preset_id in (None, workspace.preset_id)
-            ]
-        )
-
-    def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        tables = self.tables
-        builds: list[Build] = []
-        for preset in self.list_presets(preset_id):
-            outcomes, reset_at = tables.outcomes.get(preset.id, ()), tables.resets.get(preset.id)
-            builds += select_outcomes(outcomes, preset, reset_at=reset_at, ended_since=ended_since, latest=latest)
-        return builds
-
-    def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
-        return tuple(item for item in self.tables.resets.items() if preset_id in (None, item[0]))
 
     def lock_preset(self, preset_id: str, *, exclusive: bool = False) -> Preset | None:  # noqa: ARG002 - all writes are
         return self.tables.presets.get(preset_id)
@@ -93,3 +93,7 @@ class PlainRows:
 
 def _get_end(build: Build) -> datetime:
     return build.finished_at or build.created_at
+
+
+def _is_listed(workspace: Workspace) -> bool:
+    return workspace.is_prebuild and not workspace.deleted

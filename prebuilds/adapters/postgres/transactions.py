@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from prebuilds.adapters.postgres.tables.builds import BuildRows
 from prebuilds.adapters.postgres.tables.claims import ClaimRows
 from prebuilds.adapters.postgres.tables.outbox import OutboxRows
-from prebuilds.adapters.postgres.tables.plan_reads import FleetRows
+from prebuilds.adapters.postgres.tables.plan_reads import PlanReads
 from prebuilds.adapters.postgres.tables.settings import CounterRows, LeaseRows, SettingsRows
 from prebuilds.adapters.postgres.tables.workspaces import WorkspaceRows
 
 
 class PostgresTransaction(
-    FleetRows, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
+    PlanReads, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
     """All roles together."""
 

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from prebuilds.adapters.sqlite.tables.builds import BuildRows
 from prebuilds.adapters.sqlite.tables.claims import ClaimRows
 from prebuilds.adapters.sqlite.tables.outbox import OutboxRows
-from prebuilds.adapters.sqlite.tables.plan_reads import FleetRows
+from prebuilds.adapters.sqlite.tables.plan_reads import PlanReads
 from prebuilds.adapters.sqlite.tables.settings import CounterRows, LeaseRows, SettingsRows
 from prebuilds.adapters.sqlite.tables.workspaces import WorkspaceRows
 
 
 class SQLiteTransaction(
-    FleetRows, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
+    PlanReads, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
     """All roles together."""
 

@@ -22,6 +22,7 @@ from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.models import Preset
 from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import InvalidSnapshotError, show
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.ports import Transaction
 
 _MOST = MAX_DURATION // timedelta(seconds=1)
@@ -88,7 +89,7 @@ def _keep_notes(tx: Transaction, preset: Preset, known: Preset | None, now: date
     if known is None:
         return preset
     instants = {at for at in (preset.last_invalidated_at, known.last_invalidated_at) if at}
-    good = [workspace for workspace in tx.list_prebuilds(preset.id) if not workspace.retired]
+    good = [workspace for workspace in tx.read_rows(select(preset.id)).prebuilds if not workspace.retired]
     oldest = min((workspace.created_at for workspace in good), default=None)
     return attrs.evolve(
         preset,

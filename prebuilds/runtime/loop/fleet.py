@@ -19,10 +19,11 @@ import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
-from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Prebuild, Preset, Transition
+from prebuilds.decision.models import BuildStatus, InProgress, Pending, Prebuild, Transition
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads
 from prebuilds.runtime.workspace_rules import is_pending_start
@@ -69,33 +70,22 @@ class Fleet:
         return _group(self.deleting)
 
 
-def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, preset_id: str | None = None) -> Fleet:
-    """The fleet at `now`, or the part that concerns one preset. All reads must see the same moment."""
-    presets = tuple(reads.list_presets(preset_id))
-    prebuilds = sorted(reads.list_prebuilds(preset_id), key=rank_by_age)
-    builds = reads.list_builds(
-        ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit, preset_id=preset_id
-    )
-    resets = dict(reads.list_resets(preset_id))
+def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
+    """The fleet at `now`, or the part that concerns some presets."""
+    rows = reads.read_rows(selection, ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit)
+    prebuilds = sorted(rows.prebuilds, key=rank_by_age)
     return Fleet(
-        snapshot=_make_snapshot(presets, prebuilds, builds, resets, now=now, policy=policy),
-        is_paused=reads.is_paused(),
+        snapshot=_make_snapshot(rows, prebuilds, now=now, policy=policy),
+        is_paused=rows.is_paused,
         leftovers=filter(is_leftover, prebuilds),
         unsubmitted=filter(is_unsubmitted, prebuilds),
         deleting=filter(is_deleting, prebuilds),
-        memberships=reads.list_memberships(),
+        memberships=rows.memberships,
     )
 
 
-def _make_snapshot(
-    presets: Sequence[Preset],
-    prebuilds: Sequence[Workspace],
-    builds: Sequence[Build],
-    resets: Mapping[str, datetime],
-    *,
-    now: datetime,
-    policy: Policy,
-) -> GlobalSnapshot:
+def _make_snapshot(rows: FleetRows, prebuilds: Sequence[Workspace], *, now: datetime, policy: Policy) -> GlobalSnapshot:
+    presets, builds, resets = rows.presets, rows.builds, dict(rows.resets)
     limited = calculate_hard_limited(builds, now=now, presets=presets, policy=policy, resets=resets)
     known = {preset.id for preset in presets}
     return GlobalSnapshot(

@@ -11,8 +11,8 @@ from prebuilds.decision.fields import ID, check, instance_of, optional
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.fleet_rows import Shard
 from prebuilds.runtime.loop.effects import NewId
-from prebuilds.runtime.loop.shards import Shard
 from prebuilds.runtime.ports import Clock
 
 _DAY = timedelta(days=1)

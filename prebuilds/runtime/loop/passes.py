@@ -19,6 +19,7 @@ import attrs
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.errors import UnknownPresetError
+from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, find_next_retry_at, read_fleet
@@ -27,7 +28,6 @@ from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
-from prebuilds.runtime.loop.shards import ShardReads
 from prebuilds.runtime.loop.timed_calls import LimitedCalls
 from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
 
@@ -107,8 +107,9 @@ class Passes:
 
     def _read_fleet(self, now: datetime, preset_id: str | None) -> Fleet:
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-            reads = ShardReads(tx, self._options.shard) if self._options.shard else tx
-            fleet = read_fleet(reads, now=now, policy=self._options.policy, preset_id=preset_id)
+            ids = None if preset_id is None else (preset_id,)
+            selection = Selection(preset_ids=ids, shard=self._options.shard)
+            fleet = read_fleet(tx, now=now, policy=self._options.policy, selection=selection)
         if preset_id is not None and not fleet.snapshot.presets:
             raise UnknownPresetError(preset_id)
         return fleet

@@ -45,6 +45,6 @@ _METHODS = {
     Capability.OUTBOX: _list_methods(OutboxWrites),
     Capability.COUNTERS: _list_methods(CounterWrites),
     Capability.NESTING: _list_methods(Nesting),
-    Capability.PAUSE: _list_methods(PauseWrites) | {"is_paused"},
-    Capability.MEMBERSHIPS: _list_methods(MembershipWrites) | {"list_memberships"},
+    Capability.PAUSE: _list_methods(PauseWrites),
+    Capability.MEMBERSHIPS: _list_methods(MembershipWrites),
 }

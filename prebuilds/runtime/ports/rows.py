@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from prebuilds.decision.models import Build, Preset
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import ClaimRequest, Workspace
 
 
@@ -22,22 +23,16 @@ class Rows(Protocol):
     are.
     """
 
-    def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
-        """As `FleetReads.list_presets`."""
-        ...
-
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        """As `FleetReads.list_prebuilds`."""
-        ...
-
-    def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        """As `FleetReads.list_builds`: of the builds in `add_outcomes`, those that count; `select_outcomes` finds them.
-        More do no harm.
+    def read_rows(
+        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+    ) -> FleetRows:
+        """As `FleetReads.read_rows`. Of the builds in `add_outcomes`, `select_outcomes` finds those that count; more do
+        no harm. A store without pause or memberships leaves these fields out.
         """
         ...
 
-    def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
-        """As `FleetReads.list_resets`."""
+    def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
+        """As `FleetReads.list_presets`."""
         ...
 
     def lock_preset(self, preset_id: str, *, exclusive: bool = False) -> Preset | None:

@@ -32,7 +32,7 @@ class SettingsWrites(Protocol):
 
 @runtime_checkable
 class PauseWrites(Protocol):
-    """A pause of the whole, a capability. `FleetReads.is_paused` belongs to it."""
+    """A pause of the whole, a capability. `FleetRows.is_paused` belongs to it."""
 
     def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reconciliation."""
@@ -41,7 +41,7 @@ class PauseWrites(Protocol):
 
 @runtime_checkable
 class MembershipWrites(Protocol):
-    """What the prebuilds user belongs to, a capability. `FleetReads.list_memberships` belongs to it."""
+    """What the prebuilds user belongs to, a capability. `FleetRows.memberships` belongs to it."""
 
     def add_membership(self, organization_id: str) -> None:
         """Make the prebuilds user a member of an organisation, if it is not one yet."""

@@ -9,6 +9,7 @@ from functools import partial
 import attrs
 
 from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.row_transactions.role import RowRole
 from prebuilds.runtime.workspace_rules import (
@@ -51,7 +52,7 @@ class RowWorkspaceWrites(RowRole):
         preset = self._written.lock_preset(preset_id)
         if preset is None or preset.is_active:
             return ()
-        found = [row.id for row in self.rows.list_prebuilds(preset_id)]
+        found = [row.id for row in self.rows.read_rows(select(preset_id)).prebuilds]
         canceled = [cancel_start(row, now=now) for row in self.rows.get_workspaces(found, lock=True)]
         changed = [row for row in canceled if row]
         self.rows.put_workspaces(changed)

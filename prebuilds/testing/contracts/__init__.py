@@ -27,6 +27,7 @@ from prebuilds.testing.contracts.store import (
     messages,
     releases,
     roundtrips,
+    selections,
     settings,
     transactions,
 )
@@ -77,7 +78,14 @@ def check_pubsub(make_pubsub: MakePubSub) -> ContractReport:
 def list_store_checks() -> tuple[StoreCheck, ...]:
     """The checks of `check_store`, one for each rule. Each has a `name`, and is called with the factory."""
     basics = (*transactions.CHECKS, *connections.CHECKS, *settings.CHECKS, *roundtrips.PRESET_CHECKS)
-    workspaces = (*creates.CHECKS, *builds.CHECKS, *histories.CHECKS, *deletes.CHECKS, *releases.CHECKS)
+    workspaces = (
+        *creates.CHECKS,
+        *builds.CHECKS,
+        *histories.CHECKS,
+        *selections.CHECKS,
+        *deletes.CHECKS,
+        *releases.CHECKS,
+    )
     return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,19 @@ import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
+
+
+def reading(list_builds: Callable[..., Any]) -> Callable[..., FleetRows]:
+    """A `read_rows` whose builds this function lists. It gets the bounds by name."""
+
+    def read_rows(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **bounds: Any) -> FleetRows:
+        rows = tx.read_rows(selection, **bounds)
+        builds = list_builds(tx, **{"selection": selection, "ended_since": None, "latest": 0, **bounds})
+        return attrs.evolve(rows, builds=builds)
+
+    return read_rows
 
 
 def find_by_build(tx: MemoryTransaction, build_id: str) -> Workspace | None:
@@ -36,13 +49,13 @@ def finish_again(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, n
 def list_no_latest(tx: MemoryTransaction, *, latest: int, **options: Any) -> Any:
     """Remembers only the builds that ended of late."""
     del latest
-    return tx.list_builds(latest=0, **options)
+    return tx.read_rows(**options).builds
 
 
 def list_living(tx: MemoryTransaction, **options: Any) -> list[Any]:
     """Forgets the builds of workspaces that have been claimed."""
     owners = {row.last_build.id[:-2]: row.owner_id for row in tx.rows.tables.workspaces.values()}
-    return [row for row in tx.list_builds(**options) if owners.get(row.id[:-2], "prebuilds") == "prebuilds"]
+    return [row for row in tx.read_rows(**options).builds if owners.get(row.id[:-2], "prebuilds") == "prebuilds"]
 
 
 def finish_uncounted(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
@@ -72,29 +85,37 @@ def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatu
     return row
 
 
-def list_latest_of_all(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+def list_latest_of_all(
+    tx: MemoryTransaction, *, ended_since: datetime | None, latest: int, **options: Any
+) -> list[Any]:
     """Takes the latest builds that there are, and then looks which of them count."""
     last: set[tuple[str, datetime]] = set()
     for preset_id, rows in tx.rows.tables.outcomes.items():
         last |= {(preset_id, at) for at in sorted({row.created_at for row in rows}, reverse=True)[:latest]}
-    counted = tx.list_builds(ended_since=ended_since, latest=1_000, **options)
-    return [row for row in counted if (row.preset_id, row.created_at) in last or row.finished_at >= ended_since]
+    counted = tx.read_rows(ended_since=ended_since, latest=1_000, **options).builds
+    return [row for row in counted if (row.preset_id, row.created_at) in last or _has_ended_since(row, ended_since)]
 
 
-def list_latest_builds(tx: MemoryTransaction, *, ended_since: datetime, latest: int, **options: Any) -> list[Any]:
+def list_latest_builds(
+    tx: MemoryTransaction, *, ended_since: datetime | None, latest: int, **options: Any
+) -> list[Any]:
     """Takes the builds of one pass for several attempts."""
-    counted = tx.list_builds(ended_since=ended_since, latest=latest, **options)
+    counted = tx.read_rows(ended_since=ended_since, latest=latest, **options).builds
     by_preset: dict[str, list[Any]] = {}
     for row in sorted(counted, key=lambda row: (row.created_at, row.id), reverse=True):
         by_preset.setdefault(row.preset_id, []).append(row)
     last = [row for rows in by_preset.values() for row in rows[:latest]]
-    return [row for row in counted if row in last or (row.finished_at and row.finished_at >= ended_since)]
+    return [row for row in counted if row in last or _has_ended_since(row, ended_since)]
+
+
+def _has_ended_since(row: Any, instant: datetime | None) -> bool:
+    return instant is not None and row.finished_at >= instant
 
 
 def list_of_known_versions(tx: MemoryTransaction, **options: Any) -> list[Any]:
     """Counts the builds of the very version that the preset has, and no others."""
     versions = {preset.id: preset.template_version.id for preset in tx.list_presets()}
-    return [row for row in tx.list_builds(**options) if row.template_version_id == versions[row.preset_id]]
+    return [row for row in tx.read_rows(**options).builds if row.template_version_id == versions[row.preset_id]]
 
 
 def make_anything_unready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
@@ -104,3 +125,9 @@ def make_anything_unready(tx: MemoryTransaction, workspace_id: str) -> Workspace
         return None
     tx.rows.put_workspaces([attrs.evolve(row, ready=False)])
     return tx.get_workspace(workspace_id)
+
+
+def list_all(tx: MemoryTransaction, *, selection: Selection, **bounds: Any) -> Any:
+    """Lists the builds of every preset."""
+    del selection
+    return tx.read_rows(**bounds).builds

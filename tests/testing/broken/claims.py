@@ -8,6 +8,7 @@ import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.errors import NameTakenError
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace
 
 
@@ -18,7 +19,7 @@ def take_newest(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | Non
 
 def take_unready(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what is not ready."""
-    for row in tx.list_prebuilds(request.preset_id):
+    for row in tx.read_rows(select(request.preset_id)).prebuilds:
         tx.mark_ready(row.id)
     return tx.take_prebuild(request)
 
@@ -69,7 +70,7 @@ def take_oldest(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | Non
 
 def take_by_age_alone(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes the last that was added, of several of one age."""
-    ready = [row for row in tx.list_prebuilds(request.preset_id) if row.ready and row.is_running]
+    ready = [row for row in tx.read_rows(select(request.preset_id)).prebuilds if row.ready and row.is_running]
     first = min((row.created_at for row in ready), default=None)
     ages = [row for row in ready if row.created_at == first]
     hidden = ages[:-1]
@@ -89,7 +90,7 @@ def take_of_any_preset(tx: MemoryTransaction, request: ClaimRequest) -> Workspac
 
 def take_given_up(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes what was given up."""
-    for row in tx.list_prebuilds(request.preset_id):
+    for row in tx.read_rows(select(request.preset_id)).prebuilds:
         tx.rows.put_workspaces([attrs.evolve(row, retired=False, ready=row.ready or row.retired)])
     return tx.take_prebuild(request)
 
@@ -113,7 +114,7 @@ def take_of_any_version(tx: MemoryTransaction, request: ClaimRequest) -> Workspa
 
 def _take_as_if(tx: MemoryTransaction, request: ClaimRequest, **changes: Any) -> Workspace | None:
     """Takes as if every prebuild were another, and leaves them all as they were but for the owner."""
-    before = {row.id: row for row in tx.list_prebuilds(request.preset_id)}
+    before = {row.id: row for row in tx.read_rows(select(request.preset_id)).prebuilds}
     for row in before.values():
         tx.rows.put_workspaces([attrs.evolve(row, **changes)])
     taken = tx.take_prebuild(request)
@@ -128,7 +129,8 @@ def _take_as_if(tx: MemoryTransaction, request: ClaimRequest, **changes: Any) ->
 def take_of_known_versions(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Takes only what is known to be of the preset's version."""
     preset = next(iter(tx.list_presets(request.preset_id)), None)
-    others = [row for row in tx.list_prebuilds() if preset and _is_made_by(row, "") != (not preset.template_version.id)]
+    rows = tx.read_rows().prebuilds
+    others = [row for row in rows if preset and _is_made_by(row, "") != (not preset.template_version.id)]
     for row in others:
         tx.rows.put_workspaces([attrs.evolve(row, ready=False)])
     taken = tx.take_prebuild(request)
@@ -143,7 +145,7 @@ def _is_made_by(row: Workspace, version: str) -> bool:
 
 def take_under_the_old_name(tx: MemoryTransaction, request: ClaimRequest) -> Workspace | None:
     """Leaves the workspace its name."""
-    name = {row.id: row.name for row in tx.list_prebuilds()}
+    name = {row.id: row.name for row in tx.read_rows().prebuilds}
     taken = tx.take_prebuild(request)
     if taken:
         tx.rows.put_workspaces([attrs.evolve(taken, name=name[taken.id])])

@@ -11,6 +11,7 @@ import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.runtime.fleet_rows import FleetRows, select
 from prebuilds.runtime.models import Lease, Message
 
 
@@ -84,6 +85,12 @@ def list_active(tx: MemoryTransaction, preset_id: str | None = None) -> list[Any
     return [preset for preset in tx.list_presets(preset_id) if preset.is_active]
 
 
+def read_memberships_twice(tx: MemoryTransaction, *arguments: Any, **options: Any) -> FleetRows:
+    """Reads each membership twice."""
+    rows = tx.read_rows(*arguments, **options)
+    return attrs.evolve(rows, memberships=2 * rows.memberships)
+
+
 def put_without_parameters(tx: MemoryTransaction, preset: Preset) -> None:
     """Adds the parameters of a preset to those that it had."""
     known = {name: value for old in tx.list_presets(preset.id) for name, value in old.parameters}
@@ -111,7 +118,7 @@ def invalidate_all(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> No
 
 def reset_once(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> None:
     """Keeps the first reset."""
-    if not tx.list_resets(preset_id):
+    if not tx.read_rows(select(preset_id)).resets:
         tx.set_reset(preset_id, at=at)
 
 

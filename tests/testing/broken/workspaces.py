@@ -9,6 +9,7 @@ import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, select
 from prebuilds.runtime.models import BuildRequest, Workspace
 
 
@@ -44,7 +45,7 @@ def delete_busy(tx: MemoryTransaction, request: BuildRequest, *, now: datetime) 
 
 def cancel_begun(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> list[str]:
     """Cancels builds that have begun."""
-    for row in tx.list_prebuilds(preset_id):
+    for row in tx.read_rows(select(preset_id)).prebuilds:
         if row.last_build.status is BuildStatus.RUNNING and row.last_build.number == 1:
             tx.rows.put_workspaces(
                 [attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=BuildStatus.PENDING))]
@@ -83,15 +84,21 @@ def create_inactive(tx: MemoryTransaction, request: BuildRequest, **options: Any
     return added
 
 
-def list_deleted(tx: MemoryTransaction, preset_id: str | None = None) -> list[Workspace]:
-    """Lists prebuilds that are deleted too."""
-    rows = tx.rows.tables.workspaces.values()
-    return [row for row in rows if row.is_prebuild and preset_id in (None, row.preset_id)]
+def read_deleted(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+    """Reads prebuilds that are deleted too."""
+    rows = [row for row in tx.rows.tables.workspaces.values() if row.is_prebuild and selection.has(row.preset_id)]
+    return attrs.evolve(tx.read_rows(selection, **options), prebuilds=rows)
 
 
-def list_running(tx: MemoryTransaction, preset_id: str | None = None) -> list[Workspace]:
-    """Lists only the prebuilds that run."""
-    return [row for row in tx.list_prebuilds(preset_id) if row.is_running]
+def read_all(tx: MemoryTransaction, _: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+    """Reads the rows of every preset."""
+    return tx.read_rows(**options)
+
+
+def read_running(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+    """Reads only the prebuilds that run."""
+    rows = tx.read_rows(selection, **options)
+    return attrs.evolve(rows, prebuilds=[row for row in rows.prebuilds if row.is_running])
 
 
 def create_again(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:

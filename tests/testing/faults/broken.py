@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,16 @@ import attrs
 from prebuilds import BuildStatus
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.runtime import PREBUILDS_USER_ID, BuildRequest, ClaimRequest, Lease, Workspace
+from prebuilds.runtime import (
+    ALL_PRESETS,
+    PREBUILDS_USER_ID,
+    BuildRequest,
+    ClaimRequest,
+    FleetRows,
+    Lease,
+    Selection,
+    Workspace,
+)
 
 
 class Wrapped:
@@ -101,9 +110,10 @@ class StoreThatGivesExpired(BrokenStore):
 
 
 class _LosesFailedDeletes(Wrapped):
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        rows = self.tx.list_prebuilds(preset_id)
-        return [row for row in rows if row.last_build.status is not BuildStatus.FAILED]
+    def read_rows(self, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+        rows = self.tx.read_rows(selection, **options)
+        prebuilds = [row for row in rows.prebuilds if row.last_build.status is not BuildStatus.FAILED]
+        return attrs.evolve(rows, prebuilds=prebuilds)
 
 
 class StoreThatHidesFailed(BrokenStore):

@@ -74,7 +74,7 @@ def test_a_repeated_transaction_stops_at_the_first_different_answer() -> None:
         assert tx.insert_prebuild(START, name="n", now=NOW)
         tx.publish_on_commit(MESSAGE)
     with store.transaction(read_only=True) as tx:
-        assert (len(tx.list_prebuilds()), len(tx.list_messages(9))) == (1, 1)
+        assert (len(tx.read_rows().prebuilds), len(tx.list_messages(9))) == (1, 1)
 
 
 @pytest.mark.parametrize(

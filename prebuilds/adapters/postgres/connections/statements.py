@@ -47,6 +47,15 @@ class Statements:
         """All rows of a query that changes nothing."""
         return self._execute(sql, parameters)
 
+    def fetch_all(self, *queries: tuple[str, dict[str, Any]]) -> list[list[Row]]:
+        """The rows of each query, all in one trip to the server. The queries change nothing."""
+        self._require_open()
+        with self._translating(), self._connection.pipeline():
+            cursors = [self._connection.cursor(binary=True) for _ in queries]
+            for cursor, (sql, parameters) in zip(cursors, queries, strict=True):
+                cursor.execute(sql.encode(), parameters)
+            return [cursor.fetchall() for cursor in cursors]
+
     def fetch_one(self, sql: str, **parameters: Any) -> Row | None:
         """The first row of such a query; None if it has none."""
         return next(iter(self._execute(sql, parameters)), None)
@@ -95,10 +104,15 @@ class Statements:
 
     def _execute(self, sql: str, parameters: dict[str, Any] | None) -> list[Row]:
         self._require_open()
+        with self._translating(), self._connection.cursor(binary=parameters is not None) as cursor:
+            cursor.execute(sql.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Raise errors of the driver as errors of this library, and remember them for the commit."""
         try:
-            with self._connection.cursor(binary=parameters is not None) as cursor:
-                cursor.execute(sql.encode(), parameters)
-                return cursor.fetchall() if cursor.description else []
+            yield
         except psycopg.Error as error:
             failure = self._fail(error)
             if failure is error:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import attrs
 
 from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.queries import list_counted_versions
 from prebuilds.adapters.rows import PRESET_COLUMNS, make_outcome, make_preset, make_workspace
-from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import Workspace
+from prebuilds.decision.models import Preset
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 
 WORKSPACE_COLUMNS = """
     id, name, owner_id, preset_id, template_id, parameters, created_at, ready, retired, deleted, failed_deletes,
@@ -58,43 +62,72 @@ def _list_outcomes(fleet: str) -> str:
     """
 
 
-ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} AND id = %(preset_id)s")
+@attrs.frozen
+class PlanQueries:
+    """The queries for a selection of presets, whose parameters are `chosen`."""
+
+    presets: str
+    prebuilds: str
+    outcomes: str
+    resets: str
 
 
-class FleetRows(Role):
+def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:
+    return PlanQueries(
+        presets=f"{PRESETS} WHERE {is_preset} ORDER BY id",
+        prebuilds=f"{PREBUILDS} AND {is_prebuild}",
+        outcomes=_list_outcomes(f"{_FLEET} AND {is_preset}"),
+        resets=f"{RESETS} AND {is_preset}",
+    )
+
+
+_IN_SHARD = "preset_hash %% %(count)s = %(index)s"
+
+OF_ALL = _make_queries("true", "true")
+OF_SOME = _make_queries("id = ANY (%(names)s)", "preset_id = ANY (%(names)s)")
+OF_SHARD = _make_queries(_IN_SHARD, _IN_SHARD)
+
+_MEMBERSHIPS = "SELECT organization_id FROM memberships"
+_PAUSED = "SELECT 1 FROM settings WHERE name = 'paused' AND value"
+
+
+class PlanReads(Role):
     """The role `FleetReads`."""
+
+    def read_rows(
+        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+    ) -> FleetRows:
+        queries, chosen = _choose_queries(selection)
+        bounds = {**chosen, "since": ended_since or "infinity", "latest": latest}
+        has_builds = ended_since is not None or latest > 0
+        presets, prebuilds, resets, memberships, paused, *builds = self._statements.fetch_all(
+            (queries.presets, chosen),
+            (queries.prebuilds, chosen),
+            (queries.resets, chosen),
+            (_MEMBERSHIPS, {}),
+            (_PAUSED, {}),
+            *([(queries.outcomes, bounds)] if has_builds else []),
+        )
+        return FleetRows(
+            presets=map(make_preset, presets),
+            prebuilds=map(make_workspace, prebuilds),
+            builds=map(make_outcome, chain(*builds)),
+            resets=resets,
+            memberships=[name for (name,) in memberships],
+            is_paused=bool(paused),
+        )
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         if preset_id is None:
-            rows = self._statements.fetch(f"{PRESETS} ORDER BY id")
+            rows = self._statements.fetch(OF_ALL.presets)
         else:
             rows = self._statements.fetch(f"{PRESETS} WHERE id = %(id)s", id=preset_id)
         return tuple(map(make_preset, rows))
 
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        if preset_id is None:
-            rows = self._statements.fetch(PREBUILDS)
-        else:
-            rows = self._statements.fetch(f"{PREBUILDS} AND preset_id = %(preset_id)s", preset_id=preset_id)
-        return tuple(map(make_workspace, rows))
 
-    def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        if preset_id is None:
-            rows = self._statements.fetch(ALL_OUTCOMES, since=ended_since, latest=latest)
-        else:
-            rows = self._statements.fetch(OUTCOMES, preset_id=preset_id, since=ended_since, latest=latest)
-        return tuple(map(make_outcome, rows))
-
-    def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
-        if preset_id is None:
-            rows = self._statements.fetch(RESETS)
-        else:
-            rows = self._statements.fetch(f"{RESETS} AND id = %(id)s", id=preset_id)
-        return tuple((name, reset_at) for name, reset_at in rows)
-
-    def list_memberships(self) -> Sequence[str]:
-        return tuple(name for (name,) in self._statements.fetch("SELECT organization_id FROM memberships"))
-
-    def is_paused(self) -> bool:
-        row = self._statements.fetch_one("SELECT value FROM settings WHERE name = 'paused'")
-        return row is not None and bool(row[0])
+def _choose_queries(selection: Selection) -> tuple[PlanQueries, dict[str, Any]]:
+    """The queries, and the parameters that say which presets are selected."""
+    names, shard = selection.preset_ids, selection.shard
+    if names is not None:
+        return OF_SOME, {"names": list(filter(selection.has, names))}
+    return (OF_SHARD, {"count": shard.count, "index": shard.index}) if shard else (OF_ALL, {})

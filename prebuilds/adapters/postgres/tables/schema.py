@@ -122,5 +122,28 @@ CREATE INDEX attempts ON builds (preset_id, template_version_id, created_at)
 WHERE transition = 'start' AND status IN ('succeeded', 'failed');
 """
 
-VERSIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+-- `hash_preset`: the CRC-32 of the text in UTF-8, four bits at a time.
+CREATE FUNCTION hash_preset(preset_id text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    steps CONSTANT bigint[] := '{0, 498536548, 997073096, 651767980, 1994146192, 1802195444, 1303535960, 1342533948,
+        3988292384, 4027552580, 3604390888, 3412177804, 2607071920, 2262029012, 2685067896, 3183342108}';
+    content CONSTANT bytea := convert_to(preset_id, 'UTF8');
+    remainder bigint := 4294967295;
+BEGIN
+    FOR place IN 0 .. length(content) - 1 LOOP
+        remainder := remainder # get_byte(content, place);
+        remainder := steps[(remainder & 15) + 1] # (remainder >> 4);
+        remainder := steps[(remainder & 15) + 1] # (remainder >> 4);
+    END LOOP;
+    RETURN remainder # 4294967295;
+END $$;
+
+ALTER TABLE presets ADD COLUMN preset_hash bigint NOT NULL GENERATED ALWAYS AS (hash_preset(id)) STORED;
+ALTER TABLE workspaces ADD COLUMN preset_hash bigint NOT NULL GENERATED ALWAYS AS (hash_preset(preset_id)) STORED;
+CREATE INDEX preset_shards ON presets (preset_hash);
+CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND NOT deleted;
+"""
+
+VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 """The statements that lead to each version from the one before it."""

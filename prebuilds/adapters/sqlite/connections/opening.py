@@ -14,6 +14,8 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from prebuilds.runtime.fleet_rows import hash_preset
+
 _STATEMENTS = 256  # kept compiled per connection; more than there are
 _NOWHERE = ("attempt to write a readonly database", "unable to open database file")
 
@@ -55,6 +57,8 @@ def _is_writable(path: str) -> bool:
 
 
 def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(
+    raw = sqlite3.connect(
         address, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, uri=uri
     )
+    raw.create_function("hash_preset", 1, hash_preset, deterministic=True)  # for migrations
+    return raw

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import attrs
+
 from prebuilds.adapters.queries import list_counted_versions
+from prebuilds.adapters.rows import Row
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
     LISTED_PRESET_COLUMNS,
@@ -17,12 +21,13 @@ from prebuilds.adapters.sqlite.tables.rows import (
     write_instant,
 )
 from prebuilds.decision.models import Build, Preset
-from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 
 _PRESETS = f"SELECT {LISTED_PRESET_COLUMNS} FROM presets"
 _PREBUILDS = f"{SELECT_WORKSPACES} WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0"
 _RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
+_NEVER = 2**63 - 1  # later than any instant
 _OUTCOME = "builds.transition = 'start' AND builds.status IN ('failed', 'succeeded')"
 _FLEET = f"SELECT id, template_version_id AS version, coalesce(reset_at, {-(2**63)}) AS reset_at FROM presets"
 
@@ -50,46 +55,77 @@ def _list_outcomes(fleet: str) -> str:
     """
 
 
-ALL_OUTCOMES, OUTCOMES = _list_outcomes(_FLEET), _list_outcomes(f"{_FLEET} WHERE id = ?")
+@attrs.frozen
+class PlanQueries:
+    """The queries for a selection of presets, whose parameters come first in each."""
+
+    presets: str
+    prebuilds: str
+    outcomes: str
+    resets: str
 
 
-class FleetRows(Role):
+def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:
+    return PlanQueries(
+        presets=f"{_PRESETS} WHERE {is_preset} ORDER BY id",
+        prebuilds=f"{_PREBUILDS} AND {is_prebuild}",
+        outcomes=_list_outcomes(f"{_FLEET} WHERE {is_preset}"),
+        resets=f"{_RESETS} AND {is_preset}",
+    )
+
+
+_NAMED = "IN (SELECT value FROM json_each(?))"
+_IN_SHARD = "preset_hash % ? = ?"
+
+OF_ALL = _make_queries("true", "true")
+OF_SOME = _make_queries(f"id {_NAMED}", f"workspaces.preset_id {_NAMED}")
+OF_SHARD = _make_queries(
+    f"id IN (SELECT id FROM presets INDEXED BY preset_shards WHERE {_IN_SHARD})",
+    f"""workspaces.rowid IN (
+        SELECT rowid FROM workspaces INDEXED BY prebuild_shards
+        WHERE owner_id = 'prebuilds' AND deleted = 0 AND {_IN_SHARD}
+    )""",
+)
+
+
+class PlanReads(Role):
     """The role `FleetReads`."""
+
+    def read_rows(
+        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+    ) -> FleetRows:
+        queries, chosen = _choose_queries(selection)
+        fetch = self._statements.fetch
+        return FleetRows(
+            presets=map(read_preset, fetch(queries.presets, *chosen)),
+            prebuilds=map(read_workspace, fetch(queries.prebuilds, *chosen)),
+            builds=self._list_builds(queries.outcomes, chosen, ended_since, latest),
+            resets=[(name, read_instant(at)) for name, at in fetch(queries.resets, *chosen)],
+            memberships=[name for (name,) in fetch("SELECT organization_id FROM memberships")],
+            is_paused=self._statements.has("SELECT 1 FROM settings WHERE name = 'paused' AND value = 1"),
+        )
 
     def list_presets(self, preset_id: str | None = None) -> Sequence[Preset]:
         if preset_id is None:
-            return tuple(map(read_preset, self._statements.fetch(f"{_PRESETS} ORDER BY id")))
+            return tuple(map(read_preset, self._statements.fetch(OF_ALL.presets)))
         preset = find_preset(self._statements, preset_id)
         return (preset,) if preset else ()
 
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        if preset_id is None:
-            rows = self._statements.fetch(_PREBUILDS)
-        else:
-            rows = self._statements.fetch(f"{_PREBUILDS} AND workspaces.preset_id = ?", preset_id)
-        return tuple(map(read_workspace, rows))
+    def _list_builds(self, outcomes: str, chosen: Row, ended_since: datetime | None, latest: int) -> Iterable[Build]:
+        if ended_since is None and latest == 0:
+            return ()
+        since = _NEVER if ended_since is None else write_instant("ended_since", ended_since)
+        return map(
+            read_outcome, self._statements.fetch(outcomes, *chosen, max(latest - 1, 0), since, latest > 0, since)
+        )
 
-    def list_builds(self, *, ended_since: datetime, latest: int, preset_id: str | None = None) -> Sequence[Build]:
-        since = write_instant("ended_since", ended_since)
-        bounds = (max(latest - 1, 0), since, latest > 0, since)
-        if preset_id is None:
-            rows = self._statements.fetch(ALL_OUTCOMES, *bounds)
-        else:
-            rows = self._statements.fetch(OUTCOMES, preset_id, *bounds)
-        return tuple(map(read_outcome, rows))
 
-    def list_resets(self, preset_id: str | None = None) -> Sequence[tuple[str, datetime]]:
-        if preset_id is None:
-            rows = self._statements.fetch(_RESETS)
-        else:
-            rows = self._statements.fetch(f"{_RESETS} AND id = ?", preset_id)
-        return tuple((name, read_instant(reset_at)) for name, reset_at in rows)
-
-    def list_memberships(self) -> Sequence[str]:
-        return tuple(name for (name,) in self._statements.fetch("SELECT organization_id FROM memberships"))
-
-    def is_paused(self) -> bool:
-        return self._statements.has("SELECT 1 FROM settings WHERE name = 'paused' AND value = 1")
+def _choose_queries(selection: Selection) -> tuple[PlanQueries, Row]:
+    """The queries, and the parameters that say which presets are selected."""
+    names, shard = selection.preset_ids, selection.shard
+    if names is not None:
+        return OF_SOME, (json.dumps(sorted(filter(selection.has, names))),)
+    return (OF_SHARD, (shard.count, shard.index)) if shard else (OF_ALL, ())
 
 
 def find_preset(statements: Statements, preset_id: str) -> Preset | None:

@@ -132,5 +132,15 @@ _SECOND = (
     """,
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    # `hash_preset` of the preset's id: a shard is what its remainder says.
+    "ALTER TABLE presets ADD COLUMN preset_hash INTEGER NOT NULL DEFAULT 0",
+    "UPDATE presets SET preset_hash = hash_preset(id)",
+    "CREATE INDEX preset_shards ON presets (preset_hash)",
+    "ALTER TABLE workspaces ADD COLUMN preset_hash INTEGER NOT NULL DEFAULT 0",
+    "UPDATE workspaces SET preset_hash = hash_preset(preset_id)",
+    "CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND deleted = 0",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 """The statements that lead to each version from the one before it."""

@@ -10,11 +10,12 @@ from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import read_instant, write_instant, write_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import LeaseLostError
+from prebuilds.runtime.fleet_rows import hash_preset
 from prebuilds.runtime.models import Counter, CounterValue, Lease
 
 # Not INSERT OR REPLACE, which would lose the reset.
 _PUT_PRESET = f"""
-    INSERT INTO presets ({", ".join(PRESET_COLUMNS)}) VALUES ({", ".join("?" for _ in PRESET_COLUMNS)})
+    INSERT INTO presets ({", ".join(PRESET_COLUMNS)}, preset_hash) VALUES ({"?, " * len(PRESET_COLUMNS)}?)
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
 """
 
@@ -40,7 +41,7 @@ class SettingsRows(Role):
         self._statements.run("INSERT INTO memberships VALUES (?) ON CONFLICT DO NOTHING", organization_id)
 
     def put_preset(self, preset: Preset) -> None:
-        self._statements.run(_PUT_PRESET, *write_preset(preset))
+        self._statements.run(_PUT_PRESET, *write_preset(preset), hash_preset(preset.id))
 
 
 class CounterRows(Role):

@@ -18,6 +18,7 @@ from prebuilds.adapters.sqlite.tables.rows import (
     write_parameters,
 )
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.runtime.fleet_rows import hash_preset
 from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.workspace_rules import (
     end_build,
@@ -30,9 +31,10 @@ from prebuilds.runtime.workspace_rules import (
 
 _INSERT_WORKSPACE = """
     INSERT INTO workspaces (
-        id, name, owner_id, preset_id, template_id, parameters, created_at, ready, deleted, failed_deletes, last_number
+        id, name, owner_id, preset_id, preset_hash, template_id, parameters, created_at, ready, deleted,
+        failed_deletes, last_number
     )
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE_WORKSPACE = """
     UPDATE workspaces SET name = ?, owner_id = ?, ready = ?, retired = ?, deleted = ?, failed_deletes = ? WHERE id = ?
@@ -122,6 +124,7 @@ class WorkspaceRows(Role):
             workspace.name,
             workspace.owner_id,
             workspace.preset_id,
+            hash_preset(workspace.preset_id),
             workspace.template_id,
             write_parameters(workspace.parameters or ()),
             write_instant("created_at", workspace.created_at),

@@ -55,7 +55,7 @@ def a_claim_changes_owner_and_name_alone(lab: Lab) -> None:
     expect(seen, expected, "take_prebuild()")
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.get_workspace("w"), expected, "the workspace that was taken")
-        expect(tx.list_prebuilds(), [other], "list_prebuilds() then")
+        expect(tx.read_rows().prebuilds, [other], "the prebuilds then")
 
 
 @store_check(CHECKS, "ClaimOrder.OLDEST_FIRST", "The first by (created_at, id).")

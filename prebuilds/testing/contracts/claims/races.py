@@ -48,7 +48,7 @@ def many_claims_take_each_prebuild_once(lab: Lab) -> None:
     taken = [workspace for batch in batches for workspace in batch if workspace]
     expect(sorted(workspace.id for workspace in taken), names, f"the ids that {_THREADS} threads were given, sorted,")
     with lab.store.transaction(read_only=True) as tx:
-        expect(tx.list_prebuilds(), [], "the prebuilds left, when there had been more claims than prebuilds,")
+        expect(tx.read_rows().prebuilds, [], "the prebuilds left, when there had been more claims than prebuilds,")
         for workspace in taken:
             expect(tx.get_workspace(workspace.id), workspace, f"{workspace.id}, which was given as another,")
 

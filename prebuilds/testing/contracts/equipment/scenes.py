@@ -14,6 +14,7 @@ from typing import TypedDict
 from typing_extensions import Unpack
 
 from prebuilds.decision.models import Build, BuildStatus, Preset, Template, TemplateVersion, Transition
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, select
 from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import FleetReads, Store, Transaction
 
@@ -229,14 +230,18 @@ def expected_workspace(workspace_id: str, preset: Preset = WEB) -> Workspace:
 
 def list_ids(reads: FleetReads, preset_id: str | None = None) -> Sequence[str]:
     """The ids of the prebuilds that the store lists, sorted."""
-    return sorted(workspace.id for workspace in reads.list_prebuilds(preset_id))
+    return sorted(workspace.id for workspace in reads.read_rows(_select(preset_id)).prebuilds)
 
 
 def list_outcomes(
     reads: FleetReads, *, since: float = -2 * _DAY, latest: int = 0, preset_id: str | None = None
 ) -> Sequence[Build]:
-    """The start builds in `list_builds` that succeeded or failed, each once, sorted by id."""
-    builds = reads.list_builds(ended_since=at(since), latest=latest, preset_id=preset_id)
+    """The start builds that are read and that succeeded or failed, each once, sorted by id."""
+    builds = reads.read_rows(_select(preset_id), ended_since=at(since), latest=latest).builds
     ends = (BuildStatus.SUCCEEDED, BuildStatus.FAILED)
     outcomes = {build for build in builds if build.transition is Transition.START and build.status in ends}
     return sorted(outcomes, key=lambda build: build.id)
+
+
+def _select(preset_id: str | None) -> Selection:
+    return ALL_PRESETS if preset_id is None else select(preset_id)

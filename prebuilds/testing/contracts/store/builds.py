@@ -111,7 +111,7 @@ def no_build_ends_before_it_began(lab: Lab) -> None:
         expect(seen, expected, "finish_build() by a clock that is a second behind")
     with lab.store.transaction(read_only=True) as tx:
         ends = [(build.id, build.finished_at) for build in list_outcomes(tx)]
-    expect(ends, [("w-1", at(0))], "the build and its end, in list_builds(),")
+    expect(ends, [("w-1", at(0))], "the build and its end, in the builds,")
 
 
 @store_check(CHECKS, "BuildWrites", "A build moves from PENDING through RUNNING to a final status, and never back.")
@@ -142,7 +142,7 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
         expected = attrs.evolve(expected, deleted=is_done, failed_deletes=2 if is_done else number - 1)
         expect(seen, expected, f"the workspace, its delete number {number - 1} having {status.value},")
     with lab.store.transaction(read_only=True) as tx:
-        expect(tx.list_prebuilds(), [], "list_prebuilds(), when the only one has been deleted,")
+        expect(tx.read_rows().prebuilds, [], "the prebuilds, when the only one has been deleted,")
 
 
 @store_check(

@@ -25,7 +25,7 @@ def a_transaction_within_another_is_refused(lab: Lab) -> None:
         tx.set_paused(paused=True)
     _expect_place(error.place)
     with lab.store.transaction() as tx:
-        expect(tx.is_paused(), True, "what the outer transaction wrote after the refusal was")
+        expect(tx.read_rows().is_paused, True, "what the outer transaction wrote after the refusal was")
 
 
 @store_check(CHECKS, "PubSub.publish", "Raises `PublishInTransactionError` inside a transaction of any store.")

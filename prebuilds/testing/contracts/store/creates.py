@@ -49,7 +49,7 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
         expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, before the commit,")
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, after the commit,")
-        expect(tx.list_prebuilds(), [expected_workspace("w", preset)], "list_prebuilds()")
+        expect(tx.read_rows().prebuilds, [expected_workspace("w", preset)], "the prebuilds")
 
 
 @store_check(
@@ -74,18 +74,18 @@ def a_new_build_is_pending(lab: Lab) -> None:
         tx.put_preset(WEB)
         add(tx, "start", Stage.PENDING)
         add(tx, "delete", Stage.DELETE_PENDING)
-        for workspace in tx.list_prebuilds():
+        for workspace in tx.read_rows().prebuilds:
             build = workspace.last_build
             expect((build.status, build.submitted), (BuildStatus.PENDING, False), f"the build {build.id}")
 
 
 def _expect_refused(store: Store, request: BuildRequest, what: str) -> None:
     with store.transaction() as tx:
-        before = sorted(map(repr, tx.list_prebuilds()))
+        before = sorted(map(repr, tx.read_rows().prebuilds))
         expect(tx.insert_prebuild(request, name="another", now=at(9)), False, f"insert_prebuild() {what}")
-        expect(sorted(map(repr, tx.list_prebuilds())), before, f"the prebuilds, after insert_prebuild() {what},")
+        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuild() {what},")
     with store.transaction(read_only=True) as tx:
-        expect(sorted(map(repr, tx.list_prebuilds())), before, f"the prebuilds, after insert_prebuild() {what},")
+        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuild() {what},")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
@@ -125,9 +125,9 @@ def a_create_that_failed_is_noted(lab: Lab) -> None:
         finished_at=at(0),
     )
     with lab.store.transaction(read_only=True) as tx:
-        expect(list_outcomes(tx), [failed], "list_builds()")
+        expect(list_outcomes(tx), [failed], "the builds")
         expect(tx.get_workspace("w"), None, "the workspace of a create that failed")
-        expect(tx.list_prebuilds(), [], "list_prebuilds()")
+        expect(tx.read_rows().prebuilds, [], "the prebuilds")
 
 
 @store_check(
@@ -171,26 +171,26 @@ def any_workspace_can_be_read(lab: Lab) -> None:
 
 @store_check(
     CHECKS,
-    "FleetReads.list_prebuilds",
-    "Every workspace of the prebuilds user that is not deleted, in any state of its last build.",
+    "FleetReads.read_rows",
+    "every workspace of the prebuilds user that is not deleted, in any state of its last build",
 )
 def prebuilds_are_listed_at_every_stage(lab: Lab) -> None:
     put_all_stages(lab.store)
     with lab.store.transaction(read_only=True) as tx:
-        expect(list_ids(tx), sorted(stage.value for stage in IS_PREBUILD), "the ids in list_prebuilds()")
-        for workspace in tx.list_prebuilds():
-            expect(workspace, tx.get_workspace(workspace.id), f"{workspace.id} in list_prebuilds()")
+        expect(list_ids(tx), sorted(stage.value for stage in IS_PREBUILD), "the ids of the prebuilds")
+        for workspace in tx.read_rows().prebuilds:
+            expect(workspace, tx.get_workspace(workspace.id), f"{workspace.id} among the prebuilds")
 
 
-@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
+@store_check(CHECKS, "FleetReads.read_rows", "Rows of other presets are left out")
 def prebuilds_of_one_preset_can_be_listed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         tx.put_preset(DATA)
         add(tx, "w", Stage.READY)
         add(tx, "d", Stage.READY, DATA)
-        expect(list_ids(tx, "data"), ["d"], "the ids in list_prebuilds('data')")
-        expect(list_ids(tx, "unknown"), [], "the ids in list_prebuilds('unknown')")
+        expect(list_ids(tx, "data"), ["d"], "the ids of the prebuilds of `data`")
+        expect(list_ids(tx, "unknown"), [], "the ids of the prebuilds of an unknown preset")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_failed_build", "Does nothing if a build with this id exists.")
@@ -204,4 +204,4 @@ def a_create_that_failed_is_noted_once(lab: Lab) -> None:
         finish(tx, "w-1", seconds=300)
         seen = [(build.id, build.status, build.finished_at) for build in list_outcomes(tx)]
     expected = [("f-1", BuildStatus.FAILED, at(0)), ("w-1", BuildStatus.SUCCEEDED, at(300))]
-    expect(seen, expected, "list_builds()")
+    expect(seen, expected, "the builds")

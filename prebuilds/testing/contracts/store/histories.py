@@ -27,7 +27,8 @@ _COUNTED = (
 )
 _REMEMBERED = (
     "For each preset, return those that ended at `ended_since` or later, and all builds of its `latest` most "
-    "recent attempts. Builds with the same `created_at` began in one pass and are one attempt."
+    "recent attempts. Without `ended_since`, only the latest attempts count. "
+    "Builds with the same `created_at` began in one pass and are one attempt."
 )
 
 
@@ -45,10 +46,10 @@ def _outcome(name: str, seconds: float, preset_id: str = "web", *, created: floa
 def _expect_remembered(tx: Transaction, expected: Sequence[Build], *, since: float, latest: int) -> None:
     seen = list_outcomes(tx, since=since, latest=latest)
     missing = [build for build in expected if build not in seen]
-    expect(missing, [], f"what list_builds() leaves out, ended since {at(since)}, the latest {latest},")
+    expect(missing, [], f"what the builds leave out, ended since {at(since)}, the latest {latest},")
 
 
-@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
+@store_check(CHECKS, "FleetReads.read_rows", _REMEMBERED)
 def builds_are_remembered(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -70,7 +71,7 @@ def builds_are_remembered(lab: Lab) -> None:
             _expect_remembered(tx, expected, since=since, latest=latest)
 
 
-@store_check(CHECKS, "FleetReads.list_builds", _REMEMBERED)
+@store_check(CHECKS, "FleetReads.read_rows", _REMEMBERED)
 def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -84,7 +85,7 @@ def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
             _expect_remembered(tx, expected, since=since, latest=latest)
 
 
-@store_check(CHECKS, "FleetReads.list_builds", _COUNTED)
+@store_check(CHECKS, "FleetReads.read_rows", _COUNTED)
 def only_builds_that_count_fill_the_limit(lab: Lab) -> None:
     """Builds from before a reset, or of another version, push out none that counts."""
     mended = make_preset(version_id="v2")
@@ -101,7 +102,7 @@ def only_builds_that_count_fill_the_limit(lab: Lab) -> None:
         _expect_latest(tx, _outcome("since-1", 40), "of the version that the preset is back at")
 
 
-@store_check(CHECKS, "FleetReads.list_builds", "where both are known.")
+@store_check(CHECKS, "FleetReads.read_rows", "where both are known.")
 def builds_of_unknown_versions_count(lab: Lab) -> None:
     unknown = make_preset(version_id="")
     with lab.store.transaction() as tx:
@@ -113,18 +114,18 @@ def builds_of_unknown_versions_count(lab: Lab) -> None:
             for since, latest in ((0, 0), (99, 3)):
                 seen = [build.id for build in list_outcomes(tx, since=since, latest=latest)]
                 missing = [name for name in expected if name not in seen]
-                what = f"what list_builds() leaves out of the version {preset.template_version.id!r}"
+                what = f"what the builds leave out of the version {preset.template_version.id!r}"
                 expect(missing, [], f"{what}, ended since {at(since)}, the latest {latest},")
 
 
 def _expect_latest(tx: Transaction, build: Build, what: str) -> None:
     seen = [found for found in list_outcomes(tx, since=99, latest=1) if found.id == build.id]
-    expect(seen, [build], f"the latest attempt {what}, in list_builds(),")
+    expect(seen, [build], f"the latest attempt {what}, in the builds,")
 
 
 @store_check(
     CHECKS,
-    "FleetReads.list_builds",
+    "FleetReads.read_rows",
     "Include builds of workspaces that have been claimed or deleted since.",
 )
 def builds_outlive_their_workspaces(lab: Lab) -> None:
@@ -134,12 +135,10 @@ def builds_outlive_their_workspaces(lab: Lab) -> None:
         seen = [(build.id, build.status) for build in list_outcomes(tx)]
         failed = {Stage.FAILED: BuildStatus.FAILED}
         expected = [(f"{stage.value}-1", failed.get(stage, BuildStatus.SUCCEEDED)) for stage in ended]
-        expect(
-            seen, sorted(expected, key=lambda pair: pair[0]), "the builds that succeeded or failed, in list_builds(),"
-        )
+        expect(seen, sorted(expected, key=lambda pair: pair[0]), "the builds that succeeded or failed, in the builds,")
 
 
-@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
+@store_check(CHECKS, "FleetReads.read_rows", "Rows of other presets are left out")
 def builds_of_one_preset_can_be_listed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -148,5 +147,5 @@ def builds_of_one_preset_can_be_listed(lab: Lab) -> None:
         tx.insert_failed_build(request_start("d", DATA), now=at(0))
         for latest in (0, 9):
             seen = list_outcomes(tx, latest=latest, preset_id="data")
-            expect(seen, [_outcome("d-1", 0, "data")], "list_builds() of the preset `data`")
-            expect(list_outcomes(tx, latest=latest, preset_id="unknown"), [], "list_builds() of an unknown preset")
+            expect(seen, [_outcome("d-1", 0, "data")], "the builds of the preset `data`")
+            expect(list_outcomes(tx, latest=latest, preset_id="unknown"), [], "the builds of an unknown preset")

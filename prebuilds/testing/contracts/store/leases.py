@@ -142,7 +142,7 @@ def a_deposed_holder_is_refused(lab: Lab) -> None:
         )
         expect((error.name, error.token), (lost.name, lost.token), "the error's lease")
     with lab.store.transaction() as tx:
-        expect(tx.list_memberships(), [], "memberships that a deposed holder wrote")
+        expect(tx.read_rows().memberships, [], "memberships that a deposed holder wrote")
     _expect_accepted(lab.store, current)
 
 
@@ -175,7 +175,7 @@ def no_lease_is_taken_during_a_write_under_it(lab: Lab) -> None:
             taken = get_answer(taking)
     expect(taken.token > lease.token, True, "whether the next holder's token is larger")
     with lab.store.transaction(lease=taken) as tx:
-        expect(tx.list_memberships(), ["o"], "what was written under the lease, in time,")
+        expect(tx.read_rows().memberships, ["o"], "what was written under the lease, in time,")
 
 
 @store_check(CHECKS, "LeaseWrites", "Who may reconcile.")

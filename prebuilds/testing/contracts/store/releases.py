@@ -56,7 +56,7 @@ def no_user_gets_a_retired_prebuild(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         taken = [tx.take_prebuild(request_claim(user)) for user in ("alice", "bob")]
         expect([workspace and workspace.id for workspace in taken], ["other", None], "the ids taken in turn")
-        expect(list_ids(tx), ["given up"], "the ids in list_prebuilds()")
+        expect(list_ids(tx), ["given up"], "the ids of the prebuilds")
 
 
 @store_check(
@@ -101,7 +101,7 @@ def no_user_gets_a_released_workspace(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         add(tx, "w", Stage.RELEASED)
-        expect(list_ids(tx), ["w"], "the ids in list_prebuilds()")
+        expect(list_ids(tx), ["w"], "the ids of the prebuilds")
         expect(tx.mark_ready("w"), None, "mark_ready() of what was released")
         expect(tx.take_prebuild(request_claim()), None, "take_prebuild(), when there is only what was released,")
 

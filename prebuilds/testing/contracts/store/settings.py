@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
@@ -34,7 +35,7 @@ def inactive_presets_are_listed(lab: Lab) -> None:
             expect(tx.list_presets(preset.id), [preset], "list_presets() of an inactive preset")
 
 
-@store_check(CHECKS, "FleetReads", "With a `preset_id`, only rows of that preset are read; none if it is unknown.")
+@store_check(CHECKS, "FleetReads.list_presets", "With a `preset_id`, that preset alone; none if it is unknown.")
 def one_preset_can_be_listed(lab: Lab) -> None:
     put_presets(lab.store, WEB, DATA)
     with lab.store.transaction(read_only=True) as tx:
@@ -88,7 +89,7 @@ def an_invalidation_is_noted(lab: Lab) -> None:
             expect(tx.list_presets("data"), [DATA], "the other preset")
 
 
-@store_check(CHECKS, "FleetReads.list_resets", "When each preset was last reset, as (preset id, instant)")
+@store_check(CHECKS, "FleetReads.read_rows", "`resets` says when each preset was last reset, as (preset id, instant)")
 def the_last_reset_is_listed(lab: Lab) -> None:
     put_presets(lab.store, WEB, DATA, make_preset("never"))
     with lab.store.transaction() as tx:
@@ -97,9 +98,9 @@ def the_last_reset_is_listed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.set_reset("web", at=at(60))
     with lab.store.transaction(read_only=True) as tx:
-        expect(sorted(tx.list_resets()), [("data", at(1)), ("web", at(60))], "list_resets()")
-        expect(list(tx.list_resets("web")), [("web", at(60))], "list_resets('web')")
-        expect([*tx.list_resets("never"), *tx.list_resets("unknown")], [], "the resets of others")
+        expect(sorted(tx.read_rows().resets), [("data", at(1)), ("web", at(60))], "the resets")
+        expect(list(tx.read_rows(select("web")).resets), [("web", at(60))], "the resets of `web`")
+        expect(tx.read_rows(select("never", "unknown")).resets, [], "the resets of others")
 
 
 @store_check(CHECKS, "SettingsWrites", _LEFT_ALONE)
@@ -111,19 +112,19 @@ def unknown_presets_are_left_alone(lab: Lab) -> None:
         tx.set_paused(paused=True)
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.list_presets(), [], "the presets, after settings of one that is not there,")
-        expect(tx.list_resets(), [], "the resets, after a reset of a preset that is not there,")
-        expect(tx.is_paused(), True, "is_paused(), set in the same transaction,")
+        expect(tx.read_rows().resets, [], "the resets, after a reset of a preset that is not there,")
+        expect(tx.read_rows().is_paused, True, "is_paused, set in the same transaction,")
 
 
 @store_check(CHECKS, "PauseWrites.set_paused", "Pause or resume reconciliation.")
 def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
     with lab.store.transaction(read_only=True) as tx:
-        expect(tx.is_paused(), False, "is_paused() of a new store")
+        expect(tx.read_rows().is_paused, False, "is_paused of a new store")
     for paused in (True, True, False, False, True):
         with lab.store.transaction() as tx:
             tx.set_paused(paused=paused)
         with lab.store.transaction(read_only=True) as tx:
-            expect(tx.is_paused(), paused, "is_paused()")
+            expect(tx.read_rows().is_paused, paused, "is_paused")
 
 
 @store_check(
@@ -136,7 +137,7 @@ def memberships_are_added_once(lab: Lab) -> None:
         with lab.store.transaction() as tx:
             tx.add_membership(organization_id)
     with lab.store.transaction(read_only=True) as tx:
-        expect(sorted(tx.list_memberships()), ["o1", "o2"], "list_memberships()")
+        expect(sorted(tx.read_rows().memberships), ["o1", "o2"], "the memberships")
 
 
 @store_check(CHECKS, "CounterWrites.list_counters", "Every counter that is not 0, in any order.")

@@ -71,7 +71,7 @@ def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
         tx.set_paused(paused=True)
         tx.take_prebuild(request_claim("owner of claimed"))
     with lab.store.transaction() as tx:
-        expect(tx.is_paused(), False, "set_paused came before a NameTakenError, and is_paused() then")
+        expect(tx.read_rows().is_paused, False, "set_paused came before a NameTakenError, and is_paused then")
 
 
 @store_check(CHECKS, "Nesting.nested", "an error that leaves it rolls back this part alone.")
@@ -85,7 +85,7 @@ def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
         expect(_read_everything(tx)[1:], _NOTHING[1:], "after the rollback the rest of the transaction read")
         tx.add_membership("after")
     with lab.store.transaction() as tx:
-        expect(sorted(tx.list_memberships()), ["after", "before"], "memberships, `inside` being rolled back, were")
+        expect(sorted(tx.read_rows().memberships), ["after", "before"], "memberships, `inside` being rolled back, were")
 
 
 @store_check(CHECKS, "Nesting.nested", "Committed with the whole.")
@@ -102,7 +102,7 @@ def a_nested_part_is_committed_with_the_whole(lab: Lab) -> None:
         with tx.nested():
             tx.add_membership("inner")
     with lab.store.transaction() as tx:
-        expect(sorted(tx.list_memberships()), ["inner", "outer"], "memberships of nested parts that stood were")
+        expect(sorted(tx.read_rows().memberships), ["inner", "outer"], "memberships of nested parts that stood were")
 
 
 @store_check(CHECKS, "Isolation.READ_COMMITTED", "Each statement sees what was committed before it.")
@@ -190,13 +190,13 @@ _NOTHING: Sequence[object] = ([], [], [], [], [], [], False)
 def _read_everything(tx: Transaction) -> Sequence[object]:
     """What is there of what `_write_everything` writes."""
     return (
-        sorted(tx.list_memberships()),
+        sorted(tx.read_rows().memberships),
         sorted(preset.id for preset in tx.list_presets()),
         list_ids(tx),
         [build.id for build in list_outcomes(tx)],
-        list(tx.list_resets()),
+        list(tx.read_rows().resets),
         [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
-        tx.is_paused(),
+        tx.read_rows().is_paused,
     )
 
 

@@ -18,7 +18,7 @@ from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 LEASE_CALLS = frozenset({"take_lease", "release_lease"})
-_READS = ("list_", "get_", "find_", "is_", "nested")
+_READS = ("read_", "list_", "get_", "find_", "nested")
 
 
 class TransactionCall(NamedTuple):
@@ -132,7 +132,7 @@ class _FaultyTransaction(WrappedTransaction):
 
 
 def _is_planned_from(calls: Sequence[TransactionCall]) -> bool:
-    return {"list_presets", "list_prebuilds", "list_builds"} <= {call.name for call in calls}
+    return any(call.name == "read_rows" and "ended_since" in dict(call.options) for call in calls)
 
 
 def _refuse_broken(name: str, arguments: Sequence[Any], broken_preset: str | None) -> None:

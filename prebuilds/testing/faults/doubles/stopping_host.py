@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import cast
@@ -14,6 +14,7 @@ from typing import cast
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
@@ -47,8 +48,11 @@ class _StoppingTransaction(WrappedTransaction):
         super().__init__(tx)
         self._stops = stops
 
-    def list_prebuilds(self, preset_id: str | None = None) -> Sequence[Workspace]:
-        return [self._show(workspace) for workspace in self._tx.list_prebuilds(preset_id)]
+    def read_rows(
+        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+    ) -> FleetRows:
+        rows = self._tx.read_rows(selection, ended_since=ended_since, latest=latest)
+        return attrs.evolve(rows, prebuilds=map(self._show, rows.prebuilds))
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         workspace = self._tx.get_workspace(workspace_id)

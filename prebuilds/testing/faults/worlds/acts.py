@@ -18,6 +18,7 @@ from prebuilds.decision.parameters import Parameters
 from prebuilds.errors import WrongOwnerError
 from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.controls import Controls
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
@@ -73,7 +74,7 @@ def _invalidate_at_creation(context: ActContext, preset_id: str) -> None:
     """Invalidate at the very instant when the youngest prebuild was created, so that it stays good."""
 
     def change(tx: Transaction, preset: Preset) -> Preset:
-        created = [workspace.created_at for workspace in tx.list_prebuilds(preset_id)]
+        created = [workspace.created_at for workspace in tx.read_rows(select(preset_id)).prebuilds]
         return _expire(context, preset, max(created)) if created else preset
 
     _change(context, preset_id, change)

@@ -56,7 +56,7 @@ class Watch:
         """Read all prebuilds, and the workspaces that were seen before or are `known`."""
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
             presets = {preset.id: preset for preset in tx.list_presets()}
-            names = dict.fromkeys([*self.contents.workspaces, *known, *(row.id for row in tx.list_prebuilds())])
+            names = dict.fromkeys([*self.contents.workspaces, *known, *(row.id for row in tx.read_rows().prebuilds)])
             found = {name: tx.get_workspace(name) for name in names}
         return StoreContents(presets=presets, workspaces={name: row for name, row in found.items() if row})
 
