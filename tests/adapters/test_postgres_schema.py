@@ -230,7 +230,7 @@ def busy(database: Database) -> Store:
 
 
 STATEMENTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
-    "prebuilds": (plan_reads.PREBUILDS, {}, {"prebuilds"}),
+    "prebuilds": (plan_reads.PREBUILDS, {}, {"prebuild_shards"}),
     "prebuilds of a preset": (f"{plan_reads.PREBUILDS} AND preset_id = %(id)s", {"id": "p7"}, {"prebuilds"}),
     "prebuilds of a shard": (plan_reads.OF_SHARD.prebuilds, {"count": 100, "index": 7}, {"prebuild_shards"}),
     "outcomes": (plan_reads.OF_ALL.outcomes, {"since": NOW, "latest": 3}, {"attempts", "outcomes"}),

@@ -90,9 +90,9 @@ def read_deleted(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **op
     return attrs.evolve(tx.read_rows(selection, **options), prebuilds=rows)
 
 
-def read_all(tx: MemoryTransaction, _: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
-    """Reads the rows of every preset."""
-    return tx.read_rows(**options)
+def read_all(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+    """Reads the prebuilds of every preset."""
+    return attrs.evolve(tx.read_rows(selection, **options), prebuilds=tx.read_rows().prebuilds)
 
 
 def read_running(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
