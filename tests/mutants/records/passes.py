@@ -33,7 +33,7 @@ PASSES = (
     Mutant(
         "a paused plan is not withheld, nor its leftovers",
         "runtime/loop/fleet.py",
-        "        is_paused=reads.read_rows().is_paused,\n",
+        "        is_paused=rows.is_paused,\n",
         "        is_paused=False,\n",
     ),
     Mutant(
