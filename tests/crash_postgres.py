@@ -4,6 +4,8 @@ A schedule says at which statements, counted from 0, something goes wrong, and h
 
 - `before`: the session is ended (pg_terminate_backend) or the process killed (SIGKILL) when the statement is due.
 - `after`: the statement is done by the server first; its answer is never seen.
+- inside: the session is ended within the statement, while it waits for one of the locks in `INSIDE`. A claim is one
+  statement, a call of a function, and takes these locks in this order.
 
 Then the faults stop. A pass is tried again until it finds nothing to do, and a claim with its request id until it is
 answered. What must hold: every claim has one workspace that no other has and that nobody deletes, the pool is at its
@@ -20,16 +22,19 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from itertools import count, product
+from itertools import accumulate, count, product
+from random import Random
 from typing import Any, NamedTuple
 
 import psycopg
 import servers
+from psycopg import sql
 from rich.console import Console
 
 from prebuilds import Preset, Template, TemplateVersion, Transition
@@ -43,7 +48,17 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 RETRY = (TimeoutError, CommitUnknownError)
 MODES = ("before", "after")
+INSIDE = (
+    "claims IN ACCESS EXCLUSIVE",  # the search for an earlier claim
+    "presets IN ACCESS EXCLUSIVE",
+    "workspaces IN EXCLUSIVE",  # the choice of a prebuild
+    "claims IN SHARE",  # the note of the claim
+    "workspaces IN SHARE",  # the change of the owner
+    "outbox IN SHARE",
+    "counters IN SHARE",
+)
 MAX_ROUNDS = 8
+RANDOM = 7_500  # schedules by chance
 
 
 class Fault(NamedTuple):
@@ -63,16 +78,18 @@ class Schedule(NamedTuple):
 
 
 class Faults:
-    """Watches the statements of one actor at a time, and lets go wrong what is asked for."""
+    """Watches the statements of one actor at a time, and lets go wrong what is asked for. `blocker` takes locks."""
 
-    def __init__(self, admin: psycopg.Connection[Any], name: str) -> None:
+    def __init__(self, admin: psycopg.Connection[Any], blocker: psycopg.Connection[Any], name: str) -> None:
         self._admin = admin
+        self._blocker = blocker
         self._name = name
         self._faults: dict[int, str] = {}
         self._kill: Callable[[psycopg.Cursor[Any]], None] = self._terminate
         self._hooks: dict[int, Callable[[], None]] = {}
         self._is_watching = False
         self.seen = 0
+        self.ended_inside = 0  # sessions
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -110,12 +127,34 @@ class Faults:
         mode = self._faults.pop(number, None)
         if mode == "before":
             self._kill(cursor)
+        if mode in INSIDE:
+            return self._end_inside(cursor, mode, lambda: original(cursor, *args, **options))
         answer = original(cursor, *args, **options)
         if mode == "after":
             self._kill(cursor)
             cursor.connection.close()
             raise psycopg.OperationalError("the answer was lost")
         return answer
+
+    def _end_inside(self, cursor: psycopg.Cursor[Any], lock: str, run: Callable[[], Any]) -> Any:
+        """Run the statement; if it comes to wait for the lock, its session is ended there."""
+        is_done = threading.Event()
+        with self._blocker.transaction(), ThreadPoolExecutor(1) as executor:
+            self._blocker.execute(f"LOCK TABLE {lock} MODE")
+            ending = executor.submit(self._terminate_blocked, cursor, is_done)
+            try:
+                return run()
+            finally:
+                is_done.set()
+                ending.result()
+
+    def _terminate_blocked(self, cursor: psycopg.Cursor[Any], is_done: threading.Event) -> None:
+        query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while not is_done.is_set():
+            if self._admin.execute(query, (cursor.connection.info.backend_pid,)).fetchone() == (True,):
+                self._terminate(cursor)
+                self.ended_inside += 1
+                return
 
     def _terminate(self, cursor: psycopg.Cursor[Any]) -> None:
         pid = (cursor.connection.info.backend_pid,)
@@ -146,6 +185,11 @@ class World:
         self._store = store
         self._faults = faults
         self._numbers = count()
+
+    @property
+    def ended_inside(self) -> int:
+        """How many sessions were ended within a statement."""
+        return self._faults.ended_inside
 
     def run(self, schedule: Schedule) -> None:
         """Raises `AssertionError` if anything does not hold."""
@@ -313,8 +357,9 @@ class Life:
 def open_world(database: servers.Database) -> Iterator[tuple[World, int, int]]:
     """A world, and how many statements a pass and a claim in it have."""
     store = database.make_store(max_connections=2)
-    with database.connect() as admin:
-        faults = Faults(admin, database.name)
+    with database.connect() as admin, database.connect() as blocker:
+        blocker.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(store.schema)))
+        faults = Faults(admin, blocker, database.name)
         with faults.installed():
             world = World(store, faults)
             yield world, *measure(store, faults)
@@ -333,8 +378,8 @@ def measure(store: PostgresStore, faults: Faults) -> tuple[int, int]:
     return reconcile, faults.last
 
 
-def list_faults(most: int) -> list[Fault]:
-    return [Fault(at, mode) for at in range(most) for mode in MODES]
+def list_faults(most: int, modes: Sequence[str] = MODES) -> list[Fault]:
+    return [Fault(at, mode) for at in range(most) for mode in modes]
 
 
 def list_single(reconcile: int, claim: int) -> Iterator[Schedule]:
@@ -344,26 +389,45 @@ def list_single(reconcile: int, claim: int) -> Iterator[Schedule]:
             yield Schedule(how, reconcile=(fault,))
         for fault in list_faults(claim):
             yield Schedule(how, claim=(fault,))
+    for fault in list_faults(claim, INSIDE):
+        yield Schedule("terminate", claim=(fault,))
     for at in range(reconcile):
         yield Schedule("terminate", claim_at=at)
 
 
 def list_all(reconcile: int, claim: int) -> Iterator[Schedule]:
-    """Those, and several faults, at every combination of statements as far as not said otherwise."""
+    """Those, then two and three faults at every combination of statements, and in the end some of each, by chance."""
     yield from list_single(reconcile, claim)
     for first, second in product(list_faults(reconcile), repeat=2):
         yield Schedule("terminate", reconcile=(first, _later(first, second)))
-    for first, second, third in product(list_faults(claim), repeat=3):
-        then = _later(first, second)
-        yield Schedule("terminate", claim=(first, then, _later(then, third)))
-    for at, fault in product(range(reconcile), list_faults(claim)):
-        yield Schedule("terminate", claim=(fault,), claim_at=at)
-    for at, first, second in product(range(0, reconcile, 2), list_faults(claim), list_faults(claim)):
-        yield Schedule("terminate", claim=(first, _later(first, second)), claim_at=at)
+    for faults in product(list_faults(claim, (*MODES, *INSIDE)), repeat=3):
+        yield Schedule("terminate", claim=_one_after_another(faults))
     for first, second in product(list_faults(claim), repeat=2):
         yield Schedule("kill", claim=(first, second))
     for first, second in product(list_faults(reconcile)[::3], list_faults(reconcile)[::3]):
         yield Schedule("kill", reconcile=(first, second))
+    for at, faults in product(range(reconcile), product(list_faults(claim), repeat=2)):
+        yield Schedule("terminate", claim=_one_after_another(faults), claim_at=at)
+    yield from list_random(reconcile, claim, Random(1))
+
+
+def list_random(reconcile: int, claim: int, random: Random) -> Iterator[Schedule]:
+    """Up to three faults of a pass and up to three of a claim that comes after it or in between."""
+    in_pass, in_claim = list_faults(reconcile), list_faults(claim, (*MODES, *INSIDE))
+    for _ in range(RANDOM):
+        is_between = random.random() < 0.5  # where the pass may hold a lock that is in `INSIDE`
+        faults = random.choices(list_faults(claim) if is_between else in_claim, k=random.randrange(4))
+        yield Schedule(
+            "terminate",
+            reconcile=_one_after_another(random.choices(in_pass, k=random.randrange(4))),
+            claim=_one_after_another(faults),
+            claim_at=random.randrange(reconcile) if is_between else None,
+        )
+
+
+def _one_after_another(faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """The faults, each counted from the statement after the one before."""
+    return tuple(accumulate(faults, _later))
 
 
 def _later(first: Fault, second: Fault) -> Fault:

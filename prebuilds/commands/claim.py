@@ -6,7 +6,8 @@ import argparse
 
 from prebuilds.commands.console.streams import write
 from prebuilds.commands.fleet.stores import add_store, open_store
-from prebuilds.runtime.claims import Claim, Claims, MissReason
+from prebuilds.runtime.claim_answers import Claim, MissReason
+from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 
 _WHY = {

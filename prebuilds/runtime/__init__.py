@@ -8,7 +8,8 @@
 from prebuilds.renames import warn_of_renames
 from prebuilds.runtime.asyncio_threads import run_in_threads
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
-from prebuilds.runtime.claims import Claim, Claims, MissReason, match_preset
+from prebuilds.runtime.claim_answers import Claim, MissReason
+from prebuilds.runtime.claims import Claims, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, hash_preset, select

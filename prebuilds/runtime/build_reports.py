@@ -104,5 +104,10 @@ def tell_changed(tx: Transaction, workspace: Workspace | None) -> bool:
     """
     if workspace is None:
         return False
-    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=workspace.preset_id))
+    tx.publish_on_commit(make_change_message(workspace.preset_id))
     return True
+
+
+def make_change_message(preset_id: str) -> Message:
+    """The message that tells the loop of a change to this preset."""
+    return Message(topic=PREBUILDS_CHANGED, body=preset_id)

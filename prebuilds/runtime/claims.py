@@ -9,45 +9,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 
 import attrs
 
-from prebuilds.decision.fields import FLAG, ID, instance_of, member_of, optional
 from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError
 from prebuilds.renames import accept_old_keywords
-from prebuilds.runtime.build_reports import tell_changed
+from prebuilds.runtime.build_reports import make_change_message, tell_changed
+from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
-from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Workspace
-from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter
+from prebuilds.runtime.ports import Clock, DirectClaims, Store, Transaction
 from prebuilds.runtime.preset_lookup import is_of, require_preset
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly
-
-
-class MissReason(Enum):
-    """Why a claim got nothing."""
-
-    NONE_ELIGIBLE = "none_eligible"
-    """No prebuild of the preset is ready and unexpired."""
-    INACTIVE_PRESET = "inactive_preset"
-    """The preset's version is not the active one, or its template is deleted or deprecated."""
-    RELEASED = "released"
-    """The request was answered before, and its workspace has been released since."""
-
-
-@attrs.frozen(kw_only=True)
-class Claim:
-    """The result of a claim: the workspace that the user has now, or the reason why there is none.
-
-    `is_repeated` says that this request id was used before, and that the answer is the one from then.
-    """
-
-    preset_id: str = attrs.field(validator=ID)
-    workspace: Workspace | None = attrs.field(default=None, validator=optional(instance_of(Workspace)))
-    reason: MissReason | None = attrs.field(default=None, validator=optional(member_of(MissReason)))
-    is_repeated: bool = attrs.field(default=False, validator=FLAG)
 
 
 class Claims:
@@ -65,6 +40,7 @@ class Claims:
         relay: Relay | None = None,
     ) -> None:
         self._store = store
+        self._direct = store if isinstance(store, DirectClaims) else None
         self._clock = clock
         self._order = order
         self._relay = relay
@@ -80,16 +56,10 @@ class Claims:
         this owner and name.
         """
         request = self._make_request(preset_id, owner_id, name, request_id)
-        try:
-            with self._store.transaction() as tx:
-                claim = _find_repeated(tx, request) or _take(tx, request)
-        except ClaimConflictError:
-            # After this call looked for the request id, another call with the same id came first.
-            with self._store.transaction(read_only=True) as tx:
-                repeated = _find_repeated(tx, request)
-            if repeated is None:
-                raise
-            return repeated
+        if self._direct:
+            claim = self._direct.claim(request, message=make_change_message(preset_id))
+        else:
+            claim = _claim_in_transaction(self._store, request)
         flush_quietly(self._relay)
         return claim
 
@@ -136,6 +106,19 @@ def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> st
     matching = [preset for preset in presets if preset.parameters and given.issuperset(preset.parameters)]
     best = min(matching, key=lambda preset: (-len(preset.parameters), preset.id), default=None)
     return best.id if best else None
+
+
+def _claim_in_transaction(store: Store, request: ClaimRequest) -> Claim:
+    try:
+        with store.transaction() as tx:
+            return _find_repeated(tx, request) or _take(tx, request)
+    except ClaimConflictError:
+        # After this call looked for the request id, another call with the same id came first.
+        with store.transaction(read_only=True) as tx:
+            repeated = _find_repeated(tx, request)
+        if repeated is None:
+            raise
+        return repeated
 
 
 def _find_repeated(tx: Transaction, request: ClaimRequest) -> Claim | None:

@@ -12,8 +12,9 @@ from servers import Database
 
 from adapters.examples import NOW, add_preset, make_claim
 from prebuilds.errors import StoreBusyError, StoreUnavailableError, UnsupportedStoreError
-from prebuilds.runtime import ClaimOrder, Store
+from prebuilds.runtime import ClaimOrder, Claims, Store
 from prebuilds.runtime.models import PREBUILDS_USER_ID
+from prebuilds.testing.clocks import ManualClock
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
@@ -103,8 +104,10 @@ def test_a_role_that_may_not_make_tables_can_use_them(database: Database) -> Non
         database.make_store()
         query(database, f'GRANT USAGE ON SCHEMA "{database.schema}" TO {role}')
         query(database, f'GRANT ALL ON ALL TABLES IN SCHEMA "{database.schema}" TO {role}')
-        with postgres.PostgresStore(dsn, schema=database.schema) as store, store.transaction() as tx:
-            add_preset(tx)
+        with postgres.PostgresStore(dsn, schema=database.schema) as store:
+            with store.transaction() as tx:
+                add_preset(tx)
+            assert Claims(store).claim("p", owner_id="ann", name="n").workspace is None
     finally:
         query(database, f"DROP OWNED BY {role}")
         query(database, f"DROP ROLE {role}")
@@ -134,7 +137,7 @@ def test_waiting_too_long_for_another_process_to_make_the_tables_is_an_error(dat
 
 def test_the_tables_know_the_prebuilds_user() -> None:
     """Its id stands in indexes and statements as text, so that the one is found for the other."""
-    texts = (schema.VERSIONS[0], plan_reads.PREBUILDS, *claims.TAKE.values())
+    texts = (*schema.VERSIONS, plan_reads.PREBUILDS, *claims.TAKE.values())
     named = {name for text in texts for name in re.findall(r"owner_id (?:=|<>) '(\w+)'", text)}
     assert named == {PREBUILDS_USER_ID}
 
@@ -175,6 +178,20 @@ def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> N
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
         taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
+
+
+@pytest.mark.parametrize("earlier", range(1, len(schema.VERSIONS)))
+def test_a_schema_of_an_earlier_version_makes_whole_claims(database: Database, earlier: int) -> None:
+    """With the rows that it had: a request of then is answered again, and what may be claimed is."""
+    migrate(database, schema.VERSIONS[0])
+    query(database, OF_RELEASE_01)
+    migrate(database, *schema.VERSIONS[:earlier])
+    claims = Claims(database.make_store(), clock=ManualClock(NOW))
+    answers = [claims.claim("p", owner_id="ann", name=name, request_id=name) for name in ("first", "second", "third")]
+    got = [(claim.workspace.id if claim.workspace else None, claim.is_repeated) for claim in answers]
+    assert got == [("ready", False), (None, False), (None, False)]
+    repeated = claims.claim("p", owner_id="ann", name="n", request_id="r")
+    assert (repeated.workspace and repeated.workspace.id, repeated.is_repeated) == ("claimed", True)
 
 
 # Indexes
@@ -279,3 +296,16 @@ def test_a_claim_takes_no_longer_when_the_store_has_a_history(busy: Any) -> None
     text = "\n".join(line for (line,) in rows).partition("Planning:")[0]
     pages = [int(number) for number in re.findall(r"shared hit=(\d+)", text)]
     assert 0 < max(pages) < 100, text
+
+
+def test_a_whole_claim_finds_its_rows_by_indexes(busy: Any) -> None:
+    """The function reads no table from end to end, also when its plans are made for good, at the sixth call."""
+    sql = "SELECT outcome FROM claim_prebuild('p50', %(newest)s, 'u', %(name)s, %(request)s, now(), 'topic', 'body')"
+    with busy.session() as statements:
+        for number in range(14):
+            statements.write(sql, name=f"name {number}", newest=number % 2 == 0, request=None)
+        assert statements.write(sql, name="other", newest=True, request="r7") == [("conflict",)]
+        rows = statements.fetch("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
+        claimed = statements.fetch("SELECT sum(value) FROM counters WHERE counter = 'claimed' AND preset_id = 'p50'")
+    assert rows == []
+    assert claimed == [(14,)]

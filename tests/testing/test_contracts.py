@@ -41,12 +41,14 @@ PORTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(ports
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
     "A pause of the whole, a capability.",
+    "A capability of a `Store`: it makes a whole claim in one call, for example in one trip to a server.",
     "A `PubSub` that can send several messages at the cost of one.",
     "A host that has presets elsewhere needs it only for tests.",
     "A sender of many messages uses it.",
     "A prebuild whose preset no longer exists is read as well.",
     "A transaction may lack the methods of a `Capability`; `Capability.is_in` tells.",
     "Begins transactions.",
+    "Both answer alike.",
     "Carries messages to listeners, within a process or between several.",
     "Counters for metrics, written in the same transaction as what they count.",
     "Creating and deleting prebuilds.",
@@ -55,6 +57,7 @@ UNCHECKED = {
     "Giving prebuilds to users.",
     "If a preset keeps its id but changes its version or its parameters, its existing prebuilds are outdated (R2).",
     "It lasts as long as its `with` block.",
+    "Make the claim as a transaction of its own.",
     "Normally a preset belongs to one template version for good.",
     "Note that a preset's failures up to this instant no longer count towards its hard limit.",
     "Promoting another version makes all presets of the old one inactive at once.",
@@ -69,6 +72,7 @@ UNCHECKED = {
     "`memberships` has the ids of the organisations that the prebuilds user belongs to, and `is_paused` says whether "
     "reconciliation is paused.",
     "`builds` has the builds that decide backoffs and hard limits (R13), in any order; extra builds do no harm.",
+    "`Claims` uses it where a store has it, and otherwise makes the claim in a transaction.",
     "`make_outcome` turns a finished build into a `Build`.",
 }
 

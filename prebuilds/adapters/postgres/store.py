@@ -8,17 +8,20 @@ from time import monotonic
 
 from prebuilds.adapters.postgres.connections.connecting import make_parameters
 from prebuilds.adapters.postgres.connections.pool import Pool
+from prebuilds.adapters.postgres.connections.single_calls import SingleCalls
 from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.tables.migrations import migrate
 from prebuilds.adapters.postgres.tables.settings import hold_lease
+from prebuilds.adapters.postgres.tables.whole_claims import make_call, make_claim
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
 from prebuilds.adapters.store_base import PooledStore
 from prebuilds.decision.fields import is_id
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.models import Lease
+from prebuilds.runtime.claim_answers import Claim
+from prebuilds.runtime.models import ClaimRequest, Lease, Message
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing.commit_guard import open_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction, refuse_nesting
 
 _DEFAULT_TIMEOUTS = Timeouts()
 _MAX_NAME = 63  # bytes; PostgreSQL cuts longer names off
@@ -51,6 +54,8 @@ class PostgresStore(PooledStore[Pool]):
         self.schema = schema
         migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
+        self._calls = SingleCalls(self._pool, timeouts)
+        self._claim_call = make_call(schema)
 
     @contextmanager
     def transaction(
@@ -62,6 +67,11 @@ class PostgresStore(PooledStore[Pool]):
     ) -> Iterator[Transaction]:
         with open_transaction(self), self.session(isolation=isolation, read_only=read_only, lease=lease) as statements:
             yield PostgresTransaction(statements)
+
+    def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
+        """Make a whole claim in one trip to the server; see `DirectClaims.claim`."""
+        refuse_nesting(self)
+        return make_claim(self._calls, self._claim_call, request, message)
 
     @contextmanager
     def session(

@@ -10,6 +10,7 @@
 """
 
 from prebuilds.runtime.ports.capabilities import Capability
+from prebuilds.runtime.ports.claims import DirectClaims
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.host import Clock, WorkspaceBuilder
 from prebuilds.runtime.ports.leases import LeaseWrites
@@ -26,6 +27,7 @@ __all__ = [
     "ClaimWrites",
     "Clock",
     "CounterWrites",
+    "DirectClaims",
     "FleetReads",
     "Isolation",
     "LeaseWrites",

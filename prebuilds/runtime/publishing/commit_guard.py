@@ -44,9 +44,7 @@ def open_transaction(store: object) -> Iterator[None]:
 
     Every `Store` wraps its transactions in this. Raises `NestedTransactionError` inside another one of the same store.
     """
-    for transaction in _list_open():
-        if transaction.store is store:
-            raise NestedTransactionError(transaction.place)
+    refuse_nesting(store)
     own = _OpenTransaction(store, _find_place())
     _begun.set((*_list_open(), own))
     try:
@@ -55,6 +53,13 @@ def open_transaction(store: object) -> Iterator[None]:
         own.is_open = False
         # No reset by token: transactions may end out of order, or in another context, as in a web framework.
         _begun.set(_list_open())
+
+
+def refuse_nesting(store: object) -> None:
+    """A store calls this where it begins a transaction of its own. Raises `NestedTransactionError` inside another."""
+    for transaction in _list_open():
+        if transaction.store is store:
+            raise NestedTransactionError(transaction.place)
 
 
 def refuse_in_transaction() -> None:

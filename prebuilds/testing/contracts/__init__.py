@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from prebuilds.testing.contracts import pubsubs
-from prebuilds.testing.contracts.claims import claims, races
+from prebuilds.testing.contracts.claims import claims, races, repeats, whole
 from prebuilds.testing.contracts.equipment.checking import (
     Check,
     ContractReport,
@@ -91,7 +91,7 @@ def list_store_checks() -> tuple[StoreCheck, ...]:
 
 def list_claim_checks() -> tuple[StoreCheck, ...]:
     """The checks of `check_claims`, one for each rule."""
-    return (*claims.CHECKS, *roundtrips.CLAIM_CHECKS, *races.CHECKS)
+    return (*claims.CHECKS, *roundtrips.CLAIM_CHECKS, *races.CHECKS, *whole.CHECKS, *repeats.CHECKS)
 
 
 def list_pubsub_checks() -> tuple[PubSubCheck, ...]:

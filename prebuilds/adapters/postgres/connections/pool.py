@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,19 @@ class Pool:
         finally:
             self._put_back(pool, connection)
 
+    @contextmanager
+    def lend_idle(self) -> Iterator[Connection]:
+        """A connection outside of any transaction, for a statement that is a transaction of its own.
+
+        It is none that is known to be dead. Raises what `lend` raises.
+        """
+        pool = self._get_pool()
+        connection = self._borrow_living(pool)
+        try:
+            yield connection
+        finally:
+            self._put_back(pool, connection)
+
     def close(self) -> None:
         """Close the idle connections now, and the others when they are returned."""
         with self._lock:
@@ -92,6 +106,15 @@ class Pool:
                 raise
             else:
                 return connection
+
+    def _borrow_living(self, pool: ConnectionPool[Connection]) -> Connection:
+        deadline = monotonic() + self._seconds
+        while True:
+            connection = self._borrow(pool, max(deadline - monotonic(), 0.001))
+            if not has_unread(connection):
+                return connection
+            connection.close()
+            self._put_back(pool, connection)
 
     def _borrow(self, pool: ConnectionPool[Connection], seconds: float) -> Connection:
         try:
@@ -136,6 +159,16 @@ class Pool:
             name="prebuilds",
             open=True,
         )
+
+
+def has_unread(connection: Connection) -> bool:
+    """Whether the server has sent something that nobody asked for: the end of the session, as a rule."""
+    socket = connection.pgconn.socket
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([socket], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _make_settings(schema: str, timeouts: Timeouts) -> str:

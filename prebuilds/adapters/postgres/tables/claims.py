@@ -78,7 +78,7 @@ class ClaimRows(Role):
         try:
             rows = self._statements.write(TAKE[request.order], **values)
         except errors.UniqueViolation as error:
-            _refuse(request, error)
+            refuse_claim(request, error)
         if rows:
             return make_workspace(rows[0])
         if request.request_id is not None and self._statements.fetch_one(_HAS, request_id=request.request_id):
@@ -86,7 +86,8 @@ class ClaimRows(Role):
         return None
 
 
-def _refuse(request: ClaimRequest, error: errors.UniqueViolation) -> NoReturn:
+def refuse_claim(request: ClaimRequest, error: errors.UniqueViolation) -> NoReturn:
+    """Raise what a violation of a unique index means for a claim."""
     if error.diag.constraint_name == "names":
         raise NameTakenError(request.owner_id, request.name) from error
     if error.diag.constraint_name == "requests" and request.request_id is not None:

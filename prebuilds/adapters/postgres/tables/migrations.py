@@ -86,7 +86,7 @@ def _take_steps(connection: Connection, schema: str, versions: Sequence[str]) ->
     version = _find_version(connection, schema, len(versions))
     if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
+    connection.execute(sql.SQL("SET LOCAL search_path TO {}, pg_temp").format(name))
     if version == 0:
         connection.execute("CREATE TABLE prebuilds_version (version integer NOT NULL)")
         connection.execute("INSERT INTO prebuilds_version VALUES (0)")

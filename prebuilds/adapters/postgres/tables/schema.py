@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from prebuilds.adapters.postgres.tables.claim_function import CLAIM_FUNCTION
+
 _FIRST = """
 CREATE TABLE presets (
     id text COLLATE "C" PRIMARY KEY,
@@ -145,5 +147,5 @@ CREATE INDEX preset_shards ON presets (preset_hash);
 CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND NOT deleted;
 """
 
-VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD + CLAIM_FUNCTION)
 """The statements that lead to each version from the one before it."""

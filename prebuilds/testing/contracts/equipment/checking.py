@@ -15,7 +15,7 @@ import attrs
 from prebuilds.errors import BrokenContractError
 from prebuilds.runtime.ports import PubSub, Store
 from prebuilds.testing.contracts.equipment.error_words import Mismatch
-from prebuilds.testing.contracts.equipment.recording import Record, RecordedStore
+from prebuilds.testing.contracts.equipment.recording import Record, record_store
 
 MakeStore = Callable[[], Store]
 MakePubSub = Callable[[], PubSub]
@@ -58,7 +58,7 @@ class StoreCheck(Check):
             store = make_store()
             with _closed(store):
                 pubsub = pubsub_of(store) if pubsub_of else None
-                self.function(Lab(store=RecordedStore(store, record), pubsub=pubsub))
+                self.function(Lab(store=record_store(store, record), pubsub=pubsub))
 
 
 @attrs.frozen(kw_only=True)

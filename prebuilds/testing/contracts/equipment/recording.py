@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, cast
 
 import attrs
 
-from prebuilds.runtime.ports import Store, Transaction
+from prebuilds.runtime.claim_answers import Claim
+from prebuilds.runtime.models import ClaimRequest, Message
+from prebuilds.runtime.ports import DirectClaims, Store, Transaction
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
@@ -72,6 +74,31 @@ class RecordedStore(WrappedStore):
         with _recorded(self._record, call), options.begin(self._store) as tx:
             self._record.add(call)
             yield cast(Transaction, _RecordedTransaction(tx, self._record, call.transaction))
+
+
+class RecordedDirectStore(RecordedStore):
+    """A `RecordedStore` with the capability `DirectClaims`, whose calls it records too."""
+
+    def __init__(self, store: Store, claims: DirectClaims, record: Record) -> None:
+        super().__init__(store, record)
+        self._claims = claims
+
+    def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
+        call = RecordedCall(self._record.begin(), "claim", (request,), (("message", message),))
+        try:
+            claim = self._claims.claim(request, message=message)
+        except BaseException as error:
+            self._record.add(call._replace(answer=error))
+            raise
+        self._record.add(call._replace(answer=claim))
+        return claim
+
+
+def record_store(store: Store, record: Record) -> RecordedStore:
+    """The store, recorded, with the capabilities that it has."""
+    if isinstance(store, DirectClaims):
+        return RecordedDirectStore(store, store, record)
+    return RecordedStore(store, record)
 
 
 def _list_options(options: TransactionOptions) -> tuple[tuple[str, object], ...]:
