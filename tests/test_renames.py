@@ -46,10 +46,11 @@ def make_store() -> MemoryStore:
     return store
 
 
-def take(**arguments: Any) -> object:
+def take(**arguments: ClaimRequest) -> object:
     """Ask a store for a prebuild."""
     with make_store().transaction() as tx:
-        return tx.take_prebuild(**arguments)
+        untyped: Any = tx  # the port takes the request by position
+        return untyped.take_prebuild(**arguments)
 
 
 # Each call with an old name, the same with the new one, and the warning.
