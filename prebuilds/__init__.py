@@ -7,11 +7,12 @@ print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
-from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
+from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited, calculate_hard_limits
 from prebuilds.decision.models import (
     Backoff,
     Build,
     BuildStatus,
+    HardLimit,
     InProgress,
     Pending,
     Prebuild,
@@ -23,10 +24,12 @@ from prebuilds.decision.models import (
     Transition,
 )
 from prebuilds.decision.next_change import Change, ChangeCause
-from prebuilds.decision.plans.decisions import Decision, Withheld, WithheldReason
+from prebuilds.decision.plans.decisions import Decision, Withheld
 from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.plans.planning import Plan, plan
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.expectations import Expectation, Expectations, expect
+from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, check_schedules
@@ -46,6 +49,7 @@ from prebuilds.errors import (
 __all__ = [
     "ActionType",
     "Backoff",
+    "BackoffKind",
     "Build",
     "BuildStatus",
     "Change",
@@ -54,7 +58,9 @@ __all__ = [
     "DecisionChange",
     "Expectation",
     "Expectations",
+    "FailureClass",
     "GlobalSnapshot",
+    "HardLimit",
     "InProgress",
     "InvalidCronError",
     "InvalidSnapshotError",
@@ -89,6 +95,7 @@ __all__ = [
     "calculate_actions",
     "calculate_backoffs",
     "calculate_hard_limited",
+    "calculate_hard_limits",
     "calculate_state",
     "calculate_target",
     "can_skip_reconciliation",

@@ -19,6 +19,7 @@ from prebuilds import (
     Decision,
     Expectations,
     GlobalSnapshot,
+    HardLimit,
     InProgress,
     Pending,
     Prebuild,
@@ -58,6 +59,7 @@ FLEET = GlobalSnapshot(presets=[Preset(id="p", desired_instances=1)])
         (strategies.expectations(now=NOW, snapshot=FLEET), Expectations),
         (strategies.pending(), Pending),
         (strategies.backoffs(now=NOW), Backoff),
+        (strategies.hard_limits(now=NOW), HardLimit),
         (strategies.builds(now=NOW), Build),
         (strategies.build_requests(), BuildRequest),
         (strategies.workspace_builds(now=NOW), WorkspaceBuild),
@@ -125,7 +127,7 @@ def test_everything_that_decisions_turn_on_is_reached() -> None:
         seen.update(*map(list_features, plan(snapshot, now=NOW)))
 
     look()
-    assert seen == {*ActionType, *TargetSource, WithheldReason.HARD_LIMITED, "overlap"}
+    assert seen == {*ActionType, *TargetSource, WithheldReason.HARD_LIMITED, WithheldReason.CAPACITY, "overlap"}
 
 
 def list_features(decision: Decision) -> Iterator[object]:

@@ -131,11 +131,12 @@ class ExampleTransaction:
         self._put(attrs.evolve(row, last_build=workspace_rules.make_build(request, row.last_build, now=now)))
         return True
 
-    def insert_failed_build(self, request, *, now):
+    def insert_failed_build(self, request, *, now, message=""):
         if request.build_id not in self.rows("builds"):
             self.write("builds", request.build_id, None)
             build = workspace_rules.make_build(request, None, now=now)
-            self._remember(request.preset_id, attrs.evolve(build, status=BuildStatus.FAILED, finished_at=now))
+            failed = attrs.evolve(build, status=BuildStatus.FAILED, finished_at=now, message=message)
+            self._remember(request.preset_id, failed)
 
     def cancel_pending(self, preset_id, *, now):
         preset = self.rows("presets").get(preset_id)
@@ -171,9 +172,9 @@ class ExampleTransaction:
         self._put(attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=BuildStatus.RUNNING)))
         return True
 
-    def finish_build(self, build_id, status, *, now):
+    def finish_build(self, build_id, status, *, now, **why):
         row = self._find(build_id)
-        ended = workspace_rules.end_build(row, status, now=now) if row else None
+        ended = workspace_rules.end_build(row, status, now=now, **why) if row else None
         if ended and ended.last_build.transition is Transition.START:
             self._remember(ended.preset_id, ended.last_build)
         return self._put(ended) if ended else None

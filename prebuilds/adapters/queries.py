@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from prebuilds.adapters.rows import OUTCOME_COLUMNS
+
+LATER_OUTCOME_COLUMNS = ", ".join(OUTCOME_COLUMNS[1:])
+"""All but the id, which other tables of the query have too."""
+
 
 def list_counted_versions(fleet: str, outcome: str) -> str:
     """The tables of a WITH RECURSIVE: `fleet`, and `counted`, the template versions whose builds count for each preset.

@@ -1,7 +1,7 @@
 """From models to rows and back, for every adapter that keeps them in SQL.
 
 - A row is a tuple of Python values: datetimes in UTC, timedeltas, True and False, JSON already parsed.
-- `PRESET_COLUMNS` and `CLAIM_COLUMNS` name the columns of their rows, in the order of the values.
+- `PRESET_COLUMNS`, `CLAIM_COLUMNS` and `OUTCOME_COLUMNS` name the columns of their rows, in the order of the values.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 
 Row = tuple[Any, ...]
@@ -43,6 +44,16 @@ PRESET_COLUMNS = (
     "template_deprecated",
 )
 CLAIM_COLUMNS = ("preset_id", "created_since", "claim_order", "owner_id", "name", "request_id", "claimed_at")
+OUTCOME_COLUMNS = (
+    "id",
+    "preset_id",
+    "template_version_id",
+    "status",
+    "created_at",
+    "finished_at",
+    "failure",
+    "message",
+)
 
 
 def flatten_preset(preset: Preset) -> Row:
@@ -122,12 +133,14 @@ def make_workspace(row: Row) -> Workspace:
             created_at=row[16],
             finished_at=row[17],
             submitted=row[18],
+            failure=FailureClass(row[19]),
+            message=row[20],
         ),
     )
 
 
 def make_outcome(row: Row) -> Build:
-    """The start build in a row of (id, preset_id, template_version_id, status, created_at, finished_at)."""
+    """The start build in the values of `OUTCOME_COLUMNS`."""
     return Build(
         id=row[0],
         preset_id=row[1],
@@ -135,6 +148,8 @@ def make_outcome(row: Row) -> Build:
         status=BuildStatus(row[3]),
         created_at=row[4],
         finished_at=row[5],
+        failure=FailureClass(row[6]),
+        message=row[7],
     )
 
 

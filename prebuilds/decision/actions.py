@@ -14,15 +14,14 @@ from functools import lru_cache
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, DISTINCT_IDS, INSTANT, UTC, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.fields import COUNT, DISTINCT_IDS, INSTANT, member_of, optional, to_tuple, to_utc
 from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.waiting import calculate_backoff_until, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_extraneous, count_missing
 from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError
-
-_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class ActionType(Enum):
@@ -109,21 +108,9 @@ def create_missing(snapshot: PresetSnapshot) -> Actions:
 
 
 def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
-    """Do nothing until the backoff ends, if there is one (R8)."""
-    until = calculate_backoff_until(snapshot, policy)
+    """Do nothing until the backoff ends, if there is one (R8). A lack of capacity holds creates alone (R19)."""
+    until = None if lacks_capacity(snapshot) else calculate_backoff_until(snapshot, policy)
     return (ReconciliationActions(type=ActionType.BACKOFF, backoff_until=until),) if until else ()
-
-
-def calculate_backoff_until(snapshot: PresetSnapshot, policy: Policy) -> datetime | None:
-    """The last instant of the current backoff: `num_failed x backoff_interval` after the last build (R8)."""
-    backoff = snapshot.backoff
-    if backoff is None or backoff.num_failed == 0:
-        return None
-    try:
-        until = backoff.last_build_at + backoff.num_failed * policy.backoff_interval
-    except OverflowError:
-        until = _LATEST
-    return until if snapshot.now <= until else None
 
 
 def _delete(prebuilds: Sequence[Prebuild]) -> Actions:

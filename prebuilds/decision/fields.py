@@ -25,7 +25,7 @@ MAX_TEXT = 500
 FIRST_NOW = datetime(1, 1, 2, tzinfo=UTC)  # a day from either end of what a datetime holds,
 LAST_NOW = datetime(9999, 12, 30, tzinfo=UTC)  # so that every time zone can express it
 # Control characters, characters that break lines or change the writing direction, and lone surrogates.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def check(allowed: str, accepts: Callable[[Any], bool]) -> Validator:
@@ -59,8 +59,12 @@ def instance_of(kind: type) -> Validator:
 
 def member_of(kind: type[Enum]) -> Validator:
     """A member of an enumeration."""
-    names = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
-    return check(f"one of {names}", lambda value: isinstance(value, kind))
+    return check(describe_members(kind), lambda value: isinstance(value, kind))
+
+
+def describe_members(kind: type[Enum]) -> str:
+    """The members of an enumeration, as the words for what is allowed."""
+    return f"one of {', '.join(f'{kind.__name__}.{member.name}' for member in kind)}"
 
 
 def tuple_of(kind: type) -> Validator:
@@ -81,7 +85,7 @@ def tuple_of(kind: type) -> Validator:
 
 
 def is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_TEXT and _UNPRINTABLE.search(value) is None
+    return isinstance(value, str) and len(value) <= MAX_TEXT and UNPRINTABLE.search(value) is None
 
 
 def is_id(value: Any) -> bool:
@@ -121,6 +125,10 @@ COUNT = check(f"a whole number from 0 to {MAX_COUNT}", _is_count)
 POSITIVE = check(f"a whole number from 1 to {MAX_COUNT}", lambda value: _is_count(value) and value > 0)
 TOTAL = check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
 DURATION = check(f"a timedelta from 0 to {MAX_DURATION.days} days", _is_duration)
+POSITIVE_DURATION = check(
+    f"a timedelta of more than 0 and up to {MAX_DURATION.days} days", lambda value: _is_duration(value) and bool(value)
+)
+SHARE = check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
 INSTANT = check(INSTANT_ALLOWED, is_instant)
 DISTINCT_IDS = check(
     "a collection of distinct ids",

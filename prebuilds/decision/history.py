@@ -9,26 +9,29 @@
   as long as that clock was ahead.
 - A backoff ranks builds by when they ended: a slow build that fails counts from its failure. A hard limit ranks
   attempts by when they began, which is always by one clock, the loop's own.
+- A failure for want of CAPACITY never limits. One of CONFIGURATION limits at once (R19).
 - Both answers are pure functions of builds and instants. Forgetting and resetting need no state.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
 from prebuilds.decision.fields import require_instant
-from prebuilds.decision.models import Backoff, Build, BuildStatus, Preset, Transition
+from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Preset, Transition
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.targets import calculate_target
 
 _DEFAULT_POLICY = Policy()
 _NO_RESETS: Mapping[str, datetime] = {}
 _begun_at = attrgetter("begun_at")
+_rank = attrgetter("ended_at", "build_id")
 
 
 def calculate_backoffs(
@@ -44,7 +47,8 @@ def calculate_backoffs(
 
     A preset backs off when one of its last N builds failed within `policy.backoff_lookback`. N is the larger of its
     `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
-    `last_build_at` is when the last of them ended. `resets` maps preset ids to the instant of the last reset. With
+    `last_build_at` is when the last of them ended. If it failed for want of CAPACITY, only such
+    failures are counted, and otherwise only the others. `resets` maps preset ids to the instant of the last reset. With
     `is_replay`, builds that ended after `now` are ignored.
     """
     now = require_instant("calculate_backoffs", "now", now)
@@ -64,20 +68,35 @@ def calculate_hard_limited(
     resets: Mapping[str, datetime] = _NO_RESETS,
     is_replay: bool = False,
 ) -> tuple[str, ...]:
-    """The sorted ids of the presets whose last `policy.failure_hard_limit` attempts all failed (R13); 0 means no limit.
+    """The sorted ids of the presets of `calculate_hard_limits`, which takes the same arguments."""
+    now = require_instant("calculate_hard_limited", "now", now)
+    since = _check_resets("calculate_hard_limited", resets)
+    limits = _find_limits(builds, presets, since, now, policy, is_replay=is_replay)
+    return tuple([limit.preset_id for limit in limits])
+
+
+def calculate_hard_limits(
+    builds: Iterable[Build],
+    *,
+    now: datetime,
+    presets: Iterable[Preset] = (),
+    policy: Policy = _DEFAULT_POLICY,
+    resets: Mapping[str, datetime] = _NO_RESETS,
+    is_replay: bool = False,
+) -> tuple[HardLimit, ...]:
+    """The presets whose last `policy.failure_hard_limit` attempts all failed, sorted by id (R13); 0 means no limit.
+
+    One attempt is enough if a build of it failed for its CONFIGURATION; builds that failed for want of CAPACITY do not
+    count (R19). Only attempts since the last success are looked at.
 
     Builds with the same `created_at` were begun in one pass and are one attempt. It failed if all its builds that have
     an outcome failed. `presets` says which version counts; for a preset that is not among them, every version counts.
     `resets` maps preset ids to the instant of the last reset: only builds created after it count. With `is_replay`,
     builds that ended after `now` are ignored.
     """
-    now = require_instant("calculate_hard_limited", "now", now)
-    since = _check_resets("calculate_hard_limited", resets)
-    limit = policy.failure_hard_limit
-    if limit == 0:
-        return ()
-    outcomes = _group_outcomes(builds, {preset.id: preset for preset in presets}, since, now, is_replay=is_replay)
-    return tuple(sorted(preset_id for preset_id, found in outcomes.items() if _is_all_failed(found, limit)))
+    now = require_instant("calculate_hard_limits", "now", now)
+    since = _check_resets("calculate_hard_limits", resets)
+    return _find_limits(builds, presets, since, now, policy, is_replay=is_replay)
 
 
 class _Outcome(NamedTuple):
@@ -87,6 +106,16 @@ class _Outcome(NamedTuple):
     build_id: str
     is_failure: bool
     begun_at: datetime
+    failure: FailureClass
+    message: str
+
+    @property
+    def lacks_capacity(self) -> bool:
+        return self.is_failure and self.failure is FailureClass.CAPACITY
+
+
+_Attempt = Sequence[_Outcome]
+"""The outcomes of the builds that were begun in one pass."""
 
 
 def _check_resets(place: str, resets: Mapping[str, datetime]) -> Mapping[str, datetime]:
@@ -109,8 +138,10 @@ def _group_outcomes(
             continue
         name = build.preset_id
         if is_of_version(build, presets.get(name)) and (name not in resets or build.created_at > resets[name]):
-            groups[name].add(_Outcome(ended_at, build.id, build.status is BuildStatus.FAILED, build.created_at))
-    return {preset_id: sorted(group, reverse=True) for preset_id, group in groups.items()}
+            is_failure = build.status is BuildStatus.FAILED
+            why = (build.failure, build.message)
+            groups[name].add(_Outcome(ended_at, build.id, is_failure, build.created_at, *why))
+    return {preset_id: sorted(group, key=_rank, reverse=True) for preset_id, group in groups.items()}
 
 
 def _is_outcome(build: Build) -> bool:
@@ -132,16 +163,69 @@ def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, pol
     ]
     if not failures or failures[0] not in latest[:depth]:
         return None
-    last_build_at = min(failures[0].ended_at, now)
-    return Backoff(preset_id=preset.id, num_failed=len(failures), last_build_at=last_build_at)
+    last = failures[0]
+    alike = [failure for failure in failures if failure.lacks_capacity is last.lacks_capacity]
+    attempts = len(_list_failed_attempts(latest)) if policy.needs_attempts or last.lacks_capacity else 0
+    if policy.probe_interval and not attempts:  # a success ends the backoff too, so that it fills the pool
+        return None
+    return Backoff(
+        preset_id=preset.id,
+        num_failed=len(alike),
+        last_build_at=min(last.ended_at, now),
+        failed_attempts=attempts,
+        failure=last.failure,
+        message=last.message,
+    )
 
 
-def _is_all_failed(outcomes: Sequence[_Outcome], limit: int) -> bool:
-    latest = list(_judge_attempts(outcomes))[:limit]
-    return len(latest) == limit and all(latest)
+def _find_limits(
+    builds: Iterable[Build],
+    presets: Iterable[Preset],
+    resets: Mapping[str, datetime],
+    now: datetime,
+    policy: Policy,
+    *,
+    is_replay: bool,
+) -> tuple[HardLimit, ...]:
+    limit = policy.failure_hard_limit
+    if limit == 0:
+        return ()
+    outcomes = _group_outcomes(builds, {preset.id: preset for preset in presets}, resets, now, is_replay=is_replay)
+    limits = (_find_limit(preset_id, outcomes[preset_id], limit, now) for preset_id in sorted(outcomes))
+    return tuple([found for found in limits if found])
 
 
-def _judge_attempts(outcomes: Sequence[_Outcome]) -> Iterator[bool]:
-    """Whether each attempt failed, the latest attempt first."""
-    for _, attempt in groupby(sorted(outcomes, key=_begun_at, reverse=True), key=_begun_at):
-        yield all(outcome.is_failure for outcome in attempt)
+def _find_limit(preset_id: str, outcomes: Sequence[_Outcome], limit: int, now: datetime) -> HardLimit | None:
+    attempts = _list_failed_attempts([outcome for outcome in outcomes if not outcome.lacks_capacity])
+    reached = _find_limiting_attempt(attempts[::-1], limit)
+    if reached is None:
+        return None
+    failures = [outcome for attempt in attempts for outcome in attempt]
+    last = max(failures, key=_rank)
+    return HardLimit(
+        preset_id=preset_id,
+        since=min(_find_end(reached), now),
+        num_failed=len(failures),
+        last_tried_at=min(_find_end(outcomes), now),
+        failure=last.failure,
+        message=last.message,
+    )
+
+
+def _find_limiting_attempt(attempts: Sequence[_Attempt], limit: int) -> _Attempt | None:
+    """The attempt, of failed ones from the first on, with which the limit was reached."""
+    for number, attempt in enumerate(attempts, 1):
+        if number == limit or any(outcome.failure is FailureClass.CONFIGURATION for outcome in attempt):
+            return attempt
+    return None
+
+
+def _list_failed_attempts(outcomes: Iterable[_Outcome]) -> Sequence[_Attempt]:
+    """The attempts since the last success, the latest first; all their builds failed."""
+    ranked = sorted(outcomes, key=_begun_at, reverse=True)
+    attempts = (list(attempt) for _, attempt in groupby(ranked, key=_begun_at))
+    return list(takewhile(lambda attempt: all(outcome.is_failure for outcome in attempt), attempts))
+
+
+def _find_end(outcomes: Iterable[_Outcome]) -> datetime:
+    return max(outcome.ended_at for outcome in outcomes)

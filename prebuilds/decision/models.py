@@ -20,6 +20,7 @@ from prebuilds.decision.fields import (
     FLAG,
     ID,
     INSTANT,
+    POSITIVE,
     TEXT,
     check,
     instance_of,
@@ -30,6 +31,7 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.parameters import PARAMETERS, Parameters, to_optional_parameters, to_parameters
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.errors import InvalidValueError
 
 
@@ -173,18 +175,41 @@ class Pending:
 
 @attrs.frozen(kw_only=True)
 class Backoff:
-    """A preset's recent failures: how many builds failed, and when the last of them ended (R8, R13)."""
+    """A preset's recent failures: how many builds failed, and when the last of them ended (R8, R13).
+
+    `failed_attempts` counts the attempts in a row that failed, up to the last; 0 means unknown. `failure` and `message`
+    say why the last build failed. If it was CAPACITY, creates are held, and all else goes on (R19).
+    """
 
     preset_id: str = attrs.field(validator=ID)
     num_failed: int = attrs.field(validator=COUNT)
     last_build_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    failed_attempts: int = attrs.field(default=0, validator=COUNT)
+    failure: FailureClass = attrs.field(default=FailureClass.TRANSIENT, validator=member_of(FailureClass))
+    message: str = attrs.field(default="", validator=TEXT)
+
+
+@attrs.frozen(kw_only=True)
+class HardLimit:
+    """Why a preset is hard-limited: since when, after how many failed builds, and why the last of them failed (R19).
+
+    `last_tried_at` is when its last start build ended. A probe waits `Policy.probe_interval` from then on.
+    """
+
+    preset_id: str = attrs.field(validator=ID)
+    since: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    num_failed: int = attrs.field(validator=POSITIVE)
+    last_tried_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    failure: FailureClass = attrs.field(default=FailureClass.TRANSIENT, validator=member_of(FailureClass))
+    message: str = attrs.field(default="", validator=TEXT)
 
 
 @attrs.frozen(kw_only=True)
 class Build:
     """One past or current build of a prebuild. `finished_at` is set if and only if the status is final.
 
-    Builds begun in one pass have the same `created_at`. An empty `template_version_id` means unknown.
+    Builds begun in one pass have the same `created_at`. An empty `template_version_id` means unknown. `failure` and
+    `message` say why a build failed (R19).
     """
 
     id: str = attrs.field(validator=ID)
@@ -194,6 +219,8 @@ class Build:
     status: BuildStatus = attrs.field(validator=member_of(BuildStatus))
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     finished_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+    failure: FailureClass = attrs.field(default=FailureClass.TRANSIENT, validator=member_of(FailureClass))
+    message: str = attrs.field(default="", validator=TEXT)
 
     def __attrs_post_init__(self) -> None:
         status, finished_at = self.status, self.finished_at

@@ -1,6 +1,7 @@
 """The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
-- Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes.
+- Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes,
+  a probe is due.
 - The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
   good, and a backoff still applies at its last instant.
 """
@@ -13,10 +14,11 @@ from enum import Enum
 
 import attrs
 
-from prebuilds.decision.actions import calculate_backoff_until
 from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
 from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_probe_at
 from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.state import count_missing
 from prebuilds.decision.targets import find_next_target_change
 
 _RESOLUTION = datetime.resolution
@@ -29,6 +31,7 @@ class ChangeCause(Enum):
     INVALIDATION = "invalidation"
     BACKOFF_END = "backoff_end"
     WINDOW_EDGE = "window_edge"
+    PROBE = "probe"
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +51,7 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
         *_find_invalidation(snapshot),
         *_find_backoff_end(snapshot, policy),
         *_find_window_edge(snapshot),
+        *_find_probe(snapshot, policy),
     )
     return min(changes, key=_get_at, default=None)
 
@@ -84,6 +88,13 @@ def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
     at = find_next_target_change(snapshot.preset, snapshot.now)
     if at is not None:
         yield Change(at=at, cause=ChangeCause.WINDOW_EDGE, subject=snapshot.preset.id)
+
+
+def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
+    """When a hard-limited preset may try a create, if it wants one."""
+    at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active and count_missing(snapshot) else None
+    if at is not None and snapshot.now < at <= LAST_NOW:
+        yield Change(at=at, cause=ChangeCause.PROBE, subject=snapshot.preset.id)
 
 
 def _add(instant: datetime, duration: timedelta) -> datetime | None:

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
-from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset
+from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.targets import Target, find_target
 from prebuilds.decision.unchecked import UncheckedFactory
@@ -41,7 +41,8 @@ class PresetSnapshot:
     """One preset at one instant.
 
     Its prebuilds are already split into good ones (`running`) and `expired` ones. Both are sorted oldest first (R10).
-    `pending` counts the jobs that have not started. `target` is calculated from the rest.
+    `pending` counts the jobs that have not started. A preset with a `limit` is hard-limited. `target` is calculated
+    from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
@@ -52,6 +53,7 @@ class PresetSnapshot:
     pending: int = attrs.field(default=0, validator=TOTAL)
     backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
     is_hard_limited: bool = attrs.field(default=False, validator=FLAG)
+    limit: HardLimit | None = attrs.field(default=None, validator=optional(instance_of(HardLimit)))
     target: Target = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -59,16 +61,18 @@ class PresetSnapshot:
         for field, rows in (("running", self.running), ("expired", self.expired), ("in_progress", self.in_progress)):
             if any(row.preset_id != own for row in rows):
                 raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)}")
-        if self.backoff is not None and self.backoff.preset_id != own:
-            raise InvalidValueError("PresetSnapshot", "backoff", self.backoff, f"of the preset {show(own)}")
+        for field, row in (("backoff", self.backoff), ("limit", self.limit)):
+            if row is not None and row.preset_id != own:
+                raise InvalidValueError("PresetSnapshot", field, row, f"of the preset {show(own)}")
         if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
             raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, none in `expired`")
+        object.__setattr__(self, "is_hard_limited", self.is_hard_limited or self.limit is not None)
         object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 
 _make_preset_snapshot = UncheckedFactory(
     PresetSnapshot,
-    ("preset", "now", "running", "expired", "in_progress", "pending", "backoff", "is_hard_limited", "target"),
+    ("preset", "now", "running", "expired", "in_progress", "pending", "backoff", "is_hard_limited", "limit", "target"),
 )
 
 
@@ -82,6 +86,7 @@ def take_preset_snapshot(
     pending: int,
     backoff: Backoff | None,
     is_hard_limited: bool,
+    limit: HardLimit | None = None,
 ) -> PresetSnapshot:
     """A preset with its own rows at a valid instant; the prebuilds are sorted oldest first (R2, R10).
 
@@ -96,7 +101,8 @@ def take_preset_snapshot(
         in_progress,
         pending,
         backoff,
-        is_hard_limited,
+        is_hard_limited or limit is not None,
+        limit,
         find_target(preset, now),
     )
 

@@ -29,7 +29,7 @@ from prebuilds.decision.fields import (
     to_utc,
     tuple_of,
 )
-from prebuilds.decision.models import Backoff, InProgress, Pending, Prebuild, Preset
+from prebuilds.decision.models import Backoff, HardLimit, InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.presets import PresetSnapshot, is_outdated, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
 from prebuilds.renames import OldAttribute
@@ -37,7 +37,7 @@ from prebuilds.renames import OldAttribute
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
 
 
-UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id"}
+UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id", "limits": "preset_id"}
 """The attribute that must be unique in each of these collections."""
 
 
@@ -62,8 +62,9 @@ class Orphans:
 class GlobalSnapshot:
     """The input of one round of decisions: all presets, and the rows that name them.
 
-    `hard_limited` has the ids of the presets that may create nothing until they are reset. Raises
-    `InvalidSnapshotError` with every preset id, prebuild id or backoff that is given twice.
+    `hard_limited` has the ids of the presets that may create nothing until they are reset. `limits` says why, and a
+    preset that has a row there is hard-limited too. Raises `InvalidSnapshotError` with every preset id, prebuild id,
+    backoff or limit that is given twice.
     """
 
     presets: tuple[Preset, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Preset))
@@ -72,6 +73,7 @@ class GlobalSnapshot:
     pending: tuple[Pending, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Pending))
     backoffs: tuple[Backoff, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Backoff))
     hard_limited: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_IDS)
+    limits: tuple[HardLimit, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(HardLimit))
 
     def __attrs_post_init__(self) -> None:
         duplicates = chain.from_iterable(
@@ -130,13 +132,14 @@ class _Index(NamedTuple):
     pending: Mapping[str, int]
     backoffs: Mapping[str, Backoff]
     hard_limited: frozenset[str]
+    limits: Mapping[str, HardLimit]
     orphan_counts: tuple[Orphans, ...]
 
     @classmethod
     def build(cls, snapshot: GlobalSnapshot) -> _Index:
         presets = {preset.id: preset for preset in snapshot.presets}
         running, in_progress = _group(sorted(snapshot.running, key=rank_by_age)), _group(snapshot.in_progress)
-        pending, backoffs = _group(snapshot.pending), _group(snapshot.backoffs)
+        pending, backoffs, limits = _group(snapshot.pending), _group(snapshot.backoffs), _group(snapshot.limits)
         hard_limited = {preset_id: (preset_id,) * count for preset_id, count in Counter(snapshot.hard_limited).items()}
         return cls(
             presets=presets,
@@ -146,12 +149,14 @@ class _Index(NamedTuple):
             pending={preset_id: sum(row.count for row in rows) for preset_id, rows in pending.items()},
             backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
             hard_limited=frozenset(hard_limited),
+            limits={preset_id: limit for preset_id, (limit,) in limits.items()},
             orphan_counts=(
                 *_find_orphans("running", running, presets),
                 *_find_orphans("in_progress", in_progress, presets),
                 *_find_orphans("pending", pending, presets),
                 *_find_orphans("backoffs", backoffs, presets),
                 *_find_orphans("hard_limited", hard_limited, presets),
+                *_find_orphans("limits", limits, presets),
             ),
         )
 
@@ -165,6 +170,7 @@ class _Index(NamedTuple):
             pending=self.pending.get(preset.id, 0),
             backoff=self.backoffs.get(preset.id),
             is_hard_limited=preset.id in self.hard_limited,
+            limit=self.limits.get(preset.id),
         )
 
 

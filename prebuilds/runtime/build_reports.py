@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from prebuilds.decision.fields import describe_members
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.policies.failures import FailureClass, tidy_message
+from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import Counter, Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
@@ -38,9 +41,15 @@ class BuildReports:
         """Report that the build succeeded. Does nothing and returns False if it had already ended."""
         return self._finish(build_id, BuildStatus.SUCCEEDED)
 
-    def fail(self, build_id: str) -> bool:
-        """Report that the build failed. Does nothing and returns False if it had already ended."""
-        return self._finish(build_id, BuildStatus.FAILED)
+    def fail(self, build_id: str, *, failure: FailureClass = FailureClass.TRANSIENT, message: str = "") -> bool:
+        """Report that the build failed. Does nothing and returns False if it had already ended.
+
+        `failure` tells whether to try again (R19), and `message` says why it failed, for people. The message is kept on
+        one line of at most 500 characters. Raises `InvalidValueError` for a `failure` that is no `FailureClass`.
+        """
+        if not isinstance(failure, FailureClass):
+            raise InvalidValueError("BuildReports.fail", "failure", failure, describe_members(FailureClass))
+        return self._finish(build_id, BuildStatus.FAILED, failure=failure, message=tidy_message(message))
 
     def cancel(self, build_id: str) -> bool:
         """Report that the build was lost, for example in a restart of the host. False if it had already ended.
@@ -72,16 +81,34 @@ class BuildReports:
         with self._store.transaction() as tx:
             tx.count(preset_id, Counter.RESOURCE_REPLACED)
 
-    def _finish(self, build_id: str, status: BuildStatus) -> bool:
-        return self._change(lambda tx: finish_build(tx, build_id, status, now=self._clock.now()))
+    def _finish(
+        self,
+        build_id: str,
+        status: BuildStatus,
+        *,
+        failure: FailureClass = FailureClass.TRANSIENT,
+        message: str = "",
+    ) -> bool:
+        def finish(tx: Transaction) -> bool:
+            return finish_build(tx, build_id, status, now=self._clock.now(), failure=failure, message=message)
+
+        return self._change(finish)
 
     def _change(self, change: Callable[[Transaction], bool]) -> bool:
         return change_and_flush(self._store, self._relay, change)
 
 
-def finish_build(tx: Transaction, build_id: str, status: BuildStatus, *, now: datetime) -> bool:
-    """End a build within a transaction: write its status, count a failure, and send the loop a message."""
-    workspace = tx.finish_build(build_id, status, now=now)
+def finish_build(
+    tx: Transaction,
+    build_id: str,
+    status: BuildStatus,
+    *,
+    now: datetime,
+    failure: FailureClass = FailureClass.TRANSIENT,
+    message: str = "",
+) -> bool:
+    """End a build within a transaction: write its status and why, count a failure, and send the loop a message."""
+    workspace = tx.finish_build(build_id, status, now=now, failure=failure, message=message)
     if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:
         tx.count(workspace.preset_id, Counter.FAILED)
     return tell_changed(tx, workspace)

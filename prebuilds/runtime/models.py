@@ -28,6 +28,7 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.decision.parameters import PARAMETERS, Parameters, to_optional_parameters, to_parameters
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.errors import InvalidValueError
 
 PREBUILDS_USER_ID = "prebuilds"
@@ -74,6 +75,7 @@ class WorkspaceBuild:
 
     `template_version_id` is the version that it runs with, named or resolved. `submitted` tells whether the host's
     builder has accepted it; if not, it is submitted again. `finished_at` is set if and only if the status is final.
+    `failure` and `message` say why it failed, if it did.
     """
 
     id: str = attrs.field(validator=ID)
@@ -84,6 +86,8 @@ class WorkspaceBuild:
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     finished_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     submitted: bool = attrs.field(default=False, validator=FLAG)
+    failure: FailureClass = attrs.field(default=FailureClass.TRANSIENT, validator=member_of(FailureClass))
+    message: str = attrs.field(default="", validator=TEXT)
 
     def __attrs_post_init__(self) -> None:
         if self.status.is_final != (self.finished_at is not None):

@@ -17,6 +17,7 @@ import attrs
 
 from prebuilds.decision.history import is_of_version
 from prebuilds.decision.models import Build, BuildStatus, Preset, Transition
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.presets import is_made_otherwise, rank_by_age
 from prebuilds.errors import UnresolvedVersionError
 from prebuilds.runtime.models import (
@@ -29,10 +30,18 @@ from prebuilds.runtime.models import (
 )
 
 
-def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Workspace | None:
+def end_build(
+    workspace: Workspace,
+    status: BuildStatus,
+    *,
+    now: datetime,
+    failure: FailureClass = FailureClass.TRANSIENT,
+    message: str = "",
+) -> Workspace | None:
     """The workspace after its last build ended with this status; None if the build had already ended.
 
-    A delete that SUCCEEDED marks the workspace deleted; one that FAILED adds to its `failed_deletes`.
+    A delete that SUCCEEDED marks the workspace deleted; one that FAILED adds to its `failed_deletes`. `failure` and
+    `message` are kept with the build.
     """
     build = workspace.last_build
     if build.status.is_final:
@@ -40,7 +49,9 @@ def end_build(workspace: Workspace, status: BuildStatus, *, now: datetime) -> Wo
     is_delete = build.transition is Transition.DELETE
     return attrs.evolve(
         workspace,
-        last_build=attrs.evolve(build, status=status, finished_at=max(now, build.created_at)),
+        last_build=attrs.evolve(
+            build, status=status, finished_at=max(now, build.created_at), failure=failure, message=message
+        ),
         deleted=workspace.deleted or (is_delete and status is BuildStatus.SUCCEEDED),
         failed_deletes=workspace.failed_deletes + (is_delete and status is BuildStatus.FAILED),
     )
@@ -192,6 +203,8 @@ def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:
         status=build.status,
         created_at=build.created_at,
         finished_at=max(build.finished_at or build.created_at, build.created_at),
+        failure=build.failure,
+        message=build.message,
     )
 
 
@@ -202,7 +215,8 @@ def select_outcomes(
     counted = [
         build for build in builds if is_of_version(build, preset) and (reset_at is None or build.created_at > reset_at)
     ]
-    attempts = set(sorted({build.created_at for build in counted}, reverse=True)[:latest])
+    judged = {build.created_at for build in counted if build.failure is not FailureClass.CAPACITY}
+    attempts = set(sorted(judged, reverse=True)[:latest])
     return [build for build in counted if build.created_at in attempts or _has_ended_since(build, ended_since)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from servers import Database
 
 from adapters.examples import NOW, add_preset, make_claim
+from prebuilds import FailureClass
 from prebuilds.errors import StoreBusyError, StoreUnavailableError, UnsupportedStoreError
 from prebuilds.runtime import ClaimOrder, Claims, Store
 from prebuilds.runtime.models import PREBUILDS_USER_ID
@@ -176,6 +177,7 @@ def test_a_schema_of_release_01_is_read_as_it_was_meant(database: Database) -> N
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
         builds = tx.read_rows(ended_since=NOW, latest=3).builds
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
+        assert {(build.failure, build.message) for build in builds} == {(FailureClass.TRANSIENT, "")}
         taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
 

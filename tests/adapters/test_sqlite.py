@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.examples import NOW, add_preset, add_ready, make_claim, make_delete, make_start
-from prebuilds import BuildStatus, InvalidValueError, PrebuildStatus, Preset, Transition
+from prebuilds import BuildStatus, FailureClass, InvalidValueError, PrebuildStatus, Preset, Transition
 from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.adapters.sqlite import SQLitePubSub, SQLiteStore
 from prebuilds.adapters.sqlite.connections import connection
@@ -209,6 +209,7 @@ def test_a_file_of_release_01_is_read_as_it_was_meant(path: Path) -> None:
         assert [(workspace.parameters, workspace.retired) for workspace in workspaces] == [(None, False)] * 3
         builds = tx.read_rows(ended_since=NOW, latest=3).builds
         assert sorted((build.id, build.template_version_id) for build in builds) == [(f"b{n}", "v1") for n in (1, 3, 4)]
+        assert {(build.failure, build.message) for build in builds} == {(FailureClass.TRANSIENT, "")}
         taken = [tx.take_prebuild(make_claim(name=name)) for name in ("first", "second")]
         assert [workspace and workspace.id for workspace in taken] == ["ready", None]
 

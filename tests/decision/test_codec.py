@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from decision.examples import HOUR, MINUTE, NOW, UTC, make_backoff, make_fleet, make_prebuild, make_preset
 from prebuilds import (
     Backoff,
+    FailureClass,
     GlobalSnapshot,
+    HardLimit,
     InProgress,
     InvalidSnapshotError,
     MissingExtraError,
@@ -75,8 +78,27 @@ FULL = {
     ],
     "in_progress": [{"preset_id": "p", "transition": "stop", "count": 2, "ids": ["x"]}],
     "pending": [{"preset_id": "p", "count": 1}],
-    "backoffs": [{"preset_id": "p", "num_failed": 2, "last_build_at": "2026-11-23T09:30:00Z"}],
+    "backoffs": [
+        {
+            "preset_id": "p",
+            "num_failed": 2,
+            "last_build_at": "2026-11-23T09:30:00Z",
+            "failed_attempts": 1,
+            "failure": "capacity",
+            "message": "quota exceeded",
+        }
+    ],
     "hard_limited": ["p"],
+    "limits": [
+        {
+            "preset_id": "p",
+            "since": "2026-11-23T09:12:00Z",
+            "num_failed": 3,
+            "last_tried_at": "2026-11-23T09:20:00Z",
+            "failure": "configuration",
+            "message": "no such image",
+        }
+    ],
 }
 TEMPLATE = Template(id="t", name="backend", organization_id="o", organization_name="acme", deprecated=True)
 SNAPSHOT = GlobalSnapshot(
@@ -107,8 +129,20 @@ SNAPSHOT = GlobalSnapshot(
     ],
     in_progress=[InProgress(preset_id="p", transition=Transition.STOP, count=2, ids=["x"])],
     pending=[Pending(preset_id="p", count=1)],
-    backoffs=[make_backoff(2, NOW)],
+    backoffs=[
+        attrs.evolve(make_backoff(2, NOW), failed_attempts=1, failure=FailureClass.CAPACITY, message="quota exceeded")
+    ],
     hard_limited=["p"],
+    limits=[
+        HardLimit(
+            preset_id="p",
+            since=NOW - 18 * MINUTE,
+            num_failed=3,
+            last_tried_at=NOW - 10 * MINUTE,
+            failure=FailureClass.CONFIGURATION,
+            message="no such image",
+        )
+    ],
 )
 
 

@@ -73,7 +73,7 @@ COUNT = "a whole number from 0 to 2147483647"
 TEXT = "text of at most 500 characters, none of them a control character"
 ID = "text of 1 to 500 characters, none of them a control character"
 INSTANT = "a datetime with a time zone, in the years 1 to 9999 of UTC"
-REASONS = "WithheldReason.PAUSED, WithheldReason.HARD_LIMITED, WithheldReason.MAX_CREATES"
+REASONS = ", ".join(f"WithheldReason.{reason.name}" for reason in WithheldReason)
 
 IN_PROGRESS_OF_Q = InProgress(preset_id="q", transition=Transition.START, count=1)
 BACKOFF_OF_Q = Backoff(preset_id="q", num_failed=1, last_build_at=NOW)
@@ -153,7 +153,7 @@ WRONG: list[tuple[type, str, Any, str]] = [
         Withheld,
         "reason",
         "paused",
-        "one of WithheldReason.PAUSED, WithheldReason.HARD_LIMITED, WithheldReason.MAX_CREATES",
+        f"one of {REASONS}",
     ),
     (Withheld, "action", None, "a ReconciliationActions"),
     (prebuilds.Decision, "actions", 1, "a collection of ReconciliationActions"),
@@ -235,6 +235,7 @@ def test_a_models_dict_has_what_the_model_was_made_of() -> None:
         "pending",
         "backoffs",
         "hard_limited",
+        "limits",
     }
 
 

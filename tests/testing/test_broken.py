@@ -114,6 +114,8 @@ def ignore_preset(name: str) -> Method:
         ({"finish_build": builds.finish_again}, "a_build_ends_once"),
         ({"finish_build": builds.finish_by_any_clock}, "no_build_ends_before_it_began"),
         ({"finish_build": builds.finish_uncounted}, "a_delete_that_ends_tells"),
+        ({"finish_build": builds.finish_without_a_reason}, "a_build_keeps_why_it_failed"),
+        ({"read_rows": builds.reading(builds.list_latest_with_capacity)}, "attempts_without_capacity_use_up_nothing"),
         ({"mark_ready": builds.make_anything_ready}, "only_a_running_workspace_becomes_ready"),
         ({"insert_delete": workspaces.delete_claimed}, "only_deletable_prebuilds_are_deleted"),
         ({"insert_delete": workspaces.delete_busy}, "only_deletable_prebuilds_are_deleted"),

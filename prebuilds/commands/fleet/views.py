@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.explaining import explain_withholding
 from prebuilds.decision.plans.planning import plan
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.waiting import can_probe
 from prebuilds.decision.targets import describe_fallback
 from prebuilds.decision.wording import describe_count, describe_instant
 from prebuilds.runtime.loop.fleet import read_fleet
@@ -64,7 +67,6 @@ def _choose_style(decision: Decision) -> str:
 
 
 def _list_notes(decision: Decision) -> Sequence[str]:
-    limited = [f"{decision.preset_id} is hard-limited: it creates nothing until it is reset."]
     waits = [
         f"{decision.preset_id} backs off until {describe_second(action.backoff_until)}."
         for action in decision.actions
@@ -72,4 +74,15 @@ def _list_notes(decision: Decision) -> Sequence[str]:
     ]
     error = decision.state.target_error
     fallback = [f"{describe_fallback(decision.preset_id, error)}."] if error else []
-    return [*limited * decision.snapshot.is_hard_limited, *waits, *fallback]
+    return [*_list_limits(decision), *waits, *fallback]
+
+
+def _list_limits(decision: Decision) -> Sequence[str]:
+    """Why the preset creates nothing: its builds keep failing, or there is no capacity."""
+    name, snapshot, policy = decision.preset_id, decision.snapshot, decision.policy
+    if snapshot.is_hard_limited:
+        ends = "a probe succeeds or it is reset" if can_probe(snapshot, policy) else "it is reset"
+        why = explain_withholding(snapshot, policy, WithheldReason.HARD_LIMITED)
+        return [f"{name} is hard-limited: it creates nothing until {ends}{why}."]
+    why = explain_withholding(snapshot, policy, WithheldReason.CAPACITY)
+    return [f"{name} creates nothing now{why}."] if why else []

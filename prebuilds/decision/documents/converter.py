@@ -24,6 +24,7 @@ from prebuilds.decision.documents.rfc3339 import EXAMPLE, format_instant, parse_
 from prebuilds.decision.fields import ID_ALLOWED, MAX_DURATION, Validator, is_id
 from prebuilds.decision.models import (
     Backoff,
+    HardLimit,
     InProgress,
     Pending,
     Prebuild,
@@ -40,7 +41,7 @@ from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueErr
 _T = TypeVar("_T")
 
 _MICROSECOND = 0.000001
-_ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff)
+_ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff, HardLimit)
 
 
 def read(value: Any, kind: type[_T]) -> _T:

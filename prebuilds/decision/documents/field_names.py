@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
-from prebuilds.decision.models import InProgress, Preset, Template, TemplateVersion
-from prebuilds.decision.snapshots import SnapshotDocument
+from prebuilds.decision.models import Backoff, InProgress, Preset, Template, TemplateVersion
+from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 
 # Keys that differ from the field's name.
 _KEYS: dict[type, dict[str, str]] = {
@@ -30,7 +30,11 @@ _KEYS: dict[type, dict[str, str]] = {
 _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("template", Template)}
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
-_LATER_KEYS: dict[type, frozenset[str]] = {InProgress: frozenset(("ids",))}
+_LATER_KEYS: dict[type, frozenset[str]] = {
+    InProgress: frozenset(("ids",)),
+    Backoff: frozenset(("failed_attempts", "failure", "message")),
+    GlobalSnapshot: frozenset(("limits",)),
+}
 
 
 def is_later(kind: type, name: str) -> bool:

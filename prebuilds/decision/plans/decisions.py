@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from functools import cached_property
 
 import attrs
@@ -15,22 +14,13 @@ import attrs
 from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions, make_create
 from prebuilds.decision.fields import ID, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.decision.next_change import Change, find_next_change
-from prebuilds.decision.plans.explaining import explain_action, explain_idleness
+from prebuilds.decision.plans.explaining import explain_action, explain_idleness, explain_withholding
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.waiting import calculate_backoff_until, is_probe_due, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.unchecked import UncheckedFactory
-
-
-class WithheldReason(Enum):
-    """Why an action must not be done now."""
-
-    PAUSED = "paused"
-    """Reconciliation is paused: nothing may be done."""
-    HARD_LIMITED = "hard_limited"
-    """The preset's builds keep failing: nothing may be created until it is reset."""
-    MAX_CREATES = "max_creates"
-    """One pass creates at most `Policy.max_creates` prebuilds of a preset; later passes create the rest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +75,7 @@ class Decision:
         done = [explain_action(self.snapshot, self.policy, action) for action in self.actions]
         withheld = [
             f"withheld ({entry.reason.value}): {explain_action(self.snapshot, self.policy, entry.action)}"
+            f"{explain_withholding(self.snapshot, self.policy, entry.reason)}"
             for entry in self.withheld
         ]
         return (*done, *withheld) or (explain_idleness(self.snapshot),)
@@ -111,10 +102,23 @@ def _withhold(
         return (), tuple([Withheld(reason=WithheldReason.PAUSED, action=action) for action in actions])
     if not actions or actions[-1].type is not ActionType.CREATE:  # a create comes last (R9)
         return actions, ()
-    *others, create = actions
+    most, reason = _limit_creates(snapshot, policy)
+    return split_create(actions, most, reason)
+
+
+def _limit_creates(snapshot: PresetSnapshot, policy: Policy) -> tuple[int, WithheldReason]:
+    """How many prebuilds a preset may create now, and why no more."""
+    if lacks_capacity(snapshot) and calculate_backoff_until(snapshot, policy):
+        return 0, WithheldReason.CAPACITY
     if snapshot.is_hard_limited:
-        return tuple(others), (Withheld(reason=WithheldReason.HARD_LIMITED, action=create),)
-    if create.create > policy.max_creates:
-        rest = Withheld(reason=WithheldReason.MAX_CREATES, action=make_create(create.create - policy.max_creates))
-        return (*others, make_create(policy.max_creates)), (rest,)
-    return actions, ()
+        return int(is_probe_due(snapshot, policy)), WithheldReason.HARD_LIMITED
+    return policy.max_creates, WithheldReason.MAX_CREATES
+
+
+def split_create(actions: Actions, most: int, reason: WithheldReason) -> tuple[Actions, tuple[Withheld, ...]]:
+    """The actions with at most so many creates, and the creates beyond; a create is the last of these actions."""
+    *others, create = actions
+    if create.create <= most:
+        return actions, ()
+    done = (*others, make_create(most)) if most else tuple(others)
+    return done, (Withheld(reason=reason, action=make_create(create.create - most)),)

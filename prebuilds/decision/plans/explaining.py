@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
-from prebuilds.decision.models import Prebuild, Preset, Transition
+from prebuilds.decision.models import HardLimit, Prebuild, Preset, Transition
 from prebuilds.decision.next_change import Change, ChangeCause
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.waiting import (
+    calculate_backoff_until,
+    calculate_probe_at,
+    calculate_wait,
+    lacks_capacity,
+)
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans
@@ -58,6 +65,7 @@ def describe_change(change: Change) -> str:
         ChangeCause.INVALIDATION: "the prebuilds of the preset {} are invalidated",
         ChangeCause.BACKOFF_END: "the backoff of the preset {} ends",
         ChangeCause.WINDOW_EDGE: "a window of the preset {} opens or closes",
+        ChangeCause.PROBE: "the hard-limited preset {} tries one create",
     }[change.cause]
     return f"{describe_instant(change.at)}: {what.format(change.subject)}"
 
@@ -83,8 +91,31 @@ def _explain_backoff(snapshot: PresetSnapshot, policy: Policy, until: datetime |
     if snapshot.backoff is None:
         return what
     failures = describe_count(snapshot.backoff.num_failed, "failed build")
-    last, each = describe_instant(snapshot.backoff.last_build_at), describe_duration(policy.backoff_interval)
-    return f"{what}: {failures}, the last at {last}, and a wait of {each} for each"
+    last, message = describe_instant(snapshot.backoff.last_build_at), snapshot.backoff.message
+    why = f"{failures}, the last at {last}{f' ({message})' if message else ''}"
+    if policy.is_plain_backoff:
+        return f"{what}: {why}, and a wait of {describe_duration(policy.backoff_interval)} for each"
+    return f"{what}: {why}, and a wait of {describe_duration(calculate_wait(snapshot.backoff, policy))}"
+
+
+def explain_withholding(snapshot: PresetSnapshot, policy: Policy, reason: WithheldReason) -> str:
+    """What is known of why an action is withheld, as the end of a sentence; empty if that is nothing."""
+    if reason is WithheldReason.HARD_LIMITED and snapshot.limit:
+        probe_at = calculate_probe_at(snapshot, policy)
+        probe = f"; the next probe {describe_instant(probe_at)}" if probe_at and probe_at > snapshot.now else ""
+        return f"; {describe_limit(snapshot.limit, snapshot.now)}{probe}"
+    until = calculate_backoff_until(snapshot, policy) if lacks_capacity(snapshot) else None
+    if reason is WithheldReason.CAPACITY and until and snapshot.backoff:
+        message = f" ({snapshot.backoff.message})" if snapshot.backoff.message else ""
+        return f"; no capacity{message}, held until {describe_instant(until)}"
+    return ""
+
+
+def describe_limit(limit: HardLimit, now: datetime) -> str:
+    """Since when a preset is hard-limited, and why: the hour in UTC, with the date unless it is today."""
+    day = "" if limit.since.date() == now.date() else f"{limit.since.date()} "
+    last = f", last: {limit.message}" if limit.message else ""
+    return f"limited since {day}{limit.since:%H:%M}: {describe_count(limit.num_failed, 'build')} failed{last}"
 
 
 def _describe_balance(snapshot: PresetSnapshot) -> str:

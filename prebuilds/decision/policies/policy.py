@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, DURATION, POSITIVE
+from prebuilds.decision.fields import COUNT, DURATION, POSITIVE, POSITIVE_DURATION, SHARE, member_of, optional
+from prebuilds.decision.policies.failures import BackoffKind
 
 
 @attrs.frozen(kw_only=True)
@@ -14,11 +15,33 @@ class Policy:
     """How the decision handles failures, and how much it does at once.
 
     After `num_failed` failures a preset waits `num_failed x backoff_interval`. Failures older than `backoff_lookback`
-    are forgotten. After `failure_hard_limit` failed attempts in a row, a preset creates nothing until it is reset; 0
-    means no limit. A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm.
+    are forgotten. With an EXPONENTIAL `backoff` it waits one interval after the first failed attempt, and twice as long
+    after each further one. No wait is longer than `backoff_cap`; if that is None, no exponential wait and no wait for
+    capacity is longer than the look-back. `backoff_jitter` is the share by which waits are shortened at most, by a
+    hash, so that presets do not try all at once.
+
+    After `failure_hard_limit` failed attempts in a row, a preset creates nothing until it is reset; 0
+    means no limit. With a `probe_interval`, a limited preset tries one create at a time, each so long after the last,
+    and a success ends the limit (R19).
+
+    A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
     backoff_lookback: timedelta = attrs.field(default=timedelta(hours=1), validator=DURATION)
+    backoff: BackoffKind = attrs.field(default=BackoffKind.LINEAR, validator=member_of(BackoffKind))
+    backoff_cap: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
+    backoff_jitter: float = attrs.field(default=0.0, validator=SHARE)
     failure_hard_limit: int = attrs.field(default=3, validator=COUNT)
+    probe_interval: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     max_creates: int = attrs.field(default=1_000, validator=POSITIVE)
+
+    @property
+    def needs_attempts(self) -> bool:
+        """Whether a decision depends on how many attempts in a row have failed."""
+        return self.backoff is BackoffKind.EXPONENTIAL or self.probe_interval is not None
+
+    @property
+    def is_plain_backoff(self) -> bool:
+        """Whether each failed build adds one interval to the wait, and nothing else changes it (R8)."""
+        return self.backoff is BackoffKind.LINEAR and self.backoff_cap is None and not self.backoff_jitter

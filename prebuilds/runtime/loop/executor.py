@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.policies.failures import tidy_message
 from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.build_reports import finish_build
 from prebuilds.runtime.logs import log_error
@@ -132,8 +133,8 @@ class Executor:
             is_inserted = self._insert(effect)
         except (LeaseLostError, TimeoutError, CommitUnknownError):
             raise  # not the preset's fault: nothing was written, or the next pass hands it over
-        except Exception:
-            self._note_failure(effect)
+        except Exception as error:
+            self._note_failure(effect, error)
             raise
         if not is_inserted:
             raise _SkippedError(_SKIPPED_CREATE)
@@ -146,9 +147,9 @@ class Executor:
                 tx.count(effect.preset_id, Counter.CREATED)
         return is_inserted
 
-    def _note_failure(self, effect: CreatePrebuild) -> None:
+    def _note_failure(self, effect: CreatePrebuild, error: Exception) -> None:
         with self._transaction() as tx:
-            tx.insert_failed_build(effect.request, now=effect.begun_at)
+            tx.insert_failed_build(effect.request, now=effect.begun_at, message=_describe(error))
             tx.count(effect.preset_id, Counter.FAILED)
 
     def _delete_prebuild(self, effect: DeletePrebuild) -> None:
@@ -194,9 +195,14 @@ class Executor:
         is_held = _lacks_room(error, request)
         status = BuildStatus.CANCELED if is_held else BuildStatus.FAILED
         with self._transaction() as tx:
-            finish_build(tx, request.build_id, status, now=self._clock.now())
+            finish_build(tx, request.build_id, status, now=self._clock.now(), message=_describe(error))
         if is_held:
             raise _HeldError(str(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    """The error as the message of a build."""
+    return tidy_message(f"{type(error).__name__}: {error}")
 
 
 def _tell_failed(effect: Effect, error: Exception) -> None:

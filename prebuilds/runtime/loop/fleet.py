@@ -18,7 +18,7 @@ from functools import cached_property
 import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
-from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
+from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
 from prebuilds.decision.models import BuildStatus, InProgress, Pending, Prebuild, Transition
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
@@ -27,6 +27,8 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads
 from prebuilds.runtime.workspace_rules import is_pending_start
+
+_GROWING_ATTEMPTS = 32  # after so many doublings every wait is at its cap
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +74,7 @@ class Fleet:
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
     """The fleet at `now`, or the part that concerns some presets."""
-    rows = reads.read_rows(selection, ended_since=now - policy.backoff_lookback, latest=policy.failure_hard_limit)
+    rows = reads.read_rows(selection, ended_since=now - policy.backoff_lookback, latest=count_latest(policy))
     prebuilds = sorted(rows.prebuilds, key=rank_by_age)
     return Fleet(
         snapshot=_make_snapshot(rows, prebuilds, now=now, policy=policy),
@@ -86,16 +88,23 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
 
 def _make_snapshot(rows: FleetRows, prebuilds: Sequence[Workspace], *, now: datetime, policy: Policy) -> GlobalSnapshot:
     presets, builds, resets = rows.presets, rows.builds, dict(rows.resets)
-    limited = calculate_hard_limited(builds, now=now, presets=presets, policy=policy, resets=resets)
+    found = calculate_hard_limits(builds, now=now, presets=presets, policy=policy, resets=resets)
     known = {preset.id for preset in presets}
+    limits = [limit for limit in found if limit.preset_id in known]  # history may outlive its preset
     return GlobalSnapshot(
         presets=presets,
         running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
         in_progress=_count_in_progress(prebuilds),
         pending=_count_pending(prebuilds),
         backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
-        hard_limited=[name for name in limited if name in known],  # history may outlive its preset
+        hard_limited=[limit.preset_id for limit in limits],
+        limits=limits,
     )
+
+
+def count_latest(policy: Policy) -> int:
+    """How many of the latest attempts decide: those of the hard limit, and those that growing waits look at."""
+    return max(policy.failure_hard_limit, _GROWING_ATTEMPTS if policy.needs_attempts else 0)
 
 
 def is_leftover(workspace: Workspace) -> bool:

@@ -31,8 +31,9 @@ class FleetReads(Protocol):
         are start builds of prebuilds that succeeded or failed, began after the preset's last reset, and ran with the
         version that the preset has now, where both are known. For each preset, return those that ended at
         `ended_since` or later, and all builds of its `latest` most recent attempts. Without `ended_since`, only the
-        latest attempts count. Builds with the same `created_at` began in one pass and are one attempt. Include builds
-        of workspaces that have been claimed or deleted since. `make_outcome` turns a finished build into a `Build`.
+        latest attempts count. Builds with the same `created_at` began in one pass and are one attempt; it does not
+        use up `latest` if all its builds failed for want of CAPACITY. Include builds of workspaces that have been
+        claimed or deleted since. `make_outcome` turns a finished build into a `Build`.
         """
         ...
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.models import BuildRequest, ClaimRequest, Workspace
 
 
@@ -36,9 +37,9 @@ class WorkspaceWrites(Protocol):
         """
         ...
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
-        """Record that a prebuild could not be added: a start build of the preset that failed at `now`, without a
-        workspace. Does nothing if a build with this id exists.
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
+        """Record that a prebuild could not be added: a start build of the preset that failed at `now` with this
+        message, without a workspace. Does nothing if a build with this id exists.
         """
         ...
 
@@ -85,8 +86,16 @@ class BuildWrites(Protocol):
         """Move a build from PENDING to RUNNING. Returns False if it is not PENDING, for example canceled."""
         ...
 
-    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
-        """Move a build that is PENDING or RUNNING to this final status.
+    def finish_build(
+        self,
+        build_id: str,
+        status: BuildStatus,
+        *,
+        now: datetime,
+        failure: FailureClass = FailureClass.TRANSIENT,
+        message: str = "",
+    ) -> Workspace | None:
+        """Move a build that is PENDING or RUNNING to this final status. `failure` and `message` are kept with it.
 
         A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` may
         come from a clock behind the one that began the build: the build then ends when it began, as in `end_build`.

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.row_transactions.role import RowRole
@@ -28,10 +29,19 @@ class RowBuildWrites(RowRole):
     def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - no row keeps it
         return self._change_by_build(build_id, begin_build) is not None
 
-    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+    def finish_build(
+        self,
+        build_id: str,
+        status: BuildStatus,
+        *,
+        now: datetime,
+        failure: FailureClass = FailureClass.TRANSIENT,
+        message: str = "",
+    ) -> Workspace | None:
         if not status.is_final:
             raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
-        ended = self._change_by_build(build_id, partial(end_build, status=status, now=now))
+        end = partial(end_build, status=status, now=now, failure=failure, message=message)
+        ended = self._change_by_build(build_id, end)
         if ended and ended.last_build.transition is Transition.START and status is not BuildStatus.CANCELED:
             self.rows.add_outcomes([make_outcome(ended.preset_id, ended.last_build)])
         return ended

@@ -43,9 +43,10 @@ class RowWorkspaceWrites(RowRole):
             return False
         return self._change(request.workspace_id, partial(add_delete, request=request, now=now)) is not None
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
         if request.preset_id is not None and not self._written.find_builds([request.build_id]):
-            build = attrs.evolve(make_build(request, None, now=now), status=BuildStatus.FAILED, finished_at=now)
+            begun = make_build(request, None, now=now)
+            build = attrs.evolve(begun, status=BuildStatus.FAILED, finished_at=now, message=message)
             self.rows.add_outcomes([make_outcome(request.preset_id, build)])
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:

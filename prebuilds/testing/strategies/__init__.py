@@ -7,14 +7,10 @@
 
 from prebuilds.renames import warn_of_renames
 from prebuilds.testing.strategies.decision import (
-    backoffs,
-    builds,
     crons,
-    expectations,
     global_snapshots,
     in_progress,
     pending,
-    policies,
     prebuilds,
     presets,
     schedule_sets,
@@ -22,6 +18,7 @@ from prebuilds.testing.strategies.decision import (
     template_versions,
     templates,
 )
+from prebuilds.testing.strategies.policies import backoffs, builds, expectations, hard_limits, policies
 from prebuilds.testing.strategies.runtime import (
     build_requests,
     claim_requests,
@@ -46,6 +43,7 @@ __all__ = [
     "crons",
     "expectations",
     "global_snapshots",
+    "hard_limits",
     "ids",
     "in_progress",
     "instants",

@@ -13,8 +13,6 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from prebuilds.decision.models import (
-    Backoff,
-    Build,
     InProgress,
     Pending,
     Prebuild,
@@ -25,15 +23,12 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
-from prebuilds.decision.policies.expectations import Expectation, Expectations
-from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.testing.strategies.policies import backoffs, hard_limits
 from prebuilds.testing.strategies.values import (
-    SECOND,
     TTLS,
     ZONES,
     ages,
-    backoff_ages,
     check_now,
     counts,
     few,
@@ -42,7 +37,6 @@ from prebuilds.testing.strategies.values import (
     parameters,
     rarely,
     sampled,
-    statuses,
 )
 
 
@@ -159,60 +153,6 @@ def pending(draw: st.DrawFn, *, preset_id: str | None = None) -> Pending:
 
 
 @st.composite
-def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Backoff:
-    """Backoffs, many of which end at `now` under a policy of one minute, to the second."""
-    check_now(now)
-    return Backoff(
-        preset_id=draw(ids()) if preset_id is None else preset_id,
-        num_failed=draw(counts()),
-        last_build_at=now - draw(backoff_ages()),
-    )
-
-
-@st.composite
-def expectations(draw: st.DrawFn, *, now: datetime, snapshot: GlobalSnapshot) -> Expectations:
-    """Effects for the presets of a snapshot: creates, some of them seen, and deletes; some are past their deadline."""
-    check_now(now)
-    creates = [(name, Transition.START) for name in ("s0", "s1", "new0", "new1", "new2")]
-    deletes = [(prebuild.id, Transition.DELETE) for prebuild in snapshot.running]
-    chosen = draw(st.lists(sampled(*creates, *deletes), unique=True, max_size=5)) if snapshot.presets else []
-    return Expectations(
-        effects=[
-            Expectation(
-                prebuild_id=name,
-                preset_id=draw(sampled(*[preset.id for preset in snapshot.presets])),
-                transition=transition,
-                deadline=now + draw(sampled(-SECOND, timedelta(), SECOND, 60 * SECOND)),
-            )
-            for name, transition in chosen
-        ]
-    )
-
-
-@st.composite
-def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
-    """Builds up to `now`. Those that have ended did so between their creation and `now`; most of them failed."""
-    check_now(now)
-    status, age = draw(statuses()), draw(ages())
-    return Build(
-        id=draw(ids()) if id is None else id,
-        preset_id=draw(ids()) if preset_id is None else preset_id,
-        template_version_id=draw(few("v")),
-        transition=draw(sampled(Transition.START, *Transition)),
-        status=status,
-        created_at=now - age,
-        finished_at=now - draw(st.timedeltas(timedelta(), age)) if status.is_final else None,
-    )
-
-
-@cache
-def policies() -> st.SearchStrategy[Policy]:
-    """Policies with a backoff of one second to five minutes for each failure."""
-    intervals = st.sampled_from((1, 60, 300)).map(lambda seconds: seconds * SECOND)
-    return st.builds(Policy, backoff_interval=intervals, failure_hard_limit=counts())
-
-
-@st.composite
 def global_snapshots(
     draw: st.DrawFn, *, now: datetime, max_presets: int = 3, max_prebuilds: int = 8, with_orphans: bool = True
 ) -> GlobalSnapshot:
@@ -229,13 +169,21 @@ def global_snapshots(
         pending=[draw(pending(preset_id=name)) for name in named["pending"]],
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
         hard_limited=sorted(set(named["hard_limited"])),
+        limits=[draw(hard_limits(now=now, preset_id=name)) for name in sorted(set(named["limits"]))],
     )
 
 
 @cache
 def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[dict[str, list[str]]]:
     """For each collection of a snapshot, the preset that each of its rows names."""
-    most = {"running": max_prebuilds, "in_progress": 2 * len(names), "pending": 2, "backoffs": 2, "hard_limited": 2}
+    most = {
+        "running": max_prebuilds,
+        "in_progress": 2 * len(names),
+        "pending": 2,
+        "backoffs": 2,
+        "hard_limited": 2,
+        "limits": 2,
+    }
     rows = {
         key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()
     }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.policies.failures import FailureClass
 
 _T = TypeVar("_T")
 
@@ -90,6 +91,16 @@ def few(prefix: str) -> st.SearchStrategy[str]:
 @cache
 def statuses() -> st.SearchStrategy[BuildStatus]:
     return st.sampled_from([BuildStatus.FAILED, *list(BuildStatus)])
+
+
+@cache
+def failures() -> st.SearchStrategy[FailureClass]:
+    return st.sampled_from([FailureClass.TRANSIENT, *list(FailureClass)])
+
+
+@cache
+def reasons() -> st.SearchStrategy[str]:
+    return st.just("") | ids()
 
 
 @cache

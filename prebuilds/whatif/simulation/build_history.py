@@ -9,19 +9,30 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited
-from prebuilds.decision.models import Backoff, Build, BuildStatus, Preset
+import attrs
+
+from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
+from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Preset
 from prebuilds.decision.policies.policy import Policy
 
 
 class BuildHistory:
     """The finished builds of a preset, in the order in which they ended."""
 
-    def __init__(self, preset: Preset, policy: Policy, *, is_hard_limited: bool, backoff: Backoff | None) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        policy: Policy,
+        *,
+        is_hard_limited: bool,
+        backoff: Backoff | None,
+        limit: HardLimit | None = None,
+    ) -> None:
         most = max(preset.desired_instances, *(schedule.instances for schedule in preset.schedules), 1)
         self._preset = preset
         self._policy = policy
         self._was_hard_limited = is_hard_limited
+        self._limit = limit
         self._latest: deque[Build] = deque(maxlen=most)
         self._failed: deque[Build] = deque()
         self._attempts: dict[datetime, Build] = {}
@@ -46,11 +57,14 @@ class BuildHistory:
             self._note_attempt(failure)
 
     def add(self, build: Build) -> None:
-        """Add a build that has just ended."""
+        """Add a build that has just ended. A probe that succeeds ends a limit that was there from the beginning."""
         self._latest.append(build)
         self._note_attempt(build)
         if build.status is BuildStatus.FAILED:
             self._failed.append(build)
+            self._limit = self._limit and attrs.evolve(self._limit, last_tried_at=build.finished_at)
+        elif self._limit:
+            self._limit, self._was_hard_limited = None, False
 
     def _note_attempt(self, build: Build) -> None:
         """Builds that began at the same instant are one attempt. It fails if all of them fail."""
@@ -74,9 +88,13 @@ class BuildHistory:
         return build.finished_at is not None and now - build.finished_at > self._policy.backoff_lookback
 
     def is_hard_limited(self, now: datetime) -> bool:
-        """Whether the preset may create nothing."""
-        if self._was_hard_limited:
-            return True
+        """Whether the preset may create nothing, or only a probe."""
+        return self._was_hard_limited or self.find_limit(now) is not None
+
+    def find_limit(self, now: datetime) -> HardLimit | None:
+        """The hard limit of the preset, if its builds tell of one."""
         latest = self._attempts.values()
-        is_failing = len(latest) > 0 and all(build.status is BuildStatus.FAILED for build in latest)
-        return is_failing and bool(calculate_hard_limited(latest, now=now, policy=self._policy))
+        if not all(build.status is BuildStatus.FAILED for build in latest):
+            return None
+        found = calculate_hard_limits(latest, now=now, policy=self._policy)
+        return found[0] if found else self._limit

@@ -15,7 +15,8 @@ from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
-from prebuilds.decision.plans.decisions import Decision, WithheldReason, decide
+from prebuilds.decision.plans.decisions import Decision, decide
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
@@ -138,6 +139,8 @@ class Engine:
         # Time also lets old failures be forgotten, which R12 does not cover.
         simulated.is_changed = self._interval is not None and not (is_quiet and simulated.build_history is None)
         simulated.next_change = simulated.find_next_change(decision.snapshot, now)
+        if decision.snapshot.limit and decision.next_change_at:
+            simulated.next_change = min(simulated.next_change, to_ticks(decision.next_change_at))
         simulated.pending = 0  # this round has canceled them, or they have begun
         if not is_quiet:
             self._carry_out(simulated, decision, now, instant)

@@ -156,8 +156,13 @@ class SimulatedPool:
 
     def _begin_with_rows(self, preset: Preset, own: PresetSnapshot, begin: int) -> None:
         """Begin with the rows of the snapshot. A prebuild that is not ready takes a lead time, as a new build does."""
-        policy, is_hard_limited, backoff = self._scenario.policy, own.is_hard_limited, own.backoff
-        build_history = BuildHistory(preset, policy, is_hard_limited=is_hard_limited, backoff=backoff)
+        build_history = BuildHistory(
+            preset,
+            self._scenario.policy,
+            is_hard_limited=own.is_hard_limited,
+            backoff=own.backoff,
+            limit=own.limit,
+        )
         self._add_preset(preset, build_history, begin)
         self.current.pending = own.pending
         for row in (*own.expired, *own.running):

@@ -114,6 +114,7 @@ class SimulatedPreset:
             pending=self.pending,
             backoff=build_history.find_backoff(now) if build_history else None,
             is_hard_limited=build_history.is_hard_limited(now) if build_history else False,
+            limit=build_history.find_limit(now) if build_history else None,
         )
 
     def find_next_change(self, snapshot: PresetSnapshot, now: int) -> int:

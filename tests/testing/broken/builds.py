@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import attrs
@@ -12,6 +12,9 @@ from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
+
+
+_EVER = datetime(1, 1, 2, tzinfo=timezone.utc)
 
 
 def reading(list_builds: Callable[..., Any]) -> Callable[..., FleetRows]:
@@ -40,9 +43,9 @@ def restart(tx: MemoryTransaction, build_id: str, *, now: datetime) -> bool:
     return tx.begin_build(build_id, now=now)
 
 
-def finish_again(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+def finish_again(tx: MemoryTransaction, build_id: str, status: BuildStatus, **options: Any) -> Workspace | None:
     """Ends builds for a second time."""
-    finished = tx.finish_build(build_id, status, now=now)
+    finished = tx.finish_build(build_id, status, **options)
     return finished or find_by_build(tx, build_id)
 
 
@@ -58,13 +61,30 @@ def list_living(tx: MemoryTransaction, **options: Any) -> list[Any]:
     return [row for row in tx.read_rows(**options).builds if owners.get(row.id[:-2], "prebuilds") == "prebuilds"]
 
 
-def finish_uncounted(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+def finish_uncounted(tx: MemoryTransaction, build_id: str, status: BuildStatus, **options: Any) -> Workspace | None:
     """Does not count deletes that failed."""
-    row = tx.finish_build(build_id, status, now=now)
+    row = tx.finish_build(build_id, status, **options)
     if row and row.failed_deletes:
         row = attrs.evolve(row, failed_deletes=0)
         tx.rows.put_workspaces([row])
     return row
+
+
+def finish_without_a_reason(tx: MemoryTransaction, build_id: str, status: BuildStatus, **options: Any) -> Any:
+    """Forgets why a build failed."""
+    return tx.finish_build(build_id, status, now=options["now"])
+
+
+def list_latest_with_capacity(
+    tx: MemoryTransaction, *, ended_since: datetime | None, latest: int, **options: Any
+) -> list[Any]:
+    """Lets attempts that failed for want of capacity use up what is asked for."""
+    counted = tx.read_rows(ended_since=_EVER, latest=0, **options).builds
+    last: set[tuple[str, datetime]] = set()
+    for preset_id in {row.preset_id for row in counted}:
+        begun = {row.created_at for row in counted if row.preset_id == preset_id}
+        last |= {(preset_id, at) for at in sorted(begun, reverse=True)[:latest]}
+    return [row for row in counted if (row.preset_id, row.created_at) in last or _has_ended_since(row, ended_since)]
 
 
 def make_anything_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
@@ -76,11 +96,11 @@ def make_anything_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace |
     return tx.get_workspace(workspace_id)
 
 
-def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatus, *, now: datetime) -> Any:
+def finish_by_any_clock(tx: MemoryTransaction, build_id: str, status: BuildStatus, **options: Any) -> Any:
     """Ends a build before it began."""
-    row = tx.finish_build(build_id, status, now=now)
+    row = tx.finish_build(build_id, status, **options)
     if row:
-        row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, finished_at=now))
+        row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, finished_at=options["now"]))
         tx.rows.put_workspaces([row])
     return row
 

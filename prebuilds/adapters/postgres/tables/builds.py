@@ -8,6 +8,7 @@ from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
 from prebuilds.adapters.postgres.tables.workspaces import NOTE_ENDED, make_first
 from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.models import Workspace
 
 _MARK_SUBMITTED = "UPDATE workspaces SET build_submitted = true WHERE build_id = %(id)s AND NOT build_submitted"
@@ -18,6 +19,7 @@ _FINISH = f"""
     WITH ended AS (
         UPDATE workspaces SET
             build_status = %(status)s, build_finished_at = greatest(%(now)s, build_created_at),
+            build_failure = %(failure)s, build_message = %(message)s,
             deleted = deleted OR (build_transition = 'delete' AND %(status)s = 'succeeded'),
             failed_deletes = failed_deletes + (build_transition = 'delete' AND %(status)s = 'failed')::integer
         WHERE build_id = %(id)s AND build_status IN ('pending', 'running')
@@ -47,8 +49,17 @@ class BuildRows(Role):
     def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - not stored
         return bool(self._statements.write(_BEGIN, id=build_id))
 
-    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
-        return make_first(self._statements.write(_FINISH, id=build_id, status=status.value, now=now))
+    def finish_build(
+        self,
+        build_id: str,
+        status: BuildStatus,
+        *,
+        now: datetime,
+        failure: FailureClass = FailureClass.TRANSIENT,
+        message: str = "",
+    ) -> Workspace | None:
+        values = {"status": status.value, "now": now, "failure": failure.value, "message": message}
+        return make_first(self._statements.write(_FINISH, id=build_id, **values))
 
     def mark_ready(self, workspace_id: str) -> Workspace | None:
         return make_first(self._statements.write(_MARK_READY, id=workspace_id))

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.queries import list_counted_versions
+from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
 from prebuilds.adapters.rows import PRESET_COLUMNS, make_outcome, make_preset, make_workspace
 from prebuilds.decision.models import Preset
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
@@ -18,7 +18,7 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 WORKSPACE_COLUMNS = """
     id, name, owner_id, preset_id, template_id, parameters, created_at, ready, retired, deleted, failed_deletes,
     build_id, build_number, build_transition, build_status, build_version_id, build_created_at, build_finished_at,
-    build_submitted
+    build_submitted, build_failure, build_message
 """
 
 PRESETS = f"SELECT {', '.join(PRESET_COLUMNS)} FROM presets"
@@ -37,7 +37,7 @@ def _list_outcomes(fleet: str) -> str:
     return f"""
     WITH RECURSIVE {list_counted_versions(fleet, _OUTCOME)}
     -- First the latest attempts of each version that ended before the instant, then all builds that ended since.
-    SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
+    SELECT outcomes.id, {LATER_OUTCOME_COLUMNS}
     FROM counted CROSS JOIN LATERAL (
         SELECT * FROM builds
         WHERE builds.preset_id = counted.id AND builds.template_version_id = counted.version AND {_OUTCOME}
@@ -45,6 +45,7 @@ def _list_outcomes(fleet: str) -> str:
             SELECT DISTINCT latest.created_at FROM builds AS latest
             WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version
             AND latest.transition = 'start' AND latest.status IN ('succeeded', 'failed')
+            AND latest.failure <> 'capacity'
             ORDER BY latest.created_at DESC LIMIT 1 OFFSET greatest(%(latest)s - 1, 0)
         ), '-infinity')
         AND builds.finished_at < %(since)s
@@ -52,7 +53,7 @@ def _list_outcomes(fleet: str) -> str:
     ) AS outcomes
     WHERE %(latest)s > 0
     UNION ALL
-    SELECT outcomes.id, preset_id, template_version_id, status, created_at, finished_at
+    SELECT outcomes.id, {LATER_OUTCOME_COLUMNS}
     FROM fleet CROSS JOIN LATERAL (
         SELECT * FROM builds
         WHERE builds.preset_id = fleet.id AND {_OUTCOME} AND builds.finished_at >= %(since)s

@@ -145,6 +145,14 @@ ALTER TABLE presets ADD COLUMN preset_hash bigint NOT NULL GENERATED ALWAYS AS (
 ALTER TABLE workspaces ADD COLUMN preset_hash bigint NOT NULL GENERATED ALWAYS AS (hash_preset(preset_id)) STORED;
 CREATE INDEX preset_shards ON presets (preset_hash);
 CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND NOT deleted;
+
+ALTER TABLE workspaces
+ADD COLUMN build_failure text NOT NULL DEFAULT 'transient',
+ADD COLUMN build_message text NOT NULL DEFAULT '';
+
+ALTER TABLE builds
+ADD COLUMN failure text NOT NULL DEFAULT 'transient',
+ADD COLUMN message text NOT NULL DEFAULT '';
 """
 
 VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD + CLAIM_FUNCTION)

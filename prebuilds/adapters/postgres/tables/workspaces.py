@@ -37,25 +37,31 @@ _INSERT_PREBUILD = """
 _INSERT_DELETE = """
     UPDATE workspaces SET
         build_id = %(build_id)s, build_number = build_number + 1, build_transition = %(transition)s,
-        build_status = 'pending', build_created_at = %(now)s, build_finished_at = NULL, build_submitted = false
+        build_status = 'pending', build_created_at = %(now)s, build_finished_at = NULL, build_submitted = false,
+        build_failure = 'transient', build_message = ''
     WHERE id = %(id)s AND owner_id = 'prebuilds' AND NOT deleted AND build_status NOT IN ('pending', 'running')
     AND NOT EXISTS (SELECT FROM builds WHERE builds.id = %(build_id)s)
     AND NOT EXISTS (SELECT FROM workspaces AS other WHERE other.build_id = %(build_id)s)
     RETURNING id
 """
 _INSERT_FAILED = """
-    INSERT INTO builds (id, number, preset_id, transition, status, template_version_id, created_at, finished_at)
-    SELECT %(id)s, 1, %(preset_id)s, 'start', 'failed', %(version_id)s, %(now)s::timestamptz, %(now)s::timestamptz
+    INSERT INTO builds (
+        id, number, preset_id, transition, status, template_version_id, created_at, finished_at, message
+    )
+    SELECT
+        %(id)s, 1, %(preset_id)s, 'start', 'failed', %(version_id)s, %(now)s::timestamptz, %(now)s::timestamptz,
+        %(message)s
     WHERE NOT EXISTS (SELECT FROM workspaces WHERE build_id = %(id)s)
     ON CONFLICT DO NOTHING
 """
 NOTE_ENDED = """
     INSERT INTO builds (
-        id, workspace_id, number, preset_id, transition, status, template_version_id, created_at, finished_at
+        id, workspace_id, number, preset_id, transition, status, template_version_id, created_at, finished_at,
+        failure, message
     )
     SELECT
         build_id, id, build_number, preset_id, build_transition, build_status, build_version_id,
-        build_created_at, build_finished_at
+        build_created_at, build_finished_at, build_failure, build_message
     FROM ended
 """
 _CANCEL_PENDING = f"""
@@ -119,7 +125,7 @@ class WorkspaceRows(Role):
         )
         return bool(rows)
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
         if request.transition is Transition.START:
             self._statements.write(
                 _INSERT_FAILED,
@@ -127,6 +133,7 @@ class WorkspaceRows(Role):
                 preset_id=request.preset_id,
                 version_id=request.template_version_id,
                 now=now,
+                message=message,
             )
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:

@@ -8,6 +8,7 @@ from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.adapters.sqlite.tables.rows import SELECT_WORKSPACES, check_instant, read_workspace
 from prebuilds.adapters.sqlite.tables.workspaces import find_workspace, update_build, update_workspace
 from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.workspace_rules import end_build, make_ready, make_unready
@@ -24,11 +25,20 @@ class BuildRows(Role):
         sql = "UPDATE builds SET status = 'running' WHERE id = ? AND status = 'pending'"
         return self._statements.run(sql, build_id) == 1
 
-    def finish_build(self, build_id: str, status: BuildStatus, *, now: datetime) -> Workspace | None:
+    def finish_build(
+        self,
+        build_id: str,
+        status: BuildStatus,
+        *,
+        now: datetime,
+        failure: FailureClass = FailureClass.TRANSIENT,
+        message: str = "",
+    ) -> Workspace | None:
         if not status.is_final:
             raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
         row = self._statements.fetch_one(f"{SELECT_WORKSPACES} WHERE builds.id = ?", build_id)
-        ended = end_build(read_workspace(row), status, now=check_instant("now", now)) if row else None
+        at = check_instant("now", now)
+        ended = end_build(read_workspace(row), status, now=at, failure=failure, message=message) if row else None
         update_build(self._statements, ended)
         return update_workspace(self._statements, ended)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import attrs
 
-from prebuilds.adapters.queries import list_counted_versions
+from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
 from prebuilds.adapters.rows import Row
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
@@ -36,19 +36,19 @@ def _list_outcomes(fleet: str) -> str:
     return f"""
     WITH RECURSIVE {list_counted_versions(fleet, _OUTCOME)}
     -- First the latest attempts of each version that ended before the instant, then all builds that ended since.
-    SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
+    SELECT builds.id, {LATER_OUTCOME_COLUMNS}
     FROM counted CROSS JOIN builds INDEXED BY attempts
     ON builds.preset_id = counted.id AND builds.template_version_id = counted.version
     WHERE {_OUTCOME} AND builds.created_at >= coalesce((
         SELECT DISTINCT latest.created_at FROM builds AS latest
         WHERE latest.preset_id = counted.id AND latest.template_version_id = counted.version
-        AND latest.transition = 'start' AND latest.status IN ('failed', 'succeeded')
+        AND latest.transition = 'start' AND latest.status IN ('failed', 'succeeded') AND latest.failure <> 'capacity'
         AND latest.created_at > counted.reset_at
         ORDER BY latest.created_at DESC LIMIT 1 OFFSET ?
     ), counted.reset_at + 1)
     AND builds.finished_at < ? AND ?
     UNION ALL
-    SELECT builds.id, preset_id, template_version_id, status, created_at, finished_at
+    SELECT builds.id, {LATER_OUTCOME_COLUMNS}
     FROM fleet CROSS JOIN builds INDEXED BY outcomes ON builds.preset_id = fleet.id
     WHERE {_OUTCOME} AND builds.finished_at >= ? AND builds.created_at > fleet.reset_at
     AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))

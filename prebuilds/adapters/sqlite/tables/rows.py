@@ -38,7 +38,7 @@ SELECT_WORKSPACES = """
         workspaces.parameters, workspaces.created_at,
         workspaces.ready, workspaces.retired, workspaces.deleted, workspaces.failed_deletes,
         builds.id, builds.number, builds.transition, builds.status, builds.template_version_id,
-        builds.created_at, builds.finished_at, builds.submitted
+        builds.created_at, builds.finished_at, builds.submitted, builds.failure, builds.message
     FROM workspaces
     JOIN builds ON builds.workspace_id = workspaces.id AND builds.number = workspaces.last_number
 """
@@ -121,17 +121,18 @@ def read_preset(row: Row) -> Preset:
 def read_workspace(row: Row) -> Workspace:
     """The workspace in a row of `SELECT_WORKSPACES`."""
     *names, parameters, created_at, ready, retired, deleted, failed_deletes = row[:11]
-    *build, began_at, ended_at, submitted = row[11:]
+    *build, began_at, ended_at, submitted, failure, message = row[11:]
     made_with = None if parameters is None else json.loads(parameters)
     own = (*names, made_with, read_instant(created_at), bool(ready), bool(retired), bool(deleted), failed_deletes)
-    return make_workspace((*own, *build, read_instant(began_at), read_optional_instant(ended_at), bool(submitted)))
+    ends = (read_instant(began_at), read_optional_instant(ended_at), bool(submitted), failure, message)
+    return make_workspace((*own, *build, *ends))
 
 
 @lru_cache(_REMEMBERED)
 def read_outcome(row: Row) -> Build:
-    """The start build in a row of (id, preset_id, template_version_id, status, created_at, finished_at)."""
-    *names, created_at, finished_at = row
-    return make_outcome((*names, read_instant(created_at), read_instant(finished_at)))
+    """The start build in the values of `OUTCOME_COLUMNS`."""
+    *names, created_at, finished_at, failure, message = row
+    return make_outcome((*names, read_instant(created_at), read_instant(finished_at), failure, message))
 
 
 def write_request(request: ClaimRequest) -> Row:

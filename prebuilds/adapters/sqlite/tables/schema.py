@@ -140,6 +140,8 @@ _THIRD = (
     "ALTER TABLE workspaces ADD COLUMN preset_hash INTEGER NOT NULL DEFAULT 0",
     "UPDATE workspaces SET preset_hash = hash_preset(preset_id)",
     "CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND deleted = 0",
+    "ALTER TABLE builds ADD COLUMN failure TEXT NOT NULL DEFAULT 'transient'",
+    "ALTER TABLE builds ADD COLUMN message TEXT NOT NULL DEFAULT ''",
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

@@ -47,8 +47,8 @@ _INSERT_BUILD = """
 """
 _INSERT_FAILED = """
     INSERT INTO builds
-        (id, number, preset_id, transition, status, template_version_id, created_at, finished_at, submitted)
-    VALUES (?, 1, ?, 'start', 'failed', ?, ?, ?, 0)
+        (id, number, preset_id, transition, status, template_version_id, created_at, finished_at, submitted, message)
+    VALUES (?, 1, ?, 'start', 'failed', ?, ?, ?, 0, ?)
 """
 _PENDING = f"""
     {SELECT_WORKSPACES}
@@ -85,11 +85,11 @@ class WorkspaceRows(Role):
         self._statements.run("UPDATE workspaces SET last_number = ? WHERE id = ?", build.number, workspace.id)
         return True
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime) -> None:
+    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
         if request.transition is Transition.START and not self._has_build(request.build_id):
             at = write_instant("now", now)
             parts = (request.build_id, request.preset_id, request.template_version_id)
-            self._statements.run(_INSERT_FAILED, *parts, at, at)
+            self._statements.run(_INSERT_FAILED, *parts, at, at, message)
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         preset = find_preset(self._statements, preset_id)
@@ -169,5 +169,5 @@ def update_build(statements: Statements, changed: Workspace | None) -> None:
     if changed:
         build = changed.last_build
         ended_at = write_optional_instant("finished_at", build.finished_at)
-        sql = "UPDATE builds SET status = ?, finished_at = ? WHERE id = ?"
-        statements.run(sql, build.status.value, ended_at, build.id)
+        sql = "UPDATE builds SET status = ?, finished_at = ?, failure = ?, message = ? WHERE id = ?"
+        statements.run(sql, build.status.value, ended_at, build.failure.value, build.message, build.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prebuilds.decision.models import Build, BuildStatus
+from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
@@ -28,7 +29,8 @@ _COUNTED = (
 _REMEMBERED = (
     "For each preset, return those that ended at `ended_since` or later, and all builds of its `latest` most "
     "recent attempts. Without `ended_since`, only the latest attempts count. "
-    "Builds with the same `created_at` began in one pass and are one attempt."
+    "Builds with the same `created_at` began in one pass and are one attempt; it does not use up `latest` if all its "
+    "builds failed for want of CAPACITY."
 )
 
 
@@ -116,6 +118,38 @@ def builds_of_unknown_versions_count(lab: Lab) -> None:
                 missing = [name for name in expected if name not in seen]
                 what = f"what the builds leave out of the version {preset.template_version.id!r}"
                 expect(missing, [], f"{what}, ended since {at(since)}, the latest {latest},")
+
+
+@store_check(CHECKS, "BuildWrites.finish_build", "`failure` and `message` are kept with it.")
+def a_build_keeps_why_it_failed(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.insert_failed_build(request_start("lost"), now=at(0), message="OSError: no space left")
+        for failure in FailureClass:
+            tx.insert_prebuild(request_start(failure.value), name=failure.value, now=at(0))
+            why = f"it was {failure.value}: ü"
+            tx.finish_build(f"{failure.value}-1", BuildStatus.FAILED, now=at(60), failure=failure, message=why)
+    expected = {f"{failure.value}-1": (failure, f"it was {failure.value}: ü") for failure in FailureClass}
+    expected["lost-1"] = FailureClass.TRANSIENT, "OSError: no space left"
+    with lab.store.transaction(read_only=True) as tx:
+        seen = {build.id: (build.failure, build.message) for build in list_outcomes(tx)}
+        expect(seen, expected, "why the builds failed, in the builds,")
+        kept = [tx.get_workspace(failure.value) for failure in FailureClass]
+        builds = {row.last_build.id: (row.last_build.failure, row.last_build.message) for row in kept if row}
+        del expected["lost-1"]
+        expect(builds, expected, "why the last builds failed, in get_workspace(),")
+
+
+@store_check(CHECKS, "FleetReads.read_rows", _REMEMBERED)
+def attempts_without_capacity_use_up_nothing(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.insert_failed_build(request_start("broken"), now=at(0))
+        for seconds in (10, 20):
+            tx.insert_prebuild(request_start(f"w{seconds}"), name=f"w{seconds}", now=at(seconds))
+            tx.finish_build(f"w{seconds}-1", BuildStatus.FAILED, now=at(seconds), failure=FailureClass.CAPACITY)
+    with lab.store.transaction(read_only=True) as tx:
+        _expect_remembered(tx, [_outcome("broken-1", 0)], since=99, latest=1)
 
 
 def _expect_latest(tx: Transaction, build: Build, what: str) -> None:

@@ -1,0 +1,18 @@
+"""Why an action that was decided must not be done now (R11)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class WithheldReason(Enum):
+    """Why an action must not be done now."""
+
+    PAUSED = "paused"
+    """Reconciliation is paused: nothing may be done."""
+    HARD_LIMITED = "hard_limited"
+    """The preset's builds keep failing: nothing may be created until it is reset, or only a probe (R19)."""
+    CAPACITY = "capacity"
+    """The last start failed for want of capacity: nothing may be created for a while (R19)."""
+    MAX_CREATES = "max_creates"
+    """One pass creates at most `Policy.max_creates` prebuilds of a preset; later passes create the rest."""

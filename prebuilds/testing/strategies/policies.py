@@ -1,0 +1,113 @@
+"""Hypothesis strategies for what a decision knows of the past: builds, failures, effects; and for policies.
+
+- Waits, limits and probes often end at `now`, to the microsecond.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+
+from hypothesis import strategies as st
+
+from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Transition
+from prebuilds.decision.policies.expectations import Expectation, Expectations
+from prebuilds.decision.policies.failures import BackoffKind, FailureClass
+from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.testing.strategies.values import (
+    SECOND,
+    ages,
+    backoff_ages,
+    check_now,
+    counts,
+    failures,
+    few,
+    ids,
+    reasons,
+    sampled,
+    statuses,
+)
+
+
+@st.composite
+def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Backoff:
+    """Backoffs, many of which end at `now` under a policy of one minute, to the second."""
+    check_now(now)
+    return Backoff(
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        num_failed=draw(counts()),
+        last_build_at=now - draw(backoff_ages()),
+        failed_attempts=draw(counts()),
+        failure=draw(failures()),
+        message=draw(reasons()),
+    )
+
+
+@st.composite
+def hard_limits(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> HardLimit:
+    """Hard limits of presets whose last try ended up to two days ago, many of them just when a probe is due."""
+    check_now(now)
+    last_tried_at = now - draw(backoff_ages())
+    return HardLimit(
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        since=last_tried_at - draw(ages()),
+        num_failed=draw(counts()) + 1,
+        last_tried_at=last_tried_at,
+        failure=draw(failures()),
+        message=draw(reasons()),
+    )
+
+
+@st.composite
+def expectations(draw: st.DrawFn, *, now: datetime, snapshot: GlobalSnapshot) -> Expectations:
+    """Effects for the presets of a snapshot: creates, some of them seen, and deletes; some are past their deadline."""
+    check_now(now)
+    creates = [(name, Transition.START) for name in ("s0", "s1", "new0", "new1", "new2")]
+    deletes = [(prebuild.id, Transition.DELETE) for prebuild in snapshot.running]
+    chosen = draw(st.lists(sampled(*creates, *deletes), unique=True, max_size=5)) if snapshot.presets else []
+    return Expectations(
+        effects=[
+            Expectation(
+                prebuild_id=name,
+                preset_id=draw(sampled(*[preset.id for preset in snapshot.presets])),
+                transition=transition,
+                deadline=now + draw(sampled(-SECOND, timedelta(), SECOND, 60 * SECOND)),
+            )
+            for name, transition in chosen
+        ]
+    )
+
+
+@st.composite
+def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: str | None = None) -> Build:  # noqa: A002
+    """Builds up to `now`. Those that have ended did so between their creation and `now`; most of them failed."""
+    check_now(now)
+    status, age = draw(statuses()), draw(ages())
+    is_failed = status is BuildStatus.FAILED
+    return Build(
+        id=draw(ids()) if id is None else id,
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        template_version_id=draw(few("v")),
+        transition=draw(sampled(Transition.START, *Transition)),
+        status=status,
+        created_at=now - age,
+        finished_at=now - draw(st.timedeltas(timedelta(), age)) if status.is_final else None,
+        failure=draw(failures()) if is_failed else FailureClass.TRANSIENT,
+        message=draw(reasons()) if is_failed else "",
+    )
+
+
+@cache
+def policies() -> st.SearchStrategy[Policy]:
+    """Policies with a backoff of one second to five minutes for each failure; half of them probe."""
+    intervals = st.sampled_from((1, 60, 300)).map(lambda seconds: seconds * SECOND)
+    return st.builds(
+        Policy,
+        backoff_interval=intervals,
+        backoff=sampled(*BackoffKind),
+        backoff_cap=st.none() | intervals,
+        backoff_jitter=sampled(0.0, 0.0, 0.5),
+        failure_hard_limit=counts(),
+        probe_interval=st.none() | intervals,
+    )
