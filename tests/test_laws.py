@@ -59,7 +59,7 @@ def merge_creates(actions: Sequence[ReconciliationActions]) -> tuple[Reconciliat
     """The actions with what is created and what is withheld of it as one create, which comes last."""
     others = [action for action in actions if action.type is not ActionType.CREATE]
     count = sum(action.create for action in actions)
-    return (*others, *[ReconciliationActions(type=ActionType.CREATE, create=count)] * bool(count))
+    return (*others, ReconciliationActions(type=ActionType.CREATE, create=count)) if count else tuple(others)
 
 
 def list_deletes(decision: Decision) -> list[str]:

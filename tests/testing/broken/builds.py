@@ -13,7 +13,6 @@ from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
 
-
 _EVER = datetime(1, 1, 2, tzinfo=timezone.utc)
 
 

@@ -15,7 +15,8 @@ SELECT json_build_array(
     workspace.ready, workspace.retired, workspace.deleted, workspace.failed_deletes,
     workspace.build_id, workspace.build_number, workspace.build_transition, workspace.build_status,
     workspace.build_version_id, (extract(epoch FROM workspace.build_created_at) * 1000000)::bigint,
-    (extract(epoch FROM workspace.build_finished_at) * 1000000)::bigint, workspace.build_submitted
+    (extract(epoch FROM workspace.build_finished_at) * 1000000)::bigint, workspace.build_submitted,
+    workspace.build_failure, workspace.build_message
 )
 $$;
 
