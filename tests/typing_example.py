@@ -50,6 +50,7 @@ from prebuilds import (
 )
 from prebuilds.lint import Finding, find_publishing
 from prebuilds.runtime import (
+    BackgroundRelay,
     Clock,
     Message,
     MetricsCollector,
@@ -168,7 +169,9 @@ def relay(store: Store, pubsub: PubSub) -> int:
     with store.transaction() as tx:
         assert_type(tx, Transaction)
         tx.publish_on_commit(Message(topic="t", body="b"))
-    return OutboxRelay(store, pubsub).flush()
+    relay = OutboxRelay(store, pubsub)
+    BackgroundRelay(relay).close()
+    return relay.flush()
 
 
 def find(source: str) -> list[str]:

@@ -43,6 +43,7 @@ from prebuilds.runtime.models import (
     WorkspaceBuild,
 )
 from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.publishing.background import BackgroundRelay
 from prebuilds.runtime.publishing.commit_guard import (
     HeldMessages,
     hold_messages,
@@ -60,6 +61,7 @@ __all__ = [
     "PREBUILDS_USER_ID",
     "SYSTEM_CLOCK",
     "AddMembership",
+    "BackgroundRelay",
     "BatchPubSub",
     "BuildReports",
     "BuildRequest",

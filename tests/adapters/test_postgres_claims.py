@@ -1,10 +1,10 @@
-"""Whole claims on PostgreSQL: one trip, its time-outs, who waits for whom, lost connections, expiry as in Python."""
+"""Claims and reports on PostgreSQL: their trips, time-outs, who waits for whom, lost connections, expiry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
@@ -17,11 +17,11 @@ from servers import Database
 
 from adapters.examples import NOW, add_preset, make_claim, make_start
 from adapters.statement_counts import counting_trips
-from adapters.test_postgres import add, elsewhere, get_names, wait_until_blocked
+from adapters.test_postgres import AT_ONCE, add, elsewhere, get_names, wait_until_blocked
 from prebuilds import BuildStatus, Preset, TemplateVersion
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import CommitUnknownError, NameTakenError, StoreBusyError, StoreClosedError
-from prebuilds.runtime import Claims, Message, Store
+from prebuilds.runtime import BuildReports, Claims, Counter, Message, OutboxRelay, Store, select
 from prebuilds.testing.clocks import ManualClock
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
@@ -37,6 +37,12 @@ def store(database: Database) -> Store:
     with store.transaction() as tx:
         add_preset(tx)
     return store
+
+
+@pytest.fixture
+def hasty(database: Database, store: Store) -> Store:  # noqa: ARG001 - it has made the tables
+    """Another store of the same tables that hardly waits for locks."""
+    return database.make_store(timeouts=AT_ONCE)
 
 
 def claim(store: Store, name: str = "mine", **changes: Any) -> str | None:
@@ -216,3 +222,67 @@ def test_a_claim_expires_prebuilds_as_a_decision_does(
         found = tx.find_claim(name)
     cutoff = calculate_expiry_cutoff(preset, now)
     assert found == (attrs.evolve(request, created_since=cutoff), made.workspace)
+
+
+# Reports
+
+
+@pytest.mark.parametrize(
+    ("report", "most"),
+    [
+        (lambda reports: reports.begin("b1"), 3),
+        (lambda reports: reports.succeed("b1"), 3),
+        (lambda reports: reports.fail("b1"), 3),
+        (lambda reports: reports.cancel("b1"), 3),
+        (lambda reports: reports.make_ready("w2"), 3),
+        (lambda reports: reports.make_unready("w3"), 3),
+        (lambda reports: reports.lose("w3"), 3),
+        (lambda reports: reports.lose("w1"), 4),  # whose start is canceled too
+    ],
+)
+def test_a_report_is_three_trips(store: Store, report: Callable[[BuildReports], bool], most: int) -> None:
+    """Its counters and its message go with the commit."""
+    add(store, 3)
+    with store.transaction() as tx:
+        for number in (1, 2):
+            tx.insert_prebuild(make_start(number), name=f"prebuild {number}", now=NOW)
+        tx.finish_build("b2", BuildStatus.SUCCEEDED, now=NOW)
+    with counting_trips() as seen:
+        assert report(BuildReports(store, clock=ManualClock(NOW)))
+    assert len(seen) == most, seen
+
+
+def test_a_relay_makes_few_trips(store: Store) -> None:
+    """Reading the outbox, publishing and deleting are a transaction each, for up to a hundred messages together."""
+    with store.transaction() as tx:
+        for number in range(20):
+            tx.publish_on_commit(Message(topic="topic", body=str(number)))
+    with closing(postgres.PostgresPubSub(store, listen=False)) as pubsub, counting_trips() as seen:
+        assert OutboxRelay(store, pubsub).flush() == 20
+    assert len(seen) == 7, seen
+
+
+def test_what_goes_with_the_commit_is_seen_before_it(store: Store) -> None:
+    """By the transaction itself, in its order; a nested part that is rolled back loses its own alone."""
+    with store.transaction() as tx:
+        tx.count("p", Counter.CREATED)
+        tx.publish_on_commit(MESSAGE)
+        with suppress(KeyError), tx.nested():
+            tx.count("p", Counter.CREATED)
+            tx.publish_on_commit(MESSAGE)
+            raise KeyError
+        with tx.nested():
+            tx.count("p", Counter.FAILED)
+        assert {value.counter: value.value for value in tx.list_counters()} == {Counter.CREATED: 1, Counter.FAILED: 1}
+        assert [entry.message for entry in tx.list_messages(9)] == [MESSAGE]
+
+
+def test_what_goes_with_the_commit_may_fail(store: Store, hasty: Store) -> None:
+    """Then nothing is committed, and the store is busy: for a counter, another transaction has the row."""
+    with store.session() as statements:  # type: ignore[attr-defined]
+        statements.write("LOCK TABLE counters IN SHARE MODE")
+        with pytest.raises(StoreBusyError), hasty.transaction() as tx:  # noqa: PT012
+            tx.set_paused(paused=True)
+            tx.count("p", Counter.CREATED)
+    with store.transaction(read_only=True) as tx:
+        assert (tx.read_rows(select()).is_paused, list(tx.list_counters())) == (False, [])

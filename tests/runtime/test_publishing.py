@@ -534,7 +534,7 @@ def test_what_is_committed_after_the_last_look_is_not_left_behind() -> None:
 
 
 class _LateComer:
-    """A store that calls `come_late` once, after the first transaction that found the outbox empty."""
+    """A store that calls `come_late` once, after the first transaction that left the outbox empty."""
 
     max_connections = 1
 
@@ -547,7 +547,7 @@ class _LateComer:
         with self._store.transaction(**options) as tx:
             yield tx
             is_empty = not tx.list_messages(1)
-        if self.come_late and is_empty and options.get("read_only"):
+        if self.come_late and is_empty:
             come_late, self.come_late = self.come_late, None
             come_late()
 

@@ -135,7 +135,9 @@ class OutboxRelay:
         while self._is_wanted and self._publishing.acquire(blocking=False):
             try:
                 self._is_wanted = False  # before reading, so that later commits ask again
-                while sent := self._flush_batch():
+                sent = _BATCH
+                while sent == _BATCH:  # with fewer, the outbox was empty
+                    sent = self._flush_batch()
                     count += sent
             finally:
                 self._publishing.release()

@@ -1,6 +1,7 @@
 """How the roles of a transaction run their statements.
 
-- Every value is bound. The text of a statement consists of constants only.
+- Every value is bound. The text of a statement consists of constants only. Of those that go with the commit psycopg
+  makes one text, with the values as literals.
 - A read-only transaction refuses to write, and can go on after the refusal.
 - An error ends the transaction, as in PostgreSQL itself, unless it leaves a `nested` part: then only that part is lost.
   If the caller catches the error and goes on, the commit raises it again.
@@ -40,6 +41,7 @@ class Statements:
         self._began = began
         self._process = os.getpid()
         self._depth = 0
+        self._late: list[str] = []
         self._error: Exception | None = None
         self._has_ended = False
 
@@ -66,9 +68,27 @@ class Statements:
             raise ReadOnlyTransactionError
         return self._execute(sql, parameters)
 
+    def write_late(self, sql: str, **parameters: Any) -> None:
+        """Run a statement in the same trip as the commit, or when `catch_up` is called. Raises what `write` does.
+
+        It locks its rows for a shorter time. Nothing else in the transaction may depend on it without `catch_up`.
+        """
+        if self._read_only:
+            raise ReadOnlyTransactionError
+        self._require_open()
+        with self._translating():
+            self._late.append(psycopg.ClientCursor(self._connection).mogrify(sql, parameters))
+
+    def catch_up(self) -> None:
+        """Run what `write_late` has left for the commit."""
+        if self._late:
+            late, self._late = self._late, []
+            self._execute(";".join(late), None)
+
     @contextmanager
     def nested(self) -> Iterator[None]:
         """A part of the transaction that can be rolled back alone."""
+        self.catch_up()
         name = f"nested_{self._depth}"
         self._execute(f"SAVEPOINT {name}", {})
         self._depth += 1
@@ -87,7 +107,7 @@ class Statements:
         if self._connection.info.transaction_status is not TransactionStatus.INTRANS:
             raise self._error or TransactionEndedError
         try:
-            self._execute("COMMIT", {})
+            self._execute(";".join([*self._late, "COMMIT"]), None)
         except StoreUnavailableError as error:
             if self._read_only or isinstance(error.__cause__, IdleInTransactionSessionTimeout):
                 raise
@@ -98,6 +118,7 @@ class Statements:
         self._has_ended = True
 
     def _leave(self, name: str) -> None:
+        self._late = []
         if not self._has_ended and not self._connection.closed:
             self._execute(f"ROLLBACK TO {name}; RELEASE {name}", None)
             self._error = None

@@ -32,14 +32,14 @@ LIST = "SELECT id, topic, body FROM notices WHERE id > %(after)s ORDER BY id LIM
 
 def insert_notices(statements: Statements, messages: Sequence[Message], *, retention: timedelta) -> None:
     """Add messages in their order, wake listeners once, and delete notices older than `retention`."""
-    statements.write(_LOCK)
-    statements.write(
+    statements.write_late(_LOCK)
+    statements.write_late(
         _INSERT,
         topics=[message.topic for message in messages],
         bodies=[message.body for message in messages],
     )
-    statements.write("SELECT pg_notify(current_schema(), '')")
-    statements.write(DELETE, retention=retention, limit=BATCH)
+    statements.write_late("SELECT pg_notify(current_schema(), '')")
+    statements.write_late(DELETE, retention=retention, limit=BATCH)
 
 
 def list_notices(statements: Statements, after: int) -> Sequence[Notice]:

@@ -15,11 +15,12 @@ class OutboxRows(Role):
 
     def publish_on_commit(self, message: Message) -> None:
         sql = "INSERT INTO outbox (topic, body) VALUES (%(topic)s, %(body)s)"
-        self._statements.write(sql, topic=message.topic, body=message.body)
+        self._statements.write_late(sql, topic=message.topic, body=message.body)
 
     def list_messages(self, limit: int) -> Sequence[OutboxEntry]:
+        self._statements.catch_up()
         rows = self._statements.fetch(LIST, limit=max(limit, 0))
         return tuple(OutboxEntry(id=number, message=Message(topic=topic, body=body)) for number, topic, body in rows)
 
     def delete_messages(self, ids: Sequence[int]) -> None:
-        self._statements.write("DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])", ids=list(ids))
+        self._statements.write_late("DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])", ids=list(ids))

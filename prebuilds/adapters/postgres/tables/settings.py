@@ -65,9 +65,10 @@ class CounterRows(Role):
     """The role `CounterWrites`."""
 
     def count(self, preset_id: str, counter: Counter) -> None:
-        self._statements.write(_COUNT, preset_id=preset_id, counter=counter.value)
+        self._statements.write_late(_COUNT, preset_id=preset_id, counter=counter.value)
 
     def list_counters(self) -> Sequence[CounterValue]:
+        self._statements.catch_up()
         rows = self._statements.fetch(_LIST_COUNTERS)
         return tuple(CounterValue(preset_id=name, counter=Counter(what), value=value) for name, what, value in rows)
 
