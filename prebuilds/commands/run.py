@@ -29,6 +29,7 @@ from prebuilds.runtime.loop.reconciler import Reconciler
 from prebuilds.runtime.loop.results import PassStatus
 
 _SUBMIT_TIMEOUT = timedelta(seconds=30)
+_RESYNC = timedelta(minutes=5)  # between two looks at everything
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="fill the pools, show their state, and exit; the exit status is 1 if a pool is not full",
     )
-    add_interval(command, "--interval", 15, "seconds between two full passes")
+    add_interval(command, "--interval", 15, "seconds between two looks at the lease and at messages that wait")
     add_interval(command, "--lease", 60, "seconds until another `run` takes over from a killed one")
     _add_metrics(command)
 
@@ -82,6 +83,7 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
     )
     settings = ReconcilerOptions(
         interval=options.interval,
+        resync=max(options.interval, _RESYNC),
         lease_duration=options.lease,
         submit_timeout=min(_SUBMIT_TIMEOUT, options.lease / 2),
     )

@@ -259,15 +259,15 @@ class InterruptedStore(MemoryStore):
         with super().transaction(**options) as tx:
             if self.meanwhile:
                 self.options.append(options)
-                meanwhile, list_presets = self.meanwhile, tx.list_presets
+                meanwhile, read_rows = self.meanwhile, tx.read_rows
                 self.meanwhile = None
 
-                def list_and_interrupt(preset_id: str | None = None) -> Any:
-                    presets = list_presets(preset_id)
+                def read_and_interrupt(*arguments: Any, **options: Any) -> Any:
+                    rows = read_rows(*arguments, **options)
                     Context().run(meanwhile)
-                    return presets
+                    return rows
 
-                tx.list_presets = list_and_interrupt  # type: ignore[method-assign]
+                tx.read_rows = read_and_interrupt  # type: ignore[method-assign]
             yield tx
 
 

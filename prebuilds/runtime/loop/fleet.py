@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -136,10 +136,12 @@ def calculate_retry_at(workspace: Workspace, policy: Policy, now: datetime) -> d
     return ended + min(workspace.failed_deletes * policy.backoff_interval, policy.backoff_lookback)
 
 
-def find_next_retry_at(fleet: Fleet, policy: Policy, now: datetime) -> datetime | None:
-    """The first instant after `now` at which a leftover will be deleted; None if there is none."""
-    waits = (calculate_retry_at(workspace, policy, now) for workspace in fleet.leftovers)
-    return min((at for at in waits if at > now), default=None)
+def list_retries(fleet: Fleet, policy: Policy, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """The preset of each leftover that waits to be deleted, and until when."""
+    for workspace in fleet.leftovers:
+        at = calculate_retry_at(workspace, policy, now)
+        if at > now:
+            yield workspace.preset_id, at
 
 
 def _group(rows: Iterable[Workspace]) -> Mapping[str, Sequence[Workspace]]:

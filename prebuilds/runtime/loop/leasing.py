@@ -32,8 +32,15 @@ class HeldLease:
         self._duration = duration
         self._least = max(duration / 2, longest_call)
         self._renewing = threading.Lock()
+        self._taken_at = clock.monotonic()
         self.lease = lease
         self.is_lost = False
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it need not be renewed yet. Its age counts too, in case the wall clock goes back."""
+        age = timedelta(seconds=self._clock.monotonic() - self._taken_at)
+        return self.lease.expires_at - self._clock.now() > self._least and age < self._duration / 2
 
     def renew_if_due(self) -> None:
         """Renew the lease if needed, before a call. Raises `LeaseLostError` if another holder has taken it."""
@@ -44,6 +51,7 @@ class HeldLease:
             if renewed is None or renewed.token != self.lease.token:
                 raise LeaseLostError(self.lease.name, self.lease.token)
             self.lease = renewed
+            self._taken_at = self._clock.monotonic()
 
 
 def take_lease(store: Store, name: str, holder: str, clock: Clock, duration: timedelta) -> Lease | None:

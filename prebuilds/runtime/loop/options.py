@@ -32,7 +32,12 @@ def make_id() -> str:
 class ReconcilerOptions:
     """The options of a reconciler.
 
-    `interval` is the longest time between two passes over all presets. `lease_duration` is how long others wait for a
+    The loop works on presets that something happened to, and looks at everything once in a while. With a pubsub it does
+    so every `resync`, to mend what a lost message left undone, and `interval` is the longest time between two looks at
+    the lease and the outbox. Without a pubsub nothing tells it of changes, so it looks at everything every `interval`.
+    A reconciler without the lease tries to take it every `interval`.
+
+    `lease_duration` is how long others wait for a
     reconciler that has died; a live one renews its lease in time. `submit_timeout` is how long a call to the host's
     builder may take. It must be shorter than `lease_duration`, as no call may outlast the lease.
 
@@ -45,6 +50,7 @@ class ReconcilerOptions:
 
     policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
     interval: timedelta = attrs.field(default=timedelta(seconds=15), validator=_WAIT)
+    resync: timedelta = attrs.field(default=timedelta(minutes=5), validator=_WAIT)
     lease_name: str = attrs.field(default="prebuilds", validator=ID)
     lease_duration: timedelta = attrs.field(default=timedelta(seconds=60), validator=_WAIT)
     submit_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_WAIT)

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.decisions import Decision, WithheldReason
 from prebuilds.decision.plans.planning import Plan, plan
-from prebuilds.errors import UnknownPresetError
 from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.executor import Executor
-from prebuilds.runtime.loop.fleet import Fleet, find_next_retry_at, read_fleet
+from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
@@ -65,11 +64,22 @@ class Passes:
         self._room = RoomWaits(self._options.policy)
         self._schedules = ScheduleLog()
 
-    def reconcile(self, preset_id: str | None = None) -> ReconciliationResult:
-        """One pass over all presets, or over one. Raises `UnknownPresetError`, and errors of the store's reads."""
+    @property
+    def lease_token(self) -> int | None:
+        """The token of the lease that this reconciler holds, as far as it knows."""
+        held = self._held
+        return None if held is None or held.is_lost else held.lease.token
+
+    def keep_lease(self) -> None:
+        """Renew the lease in time, or take it if it is free."""
+        with self._passing:
+            self._take_lease()
+
+    def reconcile(self, preset_ids: Collection[str] | None = None) -> ReconciliationResult:
+        """One pass over all presets, or over some; unknown ones are left out. Raises errors of the store's reads."""
         with self._passing:
             began, started_at = self._options.clock.monotonic(), self._options.clock.now()
-            result = self._reconcile(started_at, preset_id)
+            result = self._reconcile(started_at, preset_ids)
             elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
             return attrs.evolve(result, elapsed=elapsed)
 
@@ -81,22 +91,27 @@ class Passes:
                     tx.release_lease(self._held.lease)
             self._held = None
 
-    def _reconcile(self, now: datetime, preset_id: str | None) -> ReconciliationResult:
+    def _reconcile(self, now: datetime, preset_ids: Collection[str] | None) -> ReconciliationResult:
         held = self._take_lease()
         if held is None:
             return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
-        fleet = self._read_fleet(now, preset_id)
+        fleet = self._read_fleet(now, preset_ids)
         made = plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
-        self._schedules.note(made, is_whole=preset_id is None)
+        self._schedules.note(made, is_whole=preset_ids is None)
+        if preset_ids is None:
+            self._room.forget_others({preset.id for preset in fleet.snapshot.presets})
+        presets = self._carry_out(self._list_effects(fleet, made), held)
         return ReconciliationResult(
             status=PassStatus.PAUSED if fleet.is_paused else PassStatus.RECONCILED,
             started_at=now,
             plan=made,
-            presets=self._carry_out(self._list_effects(fleet, made), held),
-            next_change_at=self._find_next_change(fleet, made),
+            presets=presets,
+            next_changes=self._list_next_changes(fleet, made, presets),
         )
 
     def _take_lease(self) -> HeldLease | None:
+        if self._held and not self._held.is_lost and self._held.is_fresh:
+            return self._held
         options, clock, duration = self._options, self._options.clock, self._options.lease_duration
         lease = take_lease(self._store, options.lease_of_shard, self._holder, clock, duration)
         longest_call = options.submit_timeout
@@ -105,14 +120,10 @@ class Passes:
         )
         return self._held
 
-    def _read_fleet(self, now: datetime, preset_id: str | None) -> Fleet:
+    def _read_fleet(self, now: datetime, preset_ids: Collection[str] | None) -> Fleet:
+        selection = Selection(preset_ids=preset_ids, shard=self._options.shard)
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-            ids = None if preset_id is None else (preset_id,)
-            selection = Selection(preset_ids=ids, shard=self._options.shard)
-            fleet = read_fleet(tx, now=now, policy=self._options.policy, selection=selection)
-        if preset_id is not None and not fleet.snapshot.presets:
-            raise UnknownPresetError(preset_id)
-        return fleet
+            return read_fleet(tx, now=now, policy=self._options.policy, selection=selection)
 
     def _list_effects(self, fleet: Fleet, made: Plan) -> Mapping[str, Sequence[Effect]]:
         effects = {decision.preset_id: self._list_effects_of(fleet, decision, made.now) for decision in made}
@@ -123,23 +134,25 @@ class Passes:
         has_room = self._room.has_room(decision.preset_id, deleting, now)
         return list_effects(fleet, decision, now=now, new_id=self._options.new_id, has_room=has_room)
 
-    def _find_next_change(self, fleet: Fleet, made: Plan) -> datetime | None:
+    def _list_next_changes(self, fleet: Fleet, made: Plan, presets: Sequence[PresetResult]) -> Mapping[str, datetime]:
         if fleet.is_paused:
-            return None
-        room = [self._room.find_end(decision.preset_id) for decision in made]
-        wait = self._calls.find_wait()
-        instants = (
-            made.next_change_at,
-            find_next_retry_at(fleet, self._options.policy, made.now),
-            self._options.clock.now() + wait if wait else None,
-            *room,
+            return {}
+        changes = {decision.preset_id: decision.next_change_at for decision in made if decision.next_change_at}
+        wait, ends, now = self._calls.find_wait(), self._room.list_ends(), self._options.clock.now()
+        others = (
+            *list_retries(fleet, self._options.policy, made.now),
+            *((decision.preset_id, ends[decision.preset_id]) for decision in made if decision.preset_id in ends),
+            *((decision.preset_id, now + self._options.interval) for decision in made if _waits_for_others(decision)),
+            *((preset.preset_id, now + wait) for preset in presets if wait and preset.is_unsettled),
         )
-        return min((at for at in instants if at), default=None)
+        for preset_id, at in others:
+            changes[preset_id] = min(changes.get(preset_id, at), at)
+        return changes
 
     def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:
-        if not effects:
-            return ()
         executor = Executor(self._store, self._builder, lease=held, clock=self._options.clock, calls=self._calls)
+        if len(effects) <= 1:  # no need of threads
+            return tuple(self._carry_out_preset(executor, *item) for item in effects.items())
         with ThreadPoolExecutor(self._workers, thread_name_prefix="prebuilds") as workers:
             return tuple(workers.map(lambda item: self._carry_out_preset(executor, *item), effects.items()))
 
@@ -166,6 +179,11 @@ class Passes:
                 if is_create:
                     stops_creates = _STOPS_CREATES.get(outcome.status, "")
                 yield outcome
+
+
+def _waits_for_others(decision: Decision) -> bool:
+    """Whether something was withheld that a later pass may do, though nothing happens to the preset itself."""
+    return any(withheld.reason is not WithheldReason.HARD_LIMITED for withheld in decision.withheld)
 
 
 def _skip(effect: Effect, reason: str) -> EffectOutcome:

@@ -1,7 +1,9 @@
 """The reconciler: it does passes when they are due, until it is stopped.
 
-- `run` begins with a pass over all presets. Then it wakes at a message, at the next instant when a decision could
-  change, and at the interval at the latest.
+- `run` begins with a pass over all presets. Then it works on keys: a pass reads only the presets that a message named
+  or whose timer has ended, all that are due at once. So its cost follows what changes, not how many presets there are.
+- Now and then it looks at everything: at the beginning, after the lease was taken anew, after messages may have been
+  lost, and every `resync`.
 - It measures its sleep by a clock that never goes back, so that a wrong wall clock delays nothing for long.
 - An error in a pass is logged, and the next pass comes soon. An error in a hook is logged and changes nothing.
 - Only `stop` and `request_stop` end `run`, before the next effect or event. They work before, during and after it.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -21,9 +23,10 @@ from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.clocks import round_up
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.loop.agenda import EVERYTHING, RETRY, Agenda
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.passes import Passes
-from prebuilds.runtime.loop.results import ReconciliationResult
+from prebuilds.runtime.loop.results import PassStatus, ReconciliationResult
 from prebuilds.runtime.loop.wakeups import Wakeup
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
@@ -31,8 +34,7 @@ from prebuilds.runtime.publishing.relays import OutboxRelay
 
 _log = logging.getLogger(__name__)
 _DEFAULT_OPTIONS = ReconcilerOptions()
-_EVERYTHING = ""  # the body of a message that concerns all presets
-_RETRY = timedelta(seconds=15)  # how soon after a failure to look at everything again
+_AT_ONCE = timedelta()
 
 OnResult = Callable[[ReconciliationResult], None]
 
@@ -61,6 +63,8 @@ class Reconciler:
         self._pubsub = pubsub
         self._relay = OutboxRelay(store, pubsub) if pubsub else None
         self._on_result = on_result
+        self._resync = options.resync if pubsub else options.interval
+        self._beat = min(options.interval, options.lease_duration / 4)
         self._reset()
         follow_forks(self, Reconciler._begin_anew)
 
@@ -70,12 +74,13 @@ class Reconciler:
         self._reset()
 
     def _reset(self) -> None:
-        self._events: set[str] = {_EVERYTHING}
-        self._noticing = threading.Lock()
+        self._agenda = Agenda(self._options.clock)
         self._wake = Wakeup()
         self._running = threading.Lock()
         self._thread: int | None = None
-        self._due = 0.0
+        self._beat_at = 0.0
+        self._token: int | None = None  # of the lease under which everything was looked at last
+        self._status = PassStatus.NOT_LEADER  # of the last pass
 
     def reconcile_all(self) -> ReconciliationResult:
         """One pass over all presets. Raises errors of the store's reads; later failures are in the result."""
@@ -83,7 +88,14 @@ class Reconciler:
 
     def reconcile_preset(self, preset_id: str) -> ReconciliationResult:
         """One pass over one preset. Also raises `UnknownPresetError`."""
-        return self._report(self._passes.reconcile(preset_id))
+        result = self.reconcile_presets([preset_id])
+        if result.plan is not None and not result.plan.decisions:
+            raise UnknownPresetError(preset_id)
+        return result
+
+    def reconcile_presets(self, preset_ids: Collection[str]) -> ReconciliationResult:
+        """One pass over the presets with these ids, which are read and planned at once. Unknown ones are left out."""
+        return self._report(self._passes.reconcile(preset_ids))
 
     def run(self) -> None:
         """Do passes until stopped. Returns at once if it was already stopped. Raises `AlreadyRunningError`."""
@@ -135,55 +147,74 @@ class Reconciler:
                 self._attempt("listening did not end", end)
 
     def _notice(self, message: Message) -> None:
-        if message.body != _EVERYTHING and not self._options.has_preset(message.body):
-            return
-        with self._noticing:
-            self._events.add(message.body)
-        self._wake.set()
-
-    def _take_events(self) -> set[str]:
-        with self._noticing:
-            events, self._events = self._events, set()
-        return events
+        if message.body == EVERYTHING or self._options.has_preset(message.body):
+            self._agenda.add(message.body)
+            self._wake.set()
 
     def _work(self) -> None:
-        """Do the passes that are due: one over everything, or one for each preset with an event."""
+        """Look at what is due, or else keep the lease, and send messages."""
         self._wake.clear()  # before taking the events, so that a new one wakes it again
-        events = self._take_events()
-        if _EVERYTHING in events or self._options.clock.monotonic() >= self._due:
-            self._due = self._options.clock.monotonic() + self._options.interval.total_seconds()
-            events = {_EVERYTHING}
-        for preset_id in sorted(events):
-            if not self._passes.is_stopping:
-                self._look_at(preset_id)
+        due = self._agenda.take()
+        if EVERYTHING in due:
+            self._look_at_everything()
+        elif due and self._is_leading:
+            self._look_at(due)
+        elif self._is_leading and self._options.clock.monotonic() >= self._beat_at:
+            self._attempt("the lease was not renewed", self._keep_lease)
+        self._beat_at = self._options.clock.monotonic() + self._beat.total_seconds()
         if self._relay:
             self._attempt("messages were not sent", self._relay.flush)
 
-    def _look_at(self, preset_id: str) -> None:
-        """Do a pass, and plan to wake at its next change."""
-        follow_up = partial(self._follow_up, preset_id or None)
-        if not self._attempt(f"{preset_id or 'all presets'}: the pass failed", follow_up):
-            self._wake_in(_RETRY)
+    def _look_at_everything(self) -> None:
+        if not self._attempt("all presets: the pass failed", self._reconcile_everything):
+            self._agenda.plan_whole(min(self._resync, RETRY))
 
-    def _follow_up(self, preset_id: str | None) -> None:
-        try:
-            result = self.reconcile_all() if preset_id is None else self.reconcile_preset(preset_id)
-        except UnknownPresetError:
-            _log.info("%s: an event named it, but there is no such preset", preset_id, extra={"preset_id": preset_id})
-            return
-        if result.next_change_at is not None:
-            self._wake_in(result.next_change_at - self._options.clock.now())
-        if result.failed:
-            self._wake_in(_RETRY)
+    def _reconcile_everything(self) -> None:
+        self._agenda.plan_whole(self._resync)
+        result = self.reconcile_all()
+        self._token = self._passes.lease_token
+        self._follow_up(result, None)
 
-    def _wake_in(self, wait: timedelta) -> None:
-        self._due = min(self._due, self._options.clock.monotonic() + max(wait.total_seconds(), 0))
+    def _look_at(self, preset_ids: Collection[str]) -> None:
+        what = next(iter(preset_ids)) if len(preset_ids) == 1 else f"{len(preset_ids)} presets"
+        if not self._attempt(f"{what}: the pass failed", partial(self._reconcile_some, preset_ids)):
+            self._agenda.retry(preset_ids)
+
+    def _reconcile_some(self, preset_ids: Collection[str]) -> None:
+        result = self.reconcile_presets(preset_ids)
+        _tell_unknown(result, preset_ids)
+        is_resumed = result.status is PassStatus.RECONCILED and self._status is not PassStatus.RECONCILED
+        self._follow_up(result, preset_ids)
+        self._require_token(is_resumed=is_resumed)
+
+    def _keep_lease(self) -> None:
+        self._passes.keep_lease()
+        self._require_token()
+
+    def _require_token(self, *, is_resumed: bool = False) -> None:
+        """Look at everything if the lease is another than when this was done last, or if a pause has ended since."""
+        if is_resumed or self._passes.lease_token != self._token:
+            self._agenda.plan_whole(_AT_ONCE)
+
+    def _follow_up(self, result: ReconciliationResult, preset_ids: Collection[str] | None) -> None:
+        """Set the timers. Those of presets that this reconciler must leave alone end."""
+        self._status = result.status
+        self._agenda.note(result, preset_ids)
+        if result.status is not PassStatus.RECONCILED:
+            self._agenda.rest()
+        if result.status is PassStatus.NOT_LEADER:
+            self._agenda.plan_whole(self._options.interval)
 
     def _sleep(self) -> None:
         if self._passes.is_stopping:  # requested before `_work` cleared the wake-up
             return
-        seconds = max(self._due - self._options.clock.monotonic(), 0)
+        due = min(self._agenda.find_next(), self._beat_at) if self._is_leading else self._agenda.find_next()
+        seconds = max(due - self._options.clock.monotonic(), 0)
         self._options.clock.wait(self._wake, round_up(seconds))
+
+    @property
+    def _is_leading(self) -> bool:
+        return self._status is not PassStatus.NOT_LEADER
 
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})
@@ -199,3 +230,9 @@ class Reconciler:
             log_error(_log, what, error)
             return False
         return True
+
+
+def _tell_unknown(result: ReconciliationResult, preset_ids: Collection[str]) -> None:
+    known = {decision.preset_id for decision in result.plan} if result.plan is not None else set(preset_ids)
+    for preset_id in sorted(set(preset_ids) - known):
+        _log.info("%s: an event named it, but there is no such preset", preset_id, extra={"preset_id": preset_id})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -44,6 +44,11 @@ class PresetResult:
     outcomes: tuple[EffectOutcome, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(EffectOutcome))
     elapsed: timedelta = attrs.field(default=timedelta(), eq=False, validator=instance_of(timedelta))
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether something failed or was skipped, so that the preset is to be looked at again."""
+        return any(outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.SKIPPED) for outcome in self.outcomes)
+
     def select(self, status: OutcomeStatus) -> tuple[EffectOutcome, ...]:
         """The outcomes of this status."""
         return tuple(outcome for outcome in self.outcomes if outcome.status is status)
@@ -63,8 +68,9 @@ class PassStatus(Enum):
 class ReconciliationResult:
     """What a pass did. `presets` has the presets with effects, in the order of the plan.
 
-    `next_change_at` is when the loop should look again if no event comes first: the plan's own instant (R12), or when
-    to retry a failed delete or a call to the builder that timed out.
+    `next_changes` says when to look at each preset again if no event comes first: at the instant of its decision (R12),
+    or when to retry a failed delete or a call to the builder that timed out. A preset without such an instant is left
+    out. `next_change_at` is the earliest of them.
     """
 
     status: PassStatus = attrs.field(validator=member_of(PassStatus))
@@ -72,7 +78,11 @@ class ReconciliationResult:
     elapsed: timedelta = attrs.field(default=timedelta(), eq=False, validator=instance_of(timedelta))
     plan: Plan | None = attrs.field(default=None, validator=optional(instance_of(Plan)), repr=False)
     presets: tuple[PresetResult, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(PresetResult))
-    next_change_at: datetime | None = attrs.field(default=None, validator=optional(INSTANT))
+    next_changes: Mapping[str, datetime] = attrs.field(factory=dict, validator=instance_of(Mapping), repr=False)
+
+    @property
+    def next_change_at(self) -> datetime | None:
+        return min(self.next_changes.values(), default=None)
 
     def __iter__(self) -> Iterator[PresetResult]:
         return iter(self.presets)

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import attrs
@@ -48,10 +48,13 @@ class RoomWaits:
         del self._waits[preset_id]
         return True
 
-    def find_end(self, preset_id: str) -> datetime | None:
-        """The latest end of the preset's wait; None if it does not wait."""
-        wait = self._waits.get(preset_id)
-        return self._find_end(wait) if wait else None
+    def list_ends(self) -> Mapping[str, datetime]:
+        """The latest end of the wait of each preset that waits."""
+        return {preset_id: self._find_end(wait) for preset_id, wait in self._waits.items()}
+
+    def forget_others(self, preset_ids: Collection[str]) -> None:
+        """Forget the presets that are not among these: they are gone."""
+        self._waits = {preset_id: wait for preset_id, wait in self._waits.items() if preset_id in preset_ids}
 
     def _holds(self, wait: _Wait, deleting: Collection[str], now: datetime) -> bool:
         is_over = wait.for_deletes and wait.for_deletes.isdisjoint(deleting)

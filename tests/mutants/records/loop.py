@@ -23,8 +23,8 @@ LOOP = (
     Mutant(
         "messages do not wake the loop",
         "runtime/loop/reconciler.py",
-        "            self._events.add(message.body)\n        self._wake.set()\n",
-        "            self._events.add(message.body)\n",
+        "            self._agenda.add(message.body)\n            self._wake.set()\n",
+        "            self._agenda.add(message.body)\n",
     ),
     Mutant(
         "the outbox is not relayed",
@@ -41,10 +41,10 @@ LOOP = (
         tests=("runtime/test_leaders.py",),
     ),
     Mutant(
-        "stop comes after all events",
+        "presets that are due are looked at one by one",
         "runtime/loop/reconciler.py",
-        "            if not self._passes.is_stopping:\n                self._look_at(preset_id)\n",
-        "            self._look_at(preset_id)\n",
+        "            self._look_at(due)\n",
+        "            for preset_id in due:\n                self._look_at([preset_id])\n",
         tests=("runtime/test_reconciler.py",),
     ),
     Mutant(
@@ -71,8 +71,8 @@ LOOP = (
     Mutant(
         "a pass that failed waits for the interval",
         "runtime/loop/reconciler.py",
-        "            self._wake_in(_RETRY)\n\n    def _follow_up",
-        "            pass\n\n    def _follow_up",
+        "            self._agenda.plan_whole(min(self._resync, RETRY))\n",
+        "            pass\n",
         tests=("runtime/test_reconciler.py",),
     ),
     Mutant(
