@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.plans.decisions import Decision, WithheldReason
+from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
+from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.executor import Executor
