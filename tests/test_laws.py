@@ -24,6 +24,7 @@ from prebuilds import (
     TargetSource,
     Transition,
     calculate_actions,
+    calculate_state,
     calculate_target,
     can_skip_reconciliation,
     parse_window,
@@ -195,6 +196,7 @@ def test_creates_never_exceed_the_deficit(world: World) -> None:
     for decision in plan_world(world):
         state = decision.state
         missing = state.desired - (state.actual - state.expired) - state.starting
+        assert state.stuck == len(decision.snapshot.stuck)
         assert count_creates(decision) <= max(missing, 0) <= state.desired
 
 
@@ -288,12 +290,19 @@ def test_the_cause_of_the_next_change_is_real(world: World) -> None:
         then = snapshot.for_preset(decision.preset_id, change.at)
         if change.cause is ChangeCause.EXPIRY:
             assert change.subject in {row.id for row in then.expired}
-            assert change.subject in {row.id for row in decision.snapshot.running}
+            assert change.subject in {row.id for row in (*decision.snapshot.running, *decision.snapshot.stuck)}
         elif change.cause is ChangeCause.BACKOFF_END:
             assert calculate_backoff_until(decision.snapshot, policy) == change.at - MICROSECOND
             assert calculate_backoff_until(then, policy) is None
         elif change.cause is ChangeCause.PROBE:
             assert (is_probe_due(decision.snapshot, policy), is_probe_due(then, policy)) == (False, True)
+        elif change.cause is ChangeCause.READY_DEADLINE:
+            assert change.subject in {row.id for row in decision.snapshot.running}
+            assert change.subject in {row.id for row in (*then.stuck, *then.expired)}
+        elif change.cause is ChangeCause.BUILD_DEADLINE:
+            assert calculate_state(then).overdue > decision.state.overdue
+        elif change.cause is ChangeCause.INVALIDATION:
+            assert set(then.expired) > set(decision.snapshot.expired)
         else:
             assert then.target != decision.snapshot.target
 
@@ -339,6 +348,7 @@ def test_a_snapshot_of_one_preset_may_be_given_in_any_order(world: World, data: 
         single,
         running=data.draw(st.permutations(single.running)),
         expired=data.draw(st.permutations(single.expired)),
+        stuck=data.draw(st.permutations(single.stuck)),
     )
     assert other == single
     assert calculate_actions(other, policy) == calculate_actions(single, policy)

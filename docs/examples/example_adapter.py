@@ -131,10 +131,10 @@ class ExampleTransaction:
         self._put(attrs.evolve(row, last_build=workspace_rules.make_build(request, row.last_build, now=now)))
         return True
 
-    def insert_failed_build(self, request, *, now, message=""):
+    def insert_failed_build(self, request, *, now, begun_at=None, message=""):
         if request.build_id not in self.rows("builds"):
             self.write("builds", request.build_id, None)
-            build = workspace_rules.make_build(request, None, now=now)
+            build = workspace_rules.make_build(request, None, now=begun_at or now)
             failed = attrs.evolve(build, status=BuildStatus.FAILED, finished_at=now, message=message)
             self._remember(request.preset_id, failed)
 

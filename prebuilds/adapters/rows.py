@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prebuilds.adapters.preset_options import read_options, write_options
 from prebuilds.decision.models import (
     Build,
     BuildStatus,
@@ -33,6 +34,7 @@ PRESET_COLUMNS = (
     "last_invalidated_at",
     "prebuild_status",
     "parameters",  # JSON: {"name": "value"}
+    "options",  # JSON: what `write_options` returns
     "template_version_id",
     "template_version_name",
     "template_version_active",
@@ -69,6 +71,7 @@ def flatten_preset(preset: Preset) -> Row:
         preset.last_invalidated_at,
         preset.prebuild_status.value,
         dict(preset.parameters),
+        write_options(preset),
         version.id,
         version.name,
         version.is_active,
@@ -93,7 +96,8 @@ def make_preset(row: Row) -> Preset:
         last_invalidated_at=row[6],
         prebuild_status=PrebuildStatus(row[7]),
         parameters=row[8],
-        template_version=_make_version(*row[9:]),
+        template_version=_make_version(*row[10:]),
+        **read_options(row[9]),
     )
 
 

@@ -73,12 +73,18 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
     if not snapshot.preset.is_active:
         return (*cancel_pending(snapshot), *delete_everything(snapshot))
     backoff = back_off(snapshot, policy)
-    return backoff or (*delete_expired(snapshot), *delete_extraneous(snapshot), *create_missing(snapshot))
+    return backoff or (
+        *delete_expired(snapshot),
+        *delete_stuck(snapshot),
+        *delete_extraneous(snapshot),
+        *create_missing(snapshot),
+    )
 
 
 def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
     """Whether there is clearly nothing to do: the preset is inactive and has nothing left to clean up."""
-    return not (snapshot.preset.is_active or snapshot.running or snapshot.expired or snapshot.pending)
+    rows = snapshot.running or snapshot.expired or snapshot.stuck
+    return not (snapshot.preset.is_active or rows or snapshot.pending)
 
 
 def cancel_pending(snapshot: PresetSnapshot) -> Actions:
@@ -88,12 +94,17 @@ def cancel_pending(snapshot: PresetSnapshot) -> Actions:
 
 def delete_everything(snapshot: PresetSnapshot) -> Actions:
     """Delete every prebuild, expired or not."""
-    return _delete(sorted((*snapshot.expired, *snapshot.running), key=rank_by_age))
+    return _delete(sorted((*snapshot.expired, *snapshot.stuck, *snapshot.running), key=rank_by_age))
 
 
 def delete_expired(snapshot: PresetSnapshot) -> Actions:
     """Delete the expired prebuilds."""
     return _delete(snapshot.expired)
+
+
+def delete_stuck(snapshot: PresetSnapshot) -> Actions:
+    """Delete the prebuilds that should have been ready by now (R14)."""
+    return _delete(snapshot.stuck)
 
 
 def delete_extraneous(snapshot: PresetSnapshot) -> Actions:

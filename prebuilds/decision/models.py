@@ -21,6 +21,7 @@ from prebuilds.decision.fields import (
     ID,
     INSTANT,
     POSITIVE,
+    POSITIVE_DURATION,
     TEXT,
     check,
     instance_of,
@@ -110,6 +111,9 @@ class Preset:
     `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. From `last_invalidated_at`
     on, every prebuild created before that instant has expired (R2); the instant may be in the future. `timezone` is an
     IANA name; only schedules need it.
+
+    A prebuild that is not ready `ready_deadline` after its start ended is stuck, and a start that has not ended
+    `build_deadline` after it began is overdue (R14). None means no deadline.
     """
 
     id: str = attrs.field(validator=ID)
@@ -124,6 +128,8 @@ class Preset:
     last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))
     parameters: Parameters = attrs.field(default=(), converter=to_parameters, validator=PARAMETERS)
+    ready_deadline: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
+    build_deadline: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
     """Whether prebuilds are wanted at all: the version is active and the template neither deleted nor deprecated."""
 
@@ -139,7 +145,7 @@ class Prebuild:
 
     `template_version_id` and `parameters` are what it was made with. If they differ from the preset's, the prebuild is
     outdated and has expired (R2). An empty version and None for the parameters mean unknown. A `retired` prebuild was
-    given up, and has expired too.
+    given up, and has expired too. `started_at` is when its start ended; None means unknown.
     """
 
     id: str = attrs.field(validator=ID)
@@ -153,16 +159,29 @@ class Prebuild:
     created_at: datetime = attrs.field(converter=to_utc, validator=INSTANT)
     ready: bool = attrs.field(default=False, validator=FLAG)
     retired: bool = attrs.field(default=False, validator=FLAG)
+    started_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
 
 
 @attrs.frozen(kw_only=True)
 class InProgress:
-    """How many prebuilds of a preset are being started, stopped or deleted; `ids` has those that are known."""
+    """How many prebuilds of a preset are being started, stopped or deleted; `ids` has those that are known.
+
+    `overdue` tells how many of these starts are overdue (R14). If instead `began_at` tells when all of them began, this
+    follows from the preset's `build_deadline`; None means unknown.
+    """
 
     preset_id: str = attrs.field(validator=ID)
     transition: Transition = attrs.field(validator=member_of(Transition))
     count: int = attrs.field(validator=COUNT)
     ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=DISTINCT_IDS)
+    overdue: int = attrs.field(default=0, validator=COUNT)
+    began_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+
+    def __attrs_post_init__(self) -> None:
+        most = self.count if self.transition is Transition.START else 0
+        if self.overdue > most:
+            allowed = f"at most {most}, the number of starts in this row"
+            raise InvalidValueError("InProgress", "overdue", self.overdue, allowed)
 
 
 @attrs.frozen(kw_only=True)

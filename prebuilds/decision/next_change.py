@@ -1,7 +1,7 @@
 """The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
 - Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes,
-  a probe is due.
+  a probe is due, a deadline passes.
 - The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
   good, and a backoff still applies at its last instant.
 """
@@ -15,9 +15,11 @@ from enum import Enum
 import attrs
 
 from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
+from prebuilds.decision.lifetimes.deadlines import list_build_deadlines, list_ready_deadlines
+from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_probe_at
-from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_missing
 from prebuilds.decision.targets import find_next_target_change
 
@@ -32,6 +34,8 @@ class ChangeCause(Enum):
     BACKOFF_END = "backoff_end"
     WINDOW_EDGE = "window_edge"
     PROBE = "probe"
+    READY_DEADLINE = "ready_deadline"
+    BUILD_DEADLINE = "build_deadline"
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +56,8 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
         *_find_backoff_end(snapshot, policy),
         *_find_window_edge(snapshot),
         *_find_probe(snapshot, policy),
+        *_find_ready_deadline(snapshot),
+        *_find_build_deadline(snapshot),
     )
     return min(changes, key=_get_at, default=None)
 
@@ -61,8 +67,8 @@ def _get_at(change: Change) -> datetime:
 
 
 def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
-    if snapshot.preset.ttl and snapshot.running:
-        oldest = snapshot.running[0]
+    oldest = _find_oldest(snapshot) if snapshot.preset.ttl else None
+    if snapshot.preset.ttl and oldest:
         at = _add(oldest.created_at, snapshot.preset.ttl + _RESOLUTION)
         if at is not None:
             yield Change(at=at, cause=ChangeCause.EXPIRY, subject=oldest.id)
@@ -71,9 +77,10 @@ def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
 def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
     """A future invalidation, if there is a prebuild that it will expire."""
     at = snapshot.preset.last_invalidated_at
-    if at is None or not snapshot.running or not snapshot.now < at <= LAST_NOW:
+    if at is None or not snapshot.now < at <= LAST_NOW:
         return
-    if snapshot.running[0].created_at < at:
+    oldest = _find_oldest(snapshot)
+    if oldest and oldest.created_at < at:
         yield Change(at=at, cause=ChangeCause.INVALIDATION, subject=snapshot.preset.id)
 
 
@@ -95,6 +102,27 @@ def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
     at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active and count_missing(snapshot) else None
     if at is not None and snapshot.now < at <= LAST_NOW:
         yield Change(at=at, cause=ChangeCause.PROBE, subject=snapshot.preset.id)
+
+
+def _find_oldest(snapshot: PresetSnapshot) -> Prebuild | None:
+    """The oldest prebuild that has not expired."""
+    return min((*snapshot.running[:1], *snapshot.stuck[:1]), key=rank_by_age, default=None)
+
+
+def _find_ready_deadline(snapshot: PresetSnapshot) -> Iterator[Change]:
+    deadline = snapshot.preset.ready_deadline
+    first = min(list_ready_deadlines(snapshot.preset, snapshot.running), default=None)
+    at = _add(first[0], deadline) if first and deadline else None
+    if first and at is not None:
+        yield Change(at=at, cause=ChangeCause.READY_DEADLINE, subject=first[1])
+
+
+def _find_build_deadline(snapshot: PresetSnapshot) -> Iterator[Change]:
+    preset, deadline = snapshot.preset, snapshot.preset.build_deadline
+    began_at = min(list_build_deadlines(preset, snapshot.in_progress, snapshot.now), default=None)
+    at = _add(began_at, deadline) if began_at and deadline else None
+    if at is not None:
+        yield Change(at=at, cause=ChangeCause.BUILD_DEADLINE, subject=preset.id)
 
 
 def _add(instant: datetime, duration: timedelta) -> datetime | None:

@@ -1,7 +1,7 @@
 """One preset at one instant: the input of the rules.
 
-- Prebuilds are split into good and expired ones (R2), each oldest first (R10). A prebuild made with another version or
-  other parameters than its preset has now is outdated, and counts as expired.
+- Prebuilds are split into good, expired (R2) and stuck ones (R14), each oldest first (R10). A prebuild made with
+  another version or other parameters than its preset has now is outdated, and counts as expired.
 - All rows belong to the preset, and no prebuild appears twice.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
+from prebuilds.decision.lifetimes.deadlines import split_stuck
 from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.targets import Target, find_target
@@ -40,15 +41,16 @@ def _to_oldest_first(value: Any) -> Any:
 class PresetSnapshot:
     """One preset at one instant.
 
-    Its prebuilds are already split into good ones (`running`) and `expired` ones. Both are sorted oldest first (R10).
-    `pending` counts the jobs that have not started. A preset with a `limit` is hard-limited. `target` is calculated
-    from the rest.
+    Its prebuilds are already split into good ones (`running`), `expired` ones, and unexpired ones that are `stuck`.
+    Each part is sorted oldest first (R10). `pending` counts the jobs that have not started. A preset with a `limit` is
+    hard-limited. `target` is calculated from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
     now: datetime = attrs.field(converter=to_utc, validator=NOW)
     running: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
     expired: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
+    stuck: tuple[Prebuild, ...] = attrs.field(default=(), converter=_to_oldest_first, validator=tuple_of(Prebuild))
     in_progress: tuple[InProgress, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(InProgress))
     pending: int = attrs.field(default=0, validator=TOTAL)
     backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
@@ -58,21 +60,38 @@ class PresetSnapshot:
 
     def __attrs_post_init__(self) -> None:
         own = self.preset.id
-        for field, rows in (("running", self.running), ("expired", self.expired), ("in_progress", self.in_progress)):
+        for field in ("running", "expired", "stuck", "in_progress"):
+            rows = getattr(self, field)
             if any(row.preset_id != own for row in rows):
                 raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)}")
         for field, row in (("backoff", self.backoff), ("limit", self.limit)):
             if row is not None and row.preset_id != own:
                 raise InvalidValueError("PresetSnapshot", field, row, f"of the preset {show(own)}")
-        if len({prebuild.id for prebuild in (*self.running, *self.expired)}) < len(self.running) + len(self.expired):
+        others = (*self.running, *self.expired)
+        if len({prebuild.id for prebuild in others}) < len(others):
             raise InvalidValueError("PresetSnapshot", "running", self.running, "distinct prebuilds, none in `expired`")
+        if len({prebuild.id for prebuild in (*others, *self.stuck)}) < len(others) + len(self.stuck):
+            allowed = "distinct prebuilds, none in `running` or `expired`"
+            raise InvalidValueError("PresetSnapshot", "stuck", self.stuck, allowed)
         object.__setattr__(self, "is_hard_limited", self.is_hard_limited or self.limit is not None)
         object.__setattr__(self, "target", find_target(self.preset, self.now))
 
 
 _make_preset_snapshot = UncheckedFactory(
     PresetSnapshot,
-    ("preset", "now", "running", "expired", "in_progress", "pending", "backoff", "is_hard_limited", "limit", "target"),
+    (
+        "preset",
+        "now",
+        "running",
+        "expired",
+        "stuck",
+        "in_progress",
+        "pending",
+        "backoff",
+        "is_hard_limited",
+        "limit",
+        "target",
+    ),
 )
 
 
@@ -92,12 +111,14 @@ def take_preset_snapshot(
 
     `outdated` has the outdated ones among the prebuilds.
     """
-    running, expired = _split(preset, now, prebuilds, outdated)
+    unexpired, expired = _split(preset, now, prebuilds, outdated)
+    running, stuck = split_stuck(preset, unexpired, now)
     return _make_preset_snapshot(
         preset,
         now,
         running,
         expired,
+        stuck,
         in_progress,
         pending,
         backoff,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
+from prebuilds.decision.lifetimes.deadlines import count_overdue
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
@@ -17,8 +18,9 @@ from prebuilds.decision.unchecked import UncheckedFactory
 class ReconciliationState:
     """How many prebuilds a preset has, should have, and has in progress.
 
-    `actual` counts all running prebuilds, `expired` the expired ones, `eligible` those that a user could have now, and
-    `extraneous` the unexpired ones beyond `desired`. `target_source` and `target_error` say where `desired` comes from.
+    `actual` counts all running prebuilds but the stuck ones, `expired` the expired ones, `eligible` those that a user
+    could have now, and `extraneous` the unexpired ones beyond `desired`. `starting` counts the starts but the overdue
+    ones. `stuck` and `overdue` count those (R14). `target_source` and `target_error` say where `desired` comes from.
     """
 
     actual: int = attrs.field(validator=TOTAL)
@@ -31,10 +33,12 @@ class ReconciliationState:
     deleting: int = attrs.field(validator=TOTAL)
     target_source: TargetSource = attrs.field(validator=member_of(TargetSource))
     target_error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
+    stuck: int = attrs.field(default=0, validator=TOTAL)
+    overdue: int = attrs.field(default=0, validator=TOTAL)
 
 
 _COUNTS = ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting")
-_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error"))
+_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error", "stuck", "overdue"))
 
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
@@ -46,11 +50,13 @@ def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
         snapshot.target.desired,
         count_eligible(snapshot.running) if is_active else 0,
         count_extraneous(snapshot) if is_active else 0,
-        count_in_progress(snapshot.in_progress, Transition.START),
+        count_starting(snapshot),
         count_in_progress(snapshot.in_progress, Transition.STOP),
         count_in_progress(snapshot.in_progress, Transition.DELETE),
         snapshot.target.source,
         snapshot.target.error,
+        len(snapshot.stuck),
+        count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now),
     )
 
 
@@ -66,8 +72,13 @@ def count_extraneous(snapshot: PresetSnapshot) -> int:
 
 def count_missing(snapshot: PresetSnapshot) -> int:
     """How many prebuilds are missing from the target; those that are starting count as present."""
-    starting = count_in_progress(snapshot.in_progress, Transition.START)
-    return max(snapshot.target.desired - len(snapshot.running) - starting, 0)
+    return max(snapshot.target.desired - len(snapshot.running) - count_starting(snapshot), 0)
+
+
+def count_starting(snapshot: PresetSnapshot) -> int:
+    """How many prebuilds are starting and fill a place: all but the overdue ones."""
+    rows = snapshot.in_progress
+    return count_in_progress(rows, Transition.START) - count_overdue(snapshot.preset, rows, snapshot.now)
 
 
 def count_in_progress(rows: Sequence[InProgress], transition: Transition) -> int:

@@ -42,7 +42,16 @@ from prebuilds.runtime.models import (
     Workspace,
     WorkspaceBuild,
 )
-from prebuilds.runtime.ports import BatchPubSub, Clock, Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.ports import (
+    BatchPubSub,
+    CancelingBuilder,
+    Clock,
+    Isolation,
+    PubSub,
+    Store,
+    Transaction,
+    WorkspaceBuilder,
+)
 from prebuilds.runtime.publishing.background import BackgroundRelay
 from prebuilds.runtime.publishing.commit_guard import (
     HeldMessages,
@@ -67,6 +76,7 @@ __all__ = [
     "BuildRequest",
     "CancelBuild",
     "CancelPending",
+    "CancelingBuilder",
     "Claim",
     "ClaimOrder",
     "ClaimRequest",

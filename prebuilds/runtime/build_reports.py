@@ -109,7 +109,8 @@ def finish_build(
 ) -> bool:
     """End a build within a transaction: write its status and why, count a failure, and send the loop a message."""
     workspace = tx.finish_build(build_id, status, now=now, failure=failure, message=message)
-    if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:
+    build = workspace.last_build if workspace else None
+    if workspace and build and build.status is BuildStatus.FAILED and build.transition is Transition.START:
         tx.count(workspace.preset_id, Counter.FAILED)
     return tell_changed(tx, workspace)
 

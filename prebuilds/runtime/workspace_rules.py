@@ -40,12 +40,15 @@ def end_build(
 ) -> Workspace | None:
     """The workspace after its last build ended with this status; None if the build had already ended.
 
-    A delete that SUCCEEDED marks the workspace deleted; one that FAILED adds to its `failed_deletes`. `failure` and
-    `message` are kept with the build.
+    A delete that SUCCEEDED marks the workspace deleted; one that FAILED adds to its `failed_deletes`. A start that was
+    given up while it was under way ends CANCELED: its failure was noted then. `failure` and `message` are kept with the
+    build.
     """
     build = workspace.last_build
     if build.status.is_final:
         return None
+    if workspace.retired and build.transition is Transition.START:
+        status = BuildStatus.CANCELED
     is_delete = build.transition is Transition.DELETE
     return attrs.evolve(
         workspace,
@@ -191,6 +194,11 @@ def add_delete(workspace: Workspace, request: BuildRequest, *, now: datetime) ->
     if not workspace.is_prebuild or workspace.deleted or not workspace.last_build.status.is_final:
         return None
     return attrs.evolve(workspace, last_build=make_build(request, workspace.last_build, now=now))
+
+
+def is_outcome(build: WorkspaceBuild) -> bool:
+    """Whether history needs the build: a start that succeeded or failed."""
+    return build.transition is Transition.START and build.status in (BuildStatus.SUCCEEDED, BuildStatus.FAILED)
 
 
 def make_outcome(preset_id: str, build: WorkspaceBuild) -> Build:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -508,7 +509,7 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
         last_invalidated_at=invalidated,
     )
     with closing(sqlite3.connect(":memory:")) as raw:
-        for statement in VERSIONS[0]:
+        for statement in chain(*VERSIONS):
             raw.execute(statement)
         places = ", ".join("?" for _ in PRESET_COLUMNS)
         raw.execute(

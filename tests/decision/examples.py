@@ -32,8 +32,8 @@ def make_backoff(num_failed: int, last_build_at: datetime) -> Backoff:
     return Backoff(preset_id="p", num_failed=num_failed, last_build_at=last_build_at)
 
 
-def make_in_progress(count: int, transition: Transition = Transition.START) -> InProgress:
-    return InProgress(preset_id="p", transition=transition, count=count)
+def make_in_progress(count: int, transition: Transition = Transition.START, **changes: Any) -> InProgress:
+    return InProgress(**{"preset_id": "p", "transition": transition, "count": count, **changes})
 
 
 def make_fleet(*presets: Preset, **changes: Any) -> GlobalSnapshot:

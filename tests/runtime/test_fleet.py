@@ -44,7 +44,14 @@ def make_workspace(transition: Transition, status: BuildStatus, **changes: objec
 
 
 RUNNING = Prebuild(
-    id="w", name="n", preset_id="p", template_id="t", template_version_id="v1", created_at=NOW - HOUR, ready=True
+    id="w",
+    name="n",
+    preset_id="p",
+    template_id="t",
+    template_version_id="v1",
+    created_at=NOW - HOUR,
+    ready=True,
+    started_at=NOW,
 )
 
 

@@ -102,6 +102,8 @@ def ignore_preset(name: str) -> Method:
         ({"insert_prebuild": workspaces.create_without_parameters}, "a_prebuild_is_added_whole"),
         ({"insert_prebuild": workspaces.create_with_parameters_of_now}, "a_prebuild_keeps_its_requested_parameters"),
         ({"insert_failed_build": nothing}, "a_create_that_failed_is_noted"),
+        ({"insert_failed_build": builds.note_begun_now}, "a_create_that_failed_is_noted"),
+        ({"finish_build": builds.finish_given_up}, "a_start_that_was_given_up_ends_canceled"),
         ({"get_workspace": workspaces.get_prebuild}, "any_workspace_can_be_read"),
         ({"read_rows": builds.reading(builds.list_no_latest)}, "builds_are_remembered"),
         ({"read_rows": builds.reading(builds.list_latest_builds)}, "builds_of_one_pass_are_one_attempt"),

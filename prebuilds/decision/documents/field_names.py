@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
-from prebuilds.decision.models import Backoff, InProgress, Preset, Template, TemplateVersion
+from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset, Template, TemplateVersion
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
+from prebuilds.decision.state import ReconciliationState
 
 # Keys that differ from the field's name.
 _KEYS: dict[type, dict[str, str]] = {
@@ -23,7 +24,12 @@ _KEYS: dict[type, dict[str, str]] = {
         "is_active": "using_active_version",
         "template": "(template)",  # in brackets: never a key of a document, see _FLAT
     },
-    Preset: {"ttl": "ttl_seconds", "template_version": "(template_version)"},
+    Preset: {
+        "ttl": "ttl_seconds",
+        "template_version": "(template_version)",
+        "ready_deadline": "ready_deadline_seconds",
+        "build_deadline": "build_deadline_seconds",
+    },
     SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
 }
 # Models that have no object of their own in JSON: their keys are in the object of their parent.
@@ -31,9 +37,12 @@ _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("templ
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
 _LATER_KEYS: dict[type, frozenset[str]] = {
-    InProgress: frozenset(("ids",)),
+    Preset: frozenset(("ready_deadline", "build_deadline")),
+    Prebuild: frozenset(("started_at",)),
+    InProgress: frozenset(("ids", "overdue", "began_at")),
     Backoff: frozenset(("failed_attempts", "failure", "message")),
     GlobalSnapshot: frozenset(("limits",)),
+    ReconciliationState: frozenset(("stuck", "overdue")),
 }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
-from prebuilds.decision.models import HardLimit, Prebuild, Preset, Transition
+from prebuilds.decision.lifetimes.deadlines import count_overdue
+from prebuilds.decision.models import HardLimit, Prebuild, Preset
 from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
@@ -22,7 +23,7 @@ from prebuilds.decision.policies.waiting import (
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans
-from prebuilds.decision.state import count_in_progress
+from prebuilds.decision.state import count_starting
 from prebuilds.decision.targets import TargetSource, find_next_target_change
 from prebuilds.decision.wording import describe_count, describe_duration, describe_instant
 
@@ -66,6 +67,8 @@ def describe_change(change: Change) -> str:
         ChangeCause.BACKOFF_END: "the backoff of the preset {} ends",
         ChangeCause.WINDOW_EDGE: "a window of the preset {} opens or closes",
         ChangeCause.PROBE: "the hard-limited preset {} tries one create",
+        ChangeCause.READY_DEADLINE: "the prebuild {} is stuck unless it is ready",
+        ChangeCause.BUILD_DEADLINE: "a start of the preset {} is overdue unless it has ended",
     }[change.cause]
     return f"{describe_instant(change.at)}: {what.format(change.subject)}"
 
@@ -83,6 +86,8 @@ def _explain_delete(snapshot: PresetSnapshot, ids: Sequence[str]) -> str:
     expired = {prebuild.id: prebuild for prebuild in snapshot.expired}
     if ids[0] in expired:
         return f"{what}: expired, {_describe_expiry(snapshot, [expired[name] for name in ids if name in expired])}"
+    if ids[0] in {prebuild.id for prebuild in snapshot.stuck}:
+        return f"{what}: stuck, {_describe_lateness(snapshot)}"
     return f"{what}: the oldest beyond the target, {_describe_balance(snapshot)}"
 
 
@@ -118,12 +123,21 @@ def describe_limit(limit: HardLimit, now: datetime) -> str:
     return f"limited since {day}{limit.since:%H:%M}: {describe_count(limit.num_failed, 'build')} failed{last}"
 
 
+def _describe_lateness(snapshot: PresetSnapshot) -> str:
+    deadline = snapshot.preset.ready_deadline
+    since = f" {describe_duration(deadline)} after the start ended" if deadline else ""
+    return f"not ready{since}, which counts as {describe_count(len(snapshot.stuck), 'failed build')}"
+
+
 def _describe_balance(snapshot: PresetSnapshot) -> str:
     """What is wanted and what is there: the numbers behind creates and deletes."""
-    starting = count_in_progress(snapshot.in_progress, Transition.START)
+    starting = count_starting(snapshot)
+    overdue = count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now)
     parts = [_describe_target(snapshot), f"{len(snapshot.running)} running"]
     parts += [f"{len(snapshot.expired)} expired"] if snapshot.expired else []
+    parts += [f"{len(snapshot.stuck)} stuck"] if snapshot.stuck else []
     parts += [f"{starting} starting"] if starting else []
+    parts += [f"{overdue} overdue"] if overdue else []
     return ", ".join(parts)
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from prebuilds.decision.fields import UTC
-from prebuilds.decision.models import Backoff, Transition
+from prebuilds.decision.models import Backoff
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.hashing import calculate_share
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.state import count_in_progress
+from prebuilds.decision.state import count_starting
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _MOST_DOUBLINGS = 40  # a microsecond, doubled so often, is longer than any look-back
@@ -75,7 +75,7 @@ def calculate_probe_at(snapshot: PresetSnapshot, policy: Policy) -> datetime | N
     """From when on a hard-limited preset may try one create; None if it may not, or not before a start has ended."""
     if snapshot.limit is None or policy.probe_interval is None:
         return None
-    if count_in_progress(snapshot.in_progress, Transition.START):
+    if count_starting(snapshot):
         return None
     return min(snapshot.limit.last_tried_at, _LATEST - policy.probe_interval) + policy.probe_interval
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import attrs
@@ -18,6 +18,7 @@ from prebuilds.decision.fields import ID, INSTANT, instance_of, member_of
 from prebuilds.decision.models import PrebuildStatus, Preset, Transition
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, make_note
 from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.workspace_rules import is_pending_start
@@ -87,19 +88,38 @@ class DeletePrebuild:
     request: BuildRequest = attrs.field(validator=instance_of(BuildRequest))
 
 
-Effect = SubmitBuild | CancelBuild | SetPrebuildStatus | CancelPending | AddMembership | CreatePrebuild | DeletePrebuild
+Effect = (
+    SubmitBuild
+    | CancelBuild
+    | SetPrebuildStatus
+    | CancelPending
+    | AddMembership
+    | CreatePrebuild
+    | DeletePrebuild
+    | DeleteStuck
+    | GiveUpStart
+    | StopStart
+)
 
 
 def list_effects(
-    fleet: Fleet, decision: Decision, *, now: datetime, new_id: NewId, has_room: bool = True
+    fleet: Fleet,
+    decision: Decision,
+    *,
+    now: datetime,
+    new_id: NewId,
+    has_room: bool = True,
+    can_cancel: bool = False,
 ) -> tuple[Effect, ...]:
     """The effects for one preset, in order. None while reconciliation is paused.
 
-    Without `has_room` the preset waits for room at the builder, and creates nothing.
+    Without `has_room` the preset waits for room at the builder, and creates nothing. `can_cancel` tells whether the
+    builder can stop a build.
     """
     if fleet.is_paused:
         return ()
     return (
+        *_give_up_overdue(fleet, decision, can_cancel=can_cancel),
         *_submit_builds(fleet, decision),
         *_set_status(decision),
         *_carry_out(fleet, decision, new_id, has_room=has_room),
@@ -107,10 +127,22 @@ def list_effects(
     )
 
 
+def _give_up_overdue(fleet: Fleet, decision: Decision, *, can_cancel: bool) -> Iterator[Effect]:
+    preset_id = decision.preset_id
+    for workspace in fleet.list_overdue(preset_id):
+        build = workspace.last_build
+        if not workspace.retired:
+            note = make_note(workspace)
+            yield GiveUpStart(preset_id=preset_id, workspace_id=workspace.id, build_id=build.id, note=note)
+        elif can_cancel:
+            yield StopStart(preset_id=preset_id, build_id=build.id)
+
+
 def _submit_builds(fleet: Fleet, decision: Decision) -> Iterator[Effect]:
     is_canceling = any(action.type is ActionType.CANCEL_PENDING for action in decision.actions)
+    overdue = {workspace.id for workspace in fleet.list_overdue(decision.preset_id)}
     for workspace in fleet.list_unsubmitted(decision.preset_id):
-        if not (is_canceling and is_pending_start(workspace)):
+        if workspace.id not in overdue and not (is_canceling and is_pending_start(workspace)):
             yield _submit_again(decision.snapshot.preset, workspace)
 
 
@@ -149,10 +181,21 @@ def _carry_out(fleet: Fleet, decision: Decision, new_id: NewId, *, has_room: boo
         if action.type is ActionType.CREATE:
             yield from _create(fleet, decision.snapshot, action, new_id)
         elif action.type is ActionType.DELETE:
-            for workspace_id in action.delete_ids:
-                yield _delete(decision.preset_id, workspace_id, new_id)
+            yield from _delete_all(fleet, decision, action.delete_ids, new_id)
         elif action.type is ActionType.CANCEL_PENDING:
             yield CancelPending(preset_id=decision.preset_id)
+
+
+def _delete_all(fleet: Fleet, decision: Decision, ids: Sequence[str], new_id: NewId) -> Iterator[Effect]:
+    stuck = {prebuild.id for prebuild in decision.snapshot.stuck}
+    late = {workspace.id: workspace for workspace in fleet.list_unready(decision.preset_id) if workspace.id in stuck}
+    for workspace_id in ids:
+        delete = _delete(decision.preset_id, workspace_id, new_id)
+        if workspace_id in late:
+            note = make_note(late[workspace_id])
+            yield DeleteStuck(preset_id=delete.preset_id, request=delete.request, note=note)
+        else:
+            yield delete
 
 
 def _create(fleet: Fleet, snapshot: PresetSnapshot, action: ReconciliationActions, new_id: NewId) -> Iterator[Effect]:

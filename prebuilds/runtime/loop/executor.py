@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.decision.policies.failures import tidy_message
 from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
 from prebuilds.runtime.build_reports import finish_build
+from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, delete_stuck, give_up_start
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.effects import (
     AddMembership,
@@ -33,12 +35,14 @@ from prebuilds.runtime.loop.leasing import HeldLease
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus
 from prebuilds.runtime.loop.timed_calls import LimitedCalls, PutOffError
 from prebuilds.runtime.models import BuildRequest, Counter
-from prebuilds.runtime.ports import Clock, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.ports import CancelingBuilder, Clock, Store, Transaction, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
 
 _SKIPPED_CREATE = "the planned version is no longer active"
 _SKIPPED_DELETE = "it is no longer a prebuild, or another build of it is under way"
+_SKIPPED_STUCK = "it is ready by now, no longer a prebuild, or another build of it is under way"
+_SKIPPED_GIVE_UP = "its start has ended by now, or it is no longer a prebuild"
 
 _KINDS: dict[type[Effect], str] = {
     SubmitBuild: "submit",
@@ -48,6 +52,9 @@ _KINDS: dict[type[Effect], str] = {
     AddMembership: "add membership",
     CreatePrebuild: "create",
     DeletePrebuild: "delete",
+    DeleteStuck: "delete stuck",
+    GiveUpStart: "give up",
+    StopStart: "stop",
 }
 
 
@@ -79,6 +86,9 @@ class Executor:
             AddMembership: self._add_membership,
             CreatePrebuild: self._create_prebuild,
             DeletePrebuild: self._delete_prebuild,
+            DeleteStuck: self._delete_stuck,
+            GiveUpStart: self._give_up_start,
+            StopStart: self._stop_start,
         }
 
     def carry_out(self, effect: Effect) -> EffectOutcome:
@@ -161,6 +171,31 @@ class Executor:
             workspace = tx.get_workspace(request.workspace_id)
         if workspace:
             self._submit(effect.preset_id, request, workspace.last_build.template_version_id)
+
+    def _delete_stuck(self, effect: DeleteStuck) -> None:
+        self._require_builder(effect.preset_id)
+        with self._transaction() as tx:
+            workspace = delete_stuck(tx, effect, now=self._clock.now())
+            if workspace is None:
+                raise _SkippedError(_SKIPPED_STUCK)
+        self._submit(effect.preset_id, effect.request, workspace.last_build.template_version_id)
+
+    def _give_up_start(self, effect: GiveUpStart) -> None:
+        with self._transaction() as tx:
+            if not give_up_start(tx, effect, now=self._clock.now()):
+                raise _SkippedError(_SKIPPED_GIVE_UP)
+        self._ask_to_stop(effect.preset_id, effect.build_id)
+
+    def _stop_start(self, effect: StopStart) -> None:
+        self._ask_to_stop(effect.preset_id, effect.build_id)
+
+    def _ask_to_stop(self, preset_id: str, build_id: str) -> None:
+        """Ask the builder to stop a build, if it can do so."""
+        builder = self._builder
+        if isinstance(builder, CancelingBuilder):
+            self._require_builder(preset_id)
+            cancel = partial(builder.cancel, build_id, timeout=self._calls.timeout)
+            self._calls.call("the builder's cancel", cancel, key=f"cancel {build_id}", group=preset_id)
 
     def _require_builder(self, preset_id: str) -> None:
         """Check that the builder can be called, before a write that needs the call. Raises what puts the effect off."""

@@ -4,7 +4,8 @@
   is decided here, so that it means the same for every store.
 - A prebuild serves nobody if its last build failed, was canceled or stopped it. It is left over: it is not part of the
   snapshot, no decision counts it, and it is deleted. A prebuild that was given up while running has expired (R2).
-- Every prebuild is in exactly one state: running, starting, stopping, deleting or left over.
+- Every prebuild is in exactly one state: running, starting, stopping, deleting, stuck, overdue or left over. A start
+  that was given up stays overdue until it ends (R14).
 - Backoffs and hard limits follow from past builds (R13), through `prebuilds.decision.history`.
 """
 
@@ -19,10 +20,11 @@ import attrs
 
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
-from prebuilds.decision.models import BuildStatus, InProgress, Pending, Prebuild, Transition
+from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Prebuild, Preset, Transition
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.runtime.deadlines import is_given_up, is_late_start, is_unready, read_history
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
 from prebuilds.runtime.ports import FleetReads
@@ -36,8 +38,8 @@ class Fleet:
     """Everything that one pass looks at.
 
     `leftovers` are prebuilds that serve nobody. `unsubmitted` are those whose last build was not yet handed to the
-    host's builder. `deleting` are those whose delete is under way. `memberships` are the organisations that the
-    prebuilds user belongs to.
+    host's builder. `deleting` are those whose delete is under way. `overdue` are those whose start is late or was given
+    up (R14). `memberships` are the organisations that the prebuilds user belongs to.
     """
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
@@ -45,6 +47,9 @@ class Fleet:
     leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     deleting: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    overdue: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    unready: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    """Prebuilds that run, are not ready, and have a deadline for that."""
     memberships: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
 
     def list_leftovers(self, preset_id: str) -> Sequence[Workspace]:
@@ -58,6 +63,22 @@ class Fleet:
     def list_deleting(self, preset_id: str) -> Sequence[Workspace]:
         """The prebuilds of one preset whose delete is under way, oldest first."""
         return self._deleting.get(preset_id, ())
+
+    def list_overdue(self, preset_id: str) -> Sequence[Workspace]:
+        """The prebuilds of one preset whose start is overdue, oldest first."""
+        return self._overdue.get(preset_id, ())
+
+    def list_unready(self, preset_id: str) -> Sequence[Workspace]:
+        """The unready prebuilds of one preset, oldest first."""
+        return self._unready.get(preset_id, ())
+
+    @cached_property
+    def _overdue(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.overdue)
+
+    @cached_property
+    def _unready(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.unready)
 
     @cached_property
     def _leftovers(self) -> Mapping[str, Sequence[Workspace]]:
@@ -74,27 +95,34 @@ class Fleet:
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
     """The fleet at `now`, or the part that concerns some presets."""
-    rows = reads.read_rows(selection, ended_since=now - policy.backoff_lookback, latest=count_latest(policy))
-    prebuilds = sorted(rows.prebuilds, key=rank_by_age)
+    since, limit = now - policy.backoff_lookback, count_latest(policy)
+    rows = reads.read_rows(selection, ended_since=since, latest=limit)
+    prebuilds, presets = sorted(rows.prebuilds, key=rank_by_age), {preset.id: preset for preset in rows.presets}
+    unready = [workspace for workspace in prebuilds if is_unready(workspace, presets)]
+    builds = read_history(reads, rows.builds, unready, ended_since=since, limit=limit)
     return Fleet(
-        snapshot=_make_snapshot(rows, prebuilds, now=now, policy=policy),
+        snapshot=_make_snapshot(rows, prebuilds, builds, now=now, policy=policy),
         is_paused=rows.is_paused,
         leftovers=filter(is_leftover, prebuilds),
         unsubmitted=filter(is_unsubmitted, prebuilds),
         deleting=filter(is_deleting, prebuilds),
+        overdue=[workspace for workspace in prebuilds if is_late_start(workspace, presets, now)],
+        unready=unready,
         memberships=rows.memberships,
     )
 
 
-def _make_snapshot(rows: FleetRows, prebuilds: Sequence[Workspace], *, now: datetime, policy: Policy) -> GlobalSnapshot:
-    presets, builds, resets = rows.presets, rows.builds, dict(rows.resets)
+def _make_snapshot(
+    rows: FleetRows, prebuilds: Sequence[Workspace], builds: Sequence[Build], *, now: datetime, policy: Policy
+) -> GlobalSnapshot:
+    presets, resets = rows.presets, dict(rows.resets)
     found = calculate_hard_limits(builds, now=now, presets=presets, policy=policy, resets=resets)
     known = {preset.id for preset in presets}
     limits = [limit for limit in found if limit.preset_id in known]  # history may outlive its preset
     return GlobalSnapshot(
         presets=presets,
         running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
-        in_progress=_count_in_progress(prebuilds),
+        in_progress=_count_in_progress(prebuilds, presets),
         pending=_count_pending(prebuilds),
         backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
         hard_limited=[limit.preset_id for limit in limits],
@@ -162,16 +190,27 @@ def _make_prebuild(workspace: Workspace) -> Prebuild:
         created_at=workspace.created_at,
         ready=workspace.ready,
         retired=workspace.retired,
+        started_at=workspace.last_build.finished_at,
     )
 
 
-def _count_in_progress(prebuilds: Iterable[Workspace]) -> Sequence[InProgress]:
+def _count_in_progress(prebuilds: Iterable[Workspace], presets: Iterable[Preset]) -> Sequence[InProgress]:
+    """Count builds under way. Those of presets with a deadline are counted apart by when they began."""
+    dated = {preset.id for preset in presets if preset.build_deadline is not None}
     counts = Counter(
-        (workspace.preset_id, workspace.last_build.transition)
+        (
+            workspace.preset_id,
+            workspace.last_build.transition,
+            workspace.last_build.created_at if workspace.preset_id in dated else None,
+            is_given_up(workspace),
+        )
         for workspace in prebuilds
         if not workspace.last_build.status.is_final
     )
-    return [InProgress(preset_id=name, transition=kind, count=count) for (name, kind), count in counts.items()]
+    return [
+        InProgress(preset_id=name, transition=kind, count=count, began_at=began_at, overdue=count if is_over else 0)
+        for (name, kind, began_at, is_over), count in counts.items()
+    ]
 
 
 def _count_pending(prebuilds: Iterable[Workspace]) -> Sequence[Pending]:

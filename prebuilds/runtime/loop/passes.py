@@ -29,7 +29,7 @@ from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassSta
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from prebuilds.runtime.loop.timed_calls import LimitedCalls
-from prebuilds.runtime.ports import Isolation, Store, WorkspaceBuilder
+from prebuilds.runtime.ports import CancelingBuilder, Isolation, Store, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
 _CALLS_PER_WORKER = 4  # a worker waits for one; the others are calls that timed out and still hang
@@ -133,7 +133,9 @@ class Passes:
     def _list_effects_of(self, fleet: Fleet, decision: Decision, now: datetime) -> Sequence[Effect]:
         deleting = {workspace.id for workspace in fleet.list_deleting(decision.preset_id)}
         has_room = self._room.has_room(decision.preset_id, deleting, now)
-        return list_effects(fleet, decision, now=now, new_id=self._options.new_id, has_room=has_room)
+        can_cancel = isinstance(self._builder, CancelingBuilder)
+        new_id = self._options.new_id
+        return list_effects(fleet, decision, now=now, new_id=new_id, has_room=has_room, can_cancel=can_cancel)
 
     def _list_next_changes(self, fleet: Fleet, made: Plan, presets: Sequence[PresetResult]) -> Mapping[str, datetime]:
         if fleet.is_paused:

@@ -12,7 +12,7 @@
 from prebuilds.runtime.ports.capabilities import Capability
 from prebuilds.runtime.ports.claims import DirectClaims
 from prebuilds.runtime.ports.fleet_reads import FleetReads
-from prebuilds.runtime.ports.host import Clock, WorkspaceBuilder
+from prebuilds.runtime.ports.host import CancelingBuilder, Clock, WorkspaceBuilder
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub
 from prebuilds.runtime.ports.rows import Rows
@@ -23,6 +23,7 @@ from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, Workspa
 __all__ = [
     "BatchPubSub",
     "BuildWrites",
+    "CancelingBuilder",
     "Capability",
     "ClaimWrites",
     "Clock",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prebuilds.runtime.models import BuildRequest
 
@@ -22,6 +22,20 @@ class WorkspaceBuilder(Protocol):
 
         The loop gives up on a call that lasts longer than `timeout`. It does not submit the build again before that
         call has ended, and the late result still counts.
+        """
+        ...
+
+
+@runtime_checkable
+class CancelingBuilder(WorkspaceBuilder, Protocol):
+    """A `WorkspaceBuilder` that can stop a build. The loop asks it to stop starts that are overdue (R14)."""
+
+    def cancel(self, build_id: str, *, timeout: timedelta) -> None:
+        """Stop a build as soon as possible. Called outside any transaction, like `submit`.
+
+        The builder still reports the end of the build, usually by `BuildReports.cancel`; then its workspace is deleted.
+        Until that report the loop may ask again. A build that has ended is left alone. For a build that is unknown, as
+        after a restart of the host, report that it was canceled.
         """
         ...
 

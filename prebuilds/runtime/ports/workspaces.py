@@ -37,9 +37,12 @@ class WorkspaceWrites(Protocol):
         """
         ...
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
-        """Record that a prebuild could not be added: a start build of the preset that failed at `now` with this
-        message, without a workspace. Does nothing if a build with this id exists.
+    def insert_failed_build(
+        self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
+    ) -> None:
+        """Record that a prebuild could not be added, or missed a deadline: a start build of the preset that began at
+        `begun_at`, or else at `now`, and failed at `now` with this message, without a workspace. Does nothing if a
+        build with this id exists.
         """
         ...
 
@@ -97,8 +100,9 @@ class BuildWrites(Protocol):
     ) -> Workspace | None:
         """Move a build that is PENDING or RUNNING to this final status. `failure` and `message` are kept with it.
 
-        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. `now` may
-        come from a clock behind the one that began the build: the build then ends when it began, as in `end_build`.
+        A delete that SUCCEEDED marks its workspace deleted; one that FAILED adds to its `failed_deletes`. A start of a
+        workspace that was given up ends CANCELED, whatever the status. `now` may come from a clock behind the one that
+        began the build: the build then ends when it began, as in `end_build`.
         Returns the changed workspace. Does nothing and returns None if the build does not exist or has already ended.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.models import BuildStatus
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
@@ -13,6 +13,7 @@ from prebuilds.runtime.row_transactions.role import RowRole
 from prebuilds.runtime.workspace_rules import (
     begin_build,
     end_build,
+    is_outcome,
     make_outcome,
     make_ready,
     make_unready,
@@ -42,7 +43,7 @@ class RowBuildWrites(RowRole):
             raise InvalidValueError("finish_build", "status", status, "SUCCEEDED, FAILED or CANCELED")
         end = partial(end_build, status=status, now=now, failure=failure, message=message)
         ended = self._change_by_build(build_id, end)
-        if ended and ended.last_build.transition is Transition.START and status is not BuildStatus.CANCELED:
+        if ended and is_outcome(ended.last_build):
             self.rows.add_outcomes([make_outcome(ended.preset_id, ended.last_build)])
         return ended
 

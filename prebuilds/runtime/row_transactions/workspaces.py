@@ -43,9 +43,11 @@ class RowWorkspaceWrites(RowRole):
             return False
         return self._change(request.workspace_id, partial(add_delete, request=request, now=now)) is not None
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
+    def insert_failed_build(
+        self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
+    ) -> None:
         if request.preset_id is not None and not self._written.find_builds([request.build_id]):
-            begun = make_build(request, None, now=now)
+            begun = make_build(request, None, now=now if begun_at is None else begun_at)
             build = attrs.evolve(begun, status=BuildStatus.FAILED, finished_at=now, message=message)
             self.rows.add_outcomes([make_outcome(request.preset_id, build)])
 

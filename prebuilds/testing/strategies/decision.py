@@ -106,6 +106,8 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
         last_invalidated_at=None if invalidated_ago is None else now - invalidated_ago,
         prebuild_status=draw(sampled(*PrebuildStatus)),
         parameters=draw(parameters()),
+        ready_deadline=draw(sampled(None, *TTLS)),
+        build_deadline=draw(sampled(None, *TTLS)),
     )
 
 
@@ -125,6 +127,7 @@ def prebuilds(
     check_now(now)
     is_outdated = preset is None or draw(rarely())
     made_for = Preset(id=draw(ids()), desired_instances=0) if preset is None else preset
+    created_at = now - draw(ages())
     return Prebuild(
         id=draw(ids()) if id is None else id,
         name=draw(few("prebuild ")),
@@ -132,18 +135,29 @@ def prebuilds(
         template_id=draw(few("t")),
         template_version_id=draw(few("v")) if is_outdated else made_for.template_version.id,
         parameters=draw(st.none() | parameters()) if is_outdated else draw(sampled(None, made_for.parameters)),
-        created_at=now - draw(ages()),
+        created_at=created_at,
         ready=draw(st.booleans()),
         retired=draw(rarely()),
+        started_at=max(created_at, now - draw(ages())) if draw(st.booleans()) else None,
     )
 
 
 @st.composite
-def in_progress(draw: st.DrawFn, *, preset_id: str | None = None) -> InProgress:
-    """Rows of builds in progress, some of which name their prebuilds."""
-    name, count = draw(ids()) if preset_id is None else preset_id, draw(counts())
-    known = [f"s{number}" for number in range(count)] if draw(rarely()) else []
-    return InProgress(preset_id=name, transition=draw(sampled(*Transition)), count=count, ids=known)
+def in_progress(draw: st.DrawFn, *, preset_id: str | None = None, now: datetime | None = None) -> InProgress:
+    """Rows of builds in progress, some of which name their prebuilds.
+
+    If `now` is given, some tell when they began; otherwise some starts are overdue.
+    """
+    transition, count = draw(sampled(*Transition)), draw(counts())
+    is_start, is_dated = transition is Transition.START, now is not None and draw(st.booleans())
+    return InProgress(
+        preset_id=draw(ids()) if preset_id is None else preset_id,
+        transition=transition,
+        count=count,
+        ids=[f"s{number}" for number in range(count)] if draw(rarely()) else (),
+        overdue=draw(st.integers(0, count)) if is_start and not is_dated else 0,
+        began_at=now - draw(ages()) if now is not None and is_dated else None,
+    )
 
 
 @st.composite
@@ -165,7 +179,7 @@ def global_snapshots(
     return GlobalSnapshot(
         presets=list(by_name.values()),
         running=[draw(prebuilds(now=now, preset_id=name, id=id_, preset=preset)) for id_, name, preset in running],
-        in_progress=[draw(in_progress(preset_id=name)) for name in named["in_progress"]],
+        in_progress=[draw(in_progress(preset_id=name, now=now)) for name in named["in_progress"]],
         pending=[draw(pending(preset_id=name)) for name in named["pending"]],
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
         hard_limited=sorted(set(named["hard_limited"])),

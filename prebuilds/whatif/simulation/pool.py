@@ -31,7 +31,7 @@ _NUMBER = 2**NUMBER_BITS - 1
 # An `UncheckedFactory` of prebuilds, written out for speed: almost every claim needs a new prebuild.
 _SETTERS = [getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)]
 _set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, *_set_rest = _SETTERS
-_set_parameters, _set_created_at, _set_ready, _set_retired = _set_rest
+_set_parameters, _set_created_at, _set_ready, _set_retired, _set_started_at = _set_rest
 
 
 class SimulatedPool:
@@ -212,4 +212,5 @@ class SimulatedPool:
         _set_created_at(prebuild, self.recorder.created_at[number])
         _set_ready(prebuild, True)  # noqa: FBT003
         _set_retired(prebuild, False)  # noqa: FBT003
+        _set_started_at(prebuild, None)  # only what is not ready has a deadline
         return prebuild

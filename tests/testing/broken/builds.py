@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
-from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.models import BuildRequest, Workspace
 
 _EVER = datetime(1, 1, 2, tzinfo=timezone.utc)
 
@@ -150,3 +150,17 @@ def list_all(tx: MemoryTransaction, *, selection: Selection, **bounds: Any) -> A
     """Lists the builds of every preset."""
     del selection
     return tx.read_rows(**bounds).builds
+
+
+def note_begun_now(tx: MemoryTransaction, request: BuildRequest, *, now: datetime, **_: Any) -> None:
+    """Forgets when a start began that missed its deadline."""
+    tx.insert_failed_build(request, now=now)
+
+
+def finish_given_up(tx: MemoryTransaction, build_id: str, status: BuildStatus, **options: Any) -> Workspace | None:
+    """Ends a start that was given up like any other."""
+    row = tx.finish_build(build_id, status, **options)
+    if row and row.retired and row.last_build.transition is Transition.START:
+        row = attrs.evolve(row, last_build=attrs.evolve(row.last_build, status=status))
+        tx.rows.put_workspaces([row])
+    return row

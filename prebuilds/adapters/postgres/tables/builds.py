@@ -18,7 +18,8 @@ _BEGIN = """
 _FINISH = f"""
     WITH ended AS (
         UPDATE workspaces SET
-            build_status = %(status)s, build_finished_at = greatest(%(now)s, build_created_at),
+            build_status = CASE WHEN retired AND build_transition = 'start' THEN 'canceled' ELSE %(status)s END,
+            build_finished_at = greatest(%(now)s, build_created_at),
             build_failure = %(failure)s, build_message = %(message)s,
             deleted = deleted OR (build_transition = 'delete' AND %(status)s = 'succeeded'),
             failed_deletes = failed_deletes + (build_transition = 'delete' AND %(status)s = 'failed')::integer

@@ -153,6 +153,8 @@ ADD COLUMN build_message text NOT NULL DEFAULT '';
 ALTER TABLE builds
 ADD COLUMN failure text NOT NULL DEFAULT 'transient',
 ADD COLUMN message text NOT NULL DEFAULT '';
+
+ALTER TABLE presets ADD COLUMN options jsonb NOT NULL DEFAULT '{}'; -- what `write_options` returns
 """
 
 VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD + CLAIM_FUNCTION)

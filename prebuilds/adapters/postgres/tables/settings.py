@@ -34,7 +34,7 @@ _TAKE_LEASE = """
     WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires_at <= %(now)s
     RETURNING token
 """
-_JSON = ("schedules", "parameters")
+_JSON = ("schedules", "parameters", "options")
 
 
 class SettingsRows(Role):

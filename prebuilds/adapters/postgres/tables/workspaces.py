@@ -49,7 +49,7 @@ _INSERT_FAILED = """
         id, number, preset_id, transition, status, template_version_id, created_at, finished_at, message
     )
     SELECT
-        %(id)s, 1, %(preset_id)s, 'start', 'failed', %(version_id)s, %(now)s::timestamptz, %(now)s::timestamptz,
+        %(id)s, 1, %(preset_id)s, 'start', 'failed', %(version_id)s, %(begun_at)s::timestamptz, %(now)s::timestamptz,
         %(message)s
     WHERE NOT EXISTS (SELECT FROM workspaces WHERE build_id = %(id)s)
     ON CONFLICT DO NOTHING
@@ -125,13 +125,16 @@ class WorkspaceRows(Role):
         )
         return bool(rows)
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
+    def insert_failed_build(
+        self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
+    ) -> None:
         if request.transition is Transition.START:
             self._statements.write(
                 _INSERT_FAILED,
                 id=request.build_id,
                 preset_id=request.preset_id,
                 version_id=request.template_version_id,
+                begun_at=now if begun_at is None else begun_at,
                 now=now,
                 message=message,
             )

@@ -76,7 +76,7 @@ def write_parameters(parameters: Parameters) -> str:
 
 def write_preset(preset: Preset) -> Row:
     """The values of `PRESET_COLUMNS`."""
-    id_, name, desired, ttl, zone, schedules, invalidated_at, status, _, *version = flatten_preset(preset)
+    id_, name, desired, ttl, zone, schedules, invalidated_at, status, _, options, *version = flatten_preset(preset)
     return (
         id_,
         name,
@@ -87,6 +87,7 @@ def write_preset(preset: Preset) -> Row:
         write_optional_instant("last_invalidated_at", invalidated_at),
         status,
         write_parameters(preset.parameters),
+        json.dumps(options),
         *version,
     )
 
@@ -94,7 +95,7 @@ def write_preset(preset: Preset) -> Row:
 @lru_cache(_REMEMBERED)
 def read_preset(row: Row) -> Preset:
     """The preset in the values of `PRESET_COLUMNS`."""
-    id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, *version = row
+    id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, options, *version = row
     version_id, version_name, is_active, *template, deleted, deprecated = version
     return make_preset(
         (
@@ -107,6 +108,7 @@ def read_preset(row: Row) -> Preset:
             read_optional_instant(invalidated_at),
             status,
             json.loads(parameters),
+            json.loads(options),
             version_id,
             version_name,
             bool(is_active),

@@ -142,6 +142,7 @@ _THIRD = (
     "CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND deleted = 0",
     "ALTER TABLE builds ADD COLUMN failure TEXT NOT NULL DEFAULT 'transient'",
     "ALTER TABLE builds ADD COLUMN message TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE presets ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",  # JSON: what `write_options` returns
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

@@ -85,11 +85,13 @@ class WorkspaceRows(Role):
         self._statements.run("UPDATE workspaces SET last_number = ? WHERE id = ?", build.number, workspace.id)
         return True
 
-    def insert_failed_build(self, request: BuildRequest, *, now: datetime, message: str = "") -> None:
+    def insert_failed_build(
+        self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
+    ) -> None:
         if request.transition is Transition.START and not self._has_build(request.build_id):
-            at = write_instant("now", now)
+            instants = (write_instant("begun_at", now if begun_at is None else begun_at), write_instant("now", now))
             parts = (request.build_id, request.preset_id, request.template_version_id)
-            self._statements.run(_INSERT_FAILED, *parts, at, at, message)
+            self._statements.run(_INSERT_FAILED, *parts, *instants, message)
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         preset = find_preset(self._statements, preset_id)

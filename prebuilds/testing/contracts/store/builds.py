@@ -83,6 +83,25 @@ def a_build_ends(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "BuildWrites.finish_build",
+    "A start of a workspace that was given up ends CANCELED, whatever the status.",
+)
+def a_start_that_was_given_up_ends_canceled(lab: Lab) -> None:
+    put_presets(lab.store, WEB)
+    for status in (BuildStatus.SUCCEEDED, BuildStatus.FAILED):
+        with lab.store.transaction() as tx:
+            add(tx, status.value, Stage.BEGUN)
+            tx.retire_prebuild(status.value)
+        with lab.store.transaction() as tx:
+            tx.finish_build(f"{status.value}-1", status, now=at(60))
+        with lab.store.transaction(read_only=True) as tx:
+            build = get_workspace(tx, status.value).last_build
+            expect(build.status, BuildStatus.CANCELED, f"the status of a start, given up, that ended {status.value},")
+            expect(list_outcomes(tx), [], "list_builds(), of starts that were given up")
+
+
+@store_check(
+    CHECKS,
+    "BuildWrites.finish_build",
     "Does nothing and returns None if the build does not exist or has already ended.",
 )
 def a_build_ends_once(lab: Lab) -> None:

@@ -110,12 +110,14 @@ def no_prebuild_of_another_version(lab: Lab) -> None:
 @store_check(
     CHECKS,
     "WorkspaceWrites.insert_failed_build",
-    "Record that a prebuild could not be added: a start build of the preset that failed at `now`",
+    "Record that a prebuild could not be added, or missed a deadline: a start build of the preset that began at "
+    "`begun_at`, or else at `now`, and failed at `now` with this message, without a workspace.",
 )
 def a_create_that_failed_is_noted(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         tx.insert_failed_build(request_start("w"), now=at(0))
+        tx.insert_failed_build(request_start("late"), now=at(0), begun_at=at(-60))
     failed = Build(
         id="w-1",
         preset_id="web",
@@ -125,7 +127,8 @@ def a_create_that_failed_is_noted(lab: Lab) -> None:
         finished_at=at(0),
     )
     with lab.store.transaction(read_only=True) as tx:
-        expect(list_outcomes(tx), [failed], "the builds")
+        late = attrs.evolve(failed, id="late-1", created_at=at(-60))
+        expect(list_outcomes(tx), [late, failed], "the builds")
         expect(tx.get_workspace("w"), None, "the workspace of a create that failed")
         expect(tx.read_rows().prebuilds, [], "the prebuilds")
 

@@ -79,6 +79,11 @@ class ScriptedBuilder:
             self._taken[request.build_id] = template_version_id
             self._queue.append(request)
 
+    def cancel(self, build_id: str, *, timeout: timedelta) -> None:  # noqa: ARG002
+        """Drop a build and report that it was canceled, also if it is unknown."""
+        self._queue = [request for request in self._queue if request.build_id != build_id]
+        self._reports.cancel(build_id)
+
     def release(self) -> None:
         """Let every hanging `submit` return, and hang no more. A test with the script `HANG` ends with this."""
         self._released.set()

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from prebuilds.runtime.models import BuildRequest, Message
-from prebuilds.runtime.ports import Isolation, PubSub, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.ports import CancelingBuilder, Isolation, PubSub, Store, Transaction
 from prebuilds.testing.faults.doubles.fault_modes import AnswerLostError, Boundary, FaultMode, InjectedTimeoutError
 from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
@@ -151,7 +151,7 @@ def _repeat(transaction: AbstractContextManager[Any], calls: Sequence[Transactio
 class FaultyBuilder:
     """A `WorkspaceBuilder` as one process sees it. What it raises means what the port says: nobody knows."""
 
-    def __init__(self, builder: WorkspaceBuilder, injector: Injector) -> None:
+    def __init__(self, builder: CancelingBuilder, injector: Injector) -> None:
         self._builder = builder
         self._injector = injector
 
@@ -159,6 +159,13 @@ class FaultyBuilder:
         def effect() -> None:
             with self._injector.connection_turn():  # which the builder may need
                 self._builder.submit(request, template_version_id, timeout=timeout)
+
+        self._injector.cross(Boundary.SUBMIT, effect, InjectedTimeoutError)
+
+    def cancel(self, build_id: str, *, timeout: timedelta) -> None:
+        def effect() -> None:
+            with self._injector.connection_turn():
+                self._builder.cancel(build_id, timeout=timeout)
 
         self._injector.cross(Boundary.SUBMIT, effect, InjectedTimeoutError)
 

@@ -14,7 +14,7 @@ from prebuilds.testing.faults.doubles.fault_modes import Boundary, Fault
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.settling import settle
-from prebuilds.testing.faults.worlds.verdicts import check_bounded, check_processes
+from prebuilds.testing.faults.worlds.verdicts import check_bounded, check_noted, check_processes
 from prebuilds.testing.faults.worlds.world import World
 
 MakeStore = Callable[[], Store]
@@ -86,6 +86,7 @@ def _run(world: World, rounds: int) -> Run:
     _check_answers(world)
     process = world.calm()
     taken = settle(world, process, rounds)
+    check_noted(world)
     reconcilers = [reconciler.injector for reconciler in world.reconcilers]
     results = [result for reconciler in world.reconcilers for result in reconciler.results]
     return Run(

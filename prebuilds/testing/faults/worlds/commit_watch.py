@@ -22,6 +22,7 @@ from prebuilds.testing.faults.worlds.store_contents import (
     get_made,
     is_fresh,
     is_kept,
+    is_late,
 )
 
 
@@ -144,9 +145,10 @@ class Watch:
         )
 
     def _is_good(self, workspace: Workspace, preset: Preset) -> bool:
-        """Whether it is young enough, made as its preset is now, and not doomed."""
-        is_made_so = self._made[workspace.id] == get_made(preset)
-        return is_made_so and is_fresh(workspace, preset, self._get_now()) and workspace.id not in self._doomed
+        """Whether it is young enough, in time, made as its preset is now, and not doomed."""
+        is_made_so, now = self._made[workspace.id] == get_made(preset), self._get_now()
+        is_in_time = is_fresh(workspace, preset, now) and not is_late(workspace, preset, now)
+        return is_made_so and is_in_time and workspace.id not in self._doomed
 
     def fail(self, invariant: Invariant, seen: str) -> None:
         """Record that an invariant is broken, and raise it."""
@@ -234,5 +236,8 @@ class Watch:
         wanted = count_wanted(preset)
         if len(rows) == len(good) == wanted:
             return []
+        late = [row.id for row in rows if is_late(row, preset, self._get_now())]
+        if late:
+            return [(Invariant.DEADLINES, f"{late[0]} of {preset.id} missed its deadline, and is still there")]
         seen = f"{preset.id} has {len(good)} that are ready, of {len(rows)} rows; its target is {wanted}"
         return [(Invariant.CONVERGES, seen)]

@@ -11,6 +11,8 @@ class Invariant(Enum):
     """What must hold. The value says it in words."""
 
     ATOMIC = "a transaction that breaks leaves nothing behind"
+    NOTED_ONCE = "a prebuild or a start that missed its deadline counts as one failed build, not more and not less"
+    DEADLINES = "once faults stop, what missed its deadline is gone within a few rounds"
     CONVERGES = "once faults stop, every pool is at its target within a few rounds"
     QUIET = "a pass that finds everything in order writes nothing, the lease apart"
     NO_LEAK = "nothing that the builder made is without a row, and no row without what it stands for"
@@ -41,6 +43,8 @@ NEEDS = {
     Invariant.ELIGIBLE: Feature.CLAIMS,
     Invariant.PAUSED: Feature.PAUSE,
     Invariant.WAKES: Feature.OUTBOX,
+    Invariant.NOTED_ONCE: Feature.HISTORY,
+    Invariant.DEADLINES: Feature.HISTORY,
 }
 """The feature that an invariant needs; it says nothing about a host without it."""
 

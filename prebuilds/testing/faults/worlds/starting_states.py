@@ -160,6 +160,19 @@ def _limit(scene: Scene, preset: Preset) -> None:
         scene.tx.insert_failed_build(request, now=_LONG_AGO + timedelta(seconds=number))
 
 
+def _leave_unready(scene: Scene, preset: Preset) -> None:
+    request = scene.add(preset, "a")
+    scene.tx.mark_submitted(request.build_id)
+    scene.tx.finish_build(request.build_id, BuildStatus.SUCCEEDED, now=_LONG_AGO)
+    scene.resources[request.workspace_id] = preset.template_version.id
+
+
+def _leave_hanging(scene: Scene, preset: Preset) -> None:
+    request = scene.add(preset, "a")
+    scene.tx.mark_submitted(request.build_id)
+    scene.tx.begin_build(request.build_id, now=_LONG_AGO)
+
+
 _MEMBER = TemplateVersion(id="v2", template=Template(id="t", name="t", organization_id="org"))
 _ACTIVE_V1 = attrs.evolve(_OLD_VERSION, is_active=True)
 
@@ -187,6 +200,8 @@ SITUATIONS = {
         ),
         Situation(preset=_preset("told", 1), set_up=_tell, needs=Feature.OUTBOX),
         Situation(preset=_preset("limited", 1), set_up=_limit, needs=Feature.HISTORY),
+        Situation(preset=_preset("stuck", 1, ready_deadline=_TTL), set_up=_leave_unready, needs=Feature.HISTORY),
+        Situation(preset=_preset("overdue", 1, build_deadline=_TTL), set_up=_leave_hanging, needs=Feature.HISTORY),
         Situation(
             preset=_preset("failing", 2),
             set_up=_nothing,
@@ -211,6 +226,9 @@ CURABLE = tuple(name for name, situation in SITUATIONS.items() if not situation.
 HOPELESS = tuple(name for name, situation in SITUATIONS.items() if situation.is_hopeless)
 FAILING = ("failing", "refused")
 """Those whose starts all fail, so that they are tried less and less often."""
+
+LATE = ("stuck", "overdue")
+"""Those whose only prebuild or start has missed its deadline."""
 
 _ACTS_NEED = {
     "pause": Feature.PAUSE,

@@ -46,6 +46,18 @@ def is_kept(workspace: Workspace) -> bool:
     return build.transition is Transition.START and not failed and not workspace.deleted
 
 
+def is_late(workspace: Workspace, preset: Preset, now: datetime) -> bool:
+    """Whether it, or its start, has missed a deadline or was given up before (R14)."""
+    build = workspace.last_build
+    if build.transition is not Transition.START or workspace.ready:
+        return False
+    if build.finished_at is None:
+        deadline, since = preset.build_deadline, build.created_at
+    else:
+        deadline, since = preset.ready_deadline, build.finished_at
+    return (build.finished_at is None and workspace.retired) or (deadline is not None and now - since >= deadline)
+
+
 @attrs.frozen(kw_only=True)
 class StoreContents:
     """What a store holds at one moment: the presets, and every workspace ever seen, both by id."""

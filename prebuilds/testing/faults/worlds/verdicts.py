@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.testing.faults.doubles.injection import Injector
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
-from prebuilds.testing.faults.worlds.starting_states import FAILING, START
+from prebuilds.testing.faults.worlds.starting_states import FAILING, LATE, START
 from prebuilds.testing.faults.worlds.world import World
 
 _SECOND = timedelta(seconds=1)
+_EVER = timedelta(days=3_650)
 
 
 def check_processes(world: World) -> None:
@@ -50,6 +53,19 @@ def check_bounded(world: World) -> None:
         if tries > most:
             seen = f"{tries} starts of {name} within {passed.total_seconds():g} s, where {most} would do"
             raise Violated(Invariant.BOUNDED, seen)
+
+
+def check_noted(world: World) -> None:
+    """What missed its deadline before the run counts as one failed build. Raises `Violated`.
+
+    People may have changed the preset, or reset it, so that no failure counts any more.
+    """
+    for name in set(LATE) & world.situations.keys():
+        with world.store.transaction(read_only=True) as tx:
+            builds = tx.read_rows(select(name), ended_since=START - _EVER).builds
+        failed = [build.id for build in builds if build.status is BuildStatus.FAILED and build.created_at < START]
+        if len(failed) > 1 or not (failed or world.scenario.events):
+            raise Violated(Invariant.NOTED_ONCE, f"the failed builds of {name} are {failed}")
 
 
 def count_tries(passed: timedelta, interval: timedelta) -> int:

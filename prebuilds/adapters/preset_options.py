@@ -1,0 +1,40 @@
+"""The optional fields of a preset as one JSON object, for adapters that keep them in a single column.
+
+- A field that has its default is left out, so that a preset without options is `{}`.
+- Durations are whole microseconds, so that they come back exactly as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import attrs
+
+from prebuilds.decision.models import Preset
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class _Way(NamedTuple):
+    """How a value becomes JSON, and comes back."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+_DURATION = _Way(lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND)
+_OPTIONS = {"ready_deadline": _DURATION, "build_deadline": _DURATION}
+_DEFAULTS = {field.name: field.default for field in attrs.fields(Preset) if field.name in _OPTIONS}
+
+
+def write_options(preset: Preset) -> dict[str, Any]:
+    """The options of a preset that differ from their defaults, as JSON values."""
+    values = {name: getattr(preset, name) for name in _OPTIONS}
+    return {name: _OPTIONS[name].write(value) for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse of `write_options`: arguments for a `Preset`."""
+    return {name: _OPTIONS[name].read(value) for name, value in options.items()}
