@@ -38,7 +38,7 @@ from prebuilds.errors import (
     TransactionEndedError,
     UnsupportedStoreError,
 )
-from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, Shard, select
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, Shard, hash_preset, select
 from prebuilds.runtime.models import PREBUILDS_USER_ID, ClaimOrder, Counter, Message
 from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.testing import strategies
@@ -509,6 +509,7 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
         last_invalidated_at=invalidated,
     )
     with closing(sqlite3.connect(":memory:")) as raw:
+        raw.create_function("hash_preset", 1, hash_preset)
         for statement in chain(*VERSIONS):
             raw.execute(statement)
         places = ", ".join("?" for _ in PRESET_COLUMNS)
