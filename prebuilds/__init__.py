@@ -28,6 +28,7 @@ from prebuilds.decision.plans.decisions import Decision, Withheld
 from prebuilds.decision.plans.diffing import DecisionChange, PlanDiff, diff
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.plans.withholding import WithheldReason
+from prebuilds.decision.policies.budgets import Budget, BudgetScope, Foreground, RecentStarts
 from prebuilds.decision.policies.expectations import Expectation, Expectations, expect
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.policy import Policy
@@ -50,6 +51,8 @@ __all__ = [
     "ActionType",
     "Backoff",
     "BackoffKind",
+    "Budget",
+    "BudgetScope",
     "Build",
     "BuildStatus",
     "Change",
@@ -59,6 +62,7 @@ __all__ = [
     "Expectation",
     "Expectations",
     "FailureClass",
+    "Foreground",
     "GlobalSnapshot",
     "HardLimit",
     "InProgress",
@@ -77,6 +81,7 @@ __all__ = [
     "PrebuildsError",
     "Preset",
     "PresetSnapshot",
+    "RecentStarts",
     "ReconciliationActions",
     "ReconciliationState",
     "Schedule",

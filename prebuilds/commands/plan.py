@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+import attrs
+
 from prebuilds.commands.console.options import read_instant, read_seconds
 from prebuilds.commands.console.streams import fail, fail_for, get_source, write
 from prebuilds.commands.console.tables import print_table
@@ -76,10 +78,11 @@ def _refuse_fallbacks(file: str, made: Plan) -> int:
 def _make_plan(options: argparse.Namespace) -> Plan:
     document = load_document(get_source(options.file))
     interval = options.backoff_interval if options.backoff_interval is not None else document.backoff_interval
+    base = Policy(budgets=document.budgets)
     made = plan(
         document.snapshot,
         now=options.now or document.now or datetime.now(timezone.utc),
-        policy=Policy() if interval is None else Policy(backoff_interval=interval),
+        policy=attrs.evolve(base, backoff_interval=interval) if interval is not None else base,
         paused=options.paused,
     )
     return made if options.preset is None else made.for_preset(options.preset)

@@ -1,7 +1,7 @@
 """The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
 - Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes,
-  a probe is due, a deadline passes.
+  a probe is due, a deadline passes, a budget refills.
 - The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
   good, and a backoff still applies at its last instant.
 """
@@ -36,6 +36,7 @@ class ChangeCause(Enum):
     PROBE = "probe"
     READY_DEADLINE = "ready_deadline"
     BUILD_DEADLINE = "build_deadline"
+    BUDGET_REFILL = "budget_refill"
 
 
 @attrs.frozen(kw_only=True)
@@ -47,8 +48,11 @@ class Change:
     subject: str = attrs.field(validator=instance_of(str))
 
 
-def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
-    """The earliest instant after `snapshot.now` at which the decision could differ without new data (R12)."""
+def find_next_change(snapshot: PresetSnapshot, policy: Policy, *, refill_at: datetime | None = None) -> Change | None:
+    """The earliest instant after `snapshot.now` at which the decision could differ without new data (R12).
+
+    `refill_at` is when time alone adds to a budget that the preset draws from.
+    """
     # If several fall on the same instant, the first in this order is given.
     changes = (
         *_find_expiry(snapshot),
@@ -58,6 +62,7 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
         *_find_probe(snapshot, policy),
         *_find_ready_deadline(snapshot),
         *_find_build_deadline(snapshot),
+        *_find_refill(snapshot, refill_at),
     )
     return min(changes, key=_get_at, default=None)
 
@@ -102,6 +107,11 @@ def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
     at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active and count_missing(snapshot) else None
     if at is not None and snapshot.now < at <= LAST_NOW:
         yield Change(at=at, cause=ChangeCause.PROBE, subject=snapshot.preset.id)
+
+
+def _find_refill(snapshot: PresetSnapshot, refill_at: datetime | None) -> Iterator[Change]:
+    if refill_at is not None and refill_at <= LAST_NOW:
+        yield Change(at=refill_at, cause=ChangeCause.BUDGET_REFILL, subject=snapshot.preset.id)
 
 
 def _find_oldest(snapshot: PresetSnapshot) -> Prebuild | None:

@@ -30,6 +30,7 @@ from prebuilds.decision.fields import (
     tuple_of,
 )
 from prebuilds.decision.models import Backoff, HardLimit, InProgress, Pending, Prebuild, Preset
+from prebuilds.decision.policies.budgets import Budget, Foreground, RecentStarts
 from prebuilds.decision.presets import PresetSnapshot, is_outdated, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten
 from prebuilds.renames import OldAttribute
@@ -65,6 +66,9 @@ class GlobalSnapshot:
     `hard_limited` has the ids of the presets that may create nothing until they are reset. `limits` says why, and a
     preset that has a row there is hard-limited too. Raises `InvalidSnapshotError` with every preset id, prebuild id,
     backoff or limit that is given twice.
+
+    Only budgets read the last two (R18): what users build themselves, and the starts that were begun in the last
+    minute.
     """
 
     presets: tuple[Preset, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Preset))
@@ -74,6 +78,10 @@ class GlobalSnapshot:
     backoffs: tuple[Backoff, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Backoff))
     hard_limited: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_IDS)
     limits: tuple[HardLimit, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(HardLimit))
+    foreground: tuple[Foreground, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Foreground))
+    recent_starts: tuple[RecentStarts, ...] = attrs.field(
+        default=(), converter=to_tuple, validator=tuple_of(RecentStarts)
+    )
 
     def __attrs_post_init__(self) -> None:
         duplicates = chain.from_iterable(
@@ -112,11 +120,12 @@ class GlobalSnapshot:
 
 @attrs.frozen(kw_only=True)
 class SnapshotDocument:
-    """A snapshot, and the instant and backoff interval to decide with, if the document has them."""
+    """A snapshot, and the instant, the backoff interval and the budgets to decide with, if the document has them."""
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
     now: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
     backoff_interval: timedelta | None = attrs.field(default=None, validator=optional(DURATION))
+    budgets: tuple[Budget, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Budget))
 
 
 class _Index(NamedTuple):

@@ -17,16 +17,21 @@ from hypothesis import strategies as st
 from decision.examples import HOUR, MINUTE, NOW, UTC, make_backoff, make_fleet, make_prebuild, make_preset
 from prebuilds import (
     Backoff,
+    Budget,
+    BudgetScope,
     FailureClass,
+    Foreground,
     GlobalSnapshot,
     HardLimit,
     InProgress,
     InvalidSnapshotError,
     MissingExtraError,
     Pending,
+    Policy,
     PrebuildsError,
     PrebuildStatus,
     Preset,
+    RecentStarts,
     Schedule,
     Template,
     TemplateVersion,
@@ -99,6 +104,8 @@ FULL = {
             "message": "no such image",
         }
     ],
+    "foreground": [{"organization_id": "o", "template_id": "t", "starting": 2, "instances": 9}],
+    "recent_starts": [{"preset_id": "p", "begun_at": "2026-11-23T09:29:30Z", "count": 2}],
 }
 TEMPLATE = Template(id="t", name="backend", organization_id="o", organization_name="acme", deprecated=True)
 SNAPSHOT = GlobalSnapshot(
@@ -143,6 +150,8 @@ SNAPSHOT = GlobalSnapshot(
             message="no such image",
         )
     ],
+    foreground=[Foreground(organization_id="o", template_id="t", starting=2, instances=9)],
+    recent_starts=[RecentStarts(preset_id="p", begun_at=NOW - MINUTE / 2, count=2)],
 )
 
 
@@ -160,6 +169,21 @@ def test_every_key_of_the_format_is_read_and_written() -> None:
     """A full document and the models it stands for are the same thing."""
     assert load_snapshot(FULL) == SNAPSHOT
     assert dump_snapshot(SNAPSHOT) == FULL
+
+
+def test_a_document_may_have_budgets() -> None:
+    """With the snapshot that it wraps; the plan says which budget withholds a create."""
+    document = load_document(
+        {
+            "budgets": [{"scope": "template", "key": "t", "max_starting": 1}],
+            "snapshot": {"presets": [{"id": "p", "desired_instances": 3, "template_id": "t"}]},
+        }
+    )
+    assert document.budgets == (Budget(scope=BudgetScope.TEMPLATE, key="t", max_starting=1),)
+    made = plan(document.snapshot, now=NOW, policy=Policy(budgets=document.budgets))
+    assert dump_plan(made)["decisions"][0]["withheld"] == [
+        {"reason": "budget", "budget": "template t", "action": {"type": "create", "create": 2}}
+    ]
 
 
 def test_keys_that_came_later_are_left_out_at_their_defaults() -> None:

@@ -236,6 +236,8 @@ def test_a_models_dict_has_what_the_model_was_made_of() -> None:
         "backoffs",
         "hard_limited",
         "limits",
+        "foreground",
+        "recent_starts",
     }
 
 

@@ -34,6 +34,7 @@ from prebuilds.decision.models import (
     TemplateVersion,
 )
 from prebuilds.decision.parameters import Parameters
+from prebuilds.decision.policies.budgets import Budget, Foreground, RecentStarts
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
 from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError
@@ -41,7 +42,7 @@ from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueErr
 _T = TypeVar("_T")
 
 _MICROSECOND = 0.000001
-_ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff, HardLimit)
+_ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff, HardLimit, Budget, Foreground, RecentStarts)
 
 
 def read(value: Any, kind: type[_T]) -> _T:

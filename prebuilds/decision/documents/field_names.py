@@ -41,7 +41,7 @@ _LATER_KEYS: dict[type, frozenset[str]] = {
     Prebuild: frozenset(("started_at",)),
     InProgress: frozenset(("ids", "overdue", "began_at")),
     Backoff: frozenset(("failed_attempts", "failure", "message")),
-    GlobalSnapshot: frozenset(("limits",)),
+    GlobalSnapshot: frozenset(("limits", "foreground", "recent_starts")),
     ReconciliationState: frozenset(("stuck", "overdue")),
 }
 

@@ -15,7 +15,7 @@ from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.documents import converter
 from prebuilds.decision.documents.json_text import Source, read_json
 from prebuilds.decision.documents.rfc3339 import format_instant
-from prebuilds.decision.plans.decisions import Decision
+from prebuilds.decision.plans.decisions import Decision, Withheld
 from prebuilds.decision.plans.planning import Plan
 from prebuilds.decision.snapshots import UNIQUE_KEYS, GlobalSnapshot, SnapshotDocument, find_duplicates
 from prebuilds.errors import InvalidSnapshotError
@@ -67,9 +67,15 @@ def _dump_decision(decision: Decision) -> dict[str, Any]:
         "preset_id": decision.preset_id,
         "state": converter.write(decision.state),
         "actions": [_dump_action(action) for action in decision.actions],
-        "withheld": [{"reason": entry.reason.value, "action": _dump_action(entry.action)} for entry in withheld],
+        "withheld": [_dump_withheld(entry) for entry in withheld],
         "next_change_at": _format_optional(decision.next_change_at),
     }
+
+
+def _dump_withheld(entry: Withheld) -> dict[str, Any]:
+    """The reason and the action, and the budget's name if there is one."""
+    budget = {"budget": entry.budget} if entry.budget else {}
+    return {"reason": entry.reason.value, **budget, "action": _dump_action(entry.action)}
 
 
 def _dump_action(action: ReconciliationActions) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from functools import cached_property
 import attrs
 
 from prebuilds.decision.actions import Actions, ActionType, ReconciliationActions, calculate_actions, make_create
-from prebuilds.decision.fields import ID, instance_of, member_of, to_tuple, tuple_of
+from prebuilds.decision.fields import ID, INSTANT, instance_of, member_of, optional, to_tuple, to_utc, tuple_of
 from prebuilds.decision.next_change import Change, find_next_change
 from prebuilds.decision.plans.explaining import explain_action, explain_idleness, explain_withholding
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
-from prebuilds.decision.policies.waiting import calculate_backoff_until, is_probe_due, lacks_capacity
+from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_batch, is_probe_due, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state
 from prebuilds.decision.unchecked import UncheckedFactory
@@ -25,10 +25,16 @@ from prebuilds.decision.unchecked import UncheckedFactory
 
 @attrs.frozen(kw_only=True)
 class Withheld:
-    """An action that was decided but must not be done now."""
+    """An action that was decided but must not be done now. With the reason BUDGET, `budget` names the budget."""
 
     reason: WithheldReason = attrs.field(validator=member_of(WithheldReason))
     action: ReconciliationActions = attrs.field(validator=instance_of(ReconciliationActions))
+    budget: str = attrs.field(default="", validator=instance_of(str))
+
+    @property
+    def label(self) -> str:
+        """The reason in words, with the budget if there is one: `budget template t-web`."""
+        return f"{self.reason.value} {self.budget}".strip()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,6 +49,10 @@ class Decision:
     withheld: tuple[Withheld, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Withheld))
     snapshot: PresetSnapshot = attrs.field(validator=instance_of(PresetSnapshot), repr=False)
     policy: Policy = attrs.field(validator=instance_of(Policy), repr=False)
+    refill_at: datetime | None = attrs.field(
+        default=None, converter=to_utc, validator=optional(INSTANT), kw_only=True, repr=False
+    )
+    """When time alone adds to a budget that is used up."""
 
     def __eq__(self, other: object) -> bool:
         return self._key == other._key if isinstance(other, Decision) else NotImplemented
@@ -62,7 +72,7 @@ class Decision:
     @cached_property
     def next_change(self) -> Change | None:
         """When this decision could differ without new data, and why (R12)."""
-        return find_next_change(self.snapshot, self.policy)
+        return find_next_change(self.snapshot, self.policy, refill_at=self.refill_at)
 
     @property
     def next_change_at(self) -> datetime | None:
@@ -74,7 +84,7 @@ class Decision:
         """A sentence for each action, withheld ones included; if there is none, one on why there is nothing to do."""
         done = [explain_action(self.snapshot, self.policy, action) for action in self.actions]
         withheld = [
-            f"withheld ({entry.reason.value}): {explain_action(self.snapshot, self.policy, entry.action)}"
+            f"withheld ({entry.label}): {explain_action(self.snapshot, self.policy, entry.action)}"
             f"{explain_withholding(self.snapshot, self.policy, entry.reason)}"
             for entry in self.withheld
         ]
@@ -85,13 +95,13 @@ class Decision:
         return "\n".join(f"{self.preset_id}: {sentence}" for sentence in self.why)
 
 
-_make_decision = UncheckedFactory(Decision, ("preset_id", "actions", "withheld", "snapshot", "policy"))
+_make_decision = UncheckedFactory(Decision, ("preset_id", "actions", "withheld", "snapshot", "policy", "refill_at"))
 
 
 def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:
     """The decision for one preset."""
     actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, policy, paused=paused)
-    return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy)
+    return _make_decision(snapshot.preset.id, actions, withheld, snapshot, policy, None)
 
 
 def _withhold(
@@ -112,6 +122,9 @@ def _limit_creates(snapshot: PresetSnapshot, policy: Policy) -> tuple[int, Withh
         return 0, WithheldReason.CAPACITY
     if snapshot.is_hard_limited:
         return int(is_probe_due(snapshot, policy)), WithheldReason.HARD_LIMITED
+    batch = calculate_batch(snapshot, policy)
+    if batch is not None and batch < policy.max_creates:
+        return batch, WithheldReason.SLOW_START
     return policy.max_creates, WithheldReason.MAX_CREATES
 
 

@@ -69,6 +69,7 @@ def describe_change(change: Change) -> str:
         ChangeCause.PROBE: "the hard-limited preset {} tries one create",
         ChangeCause.READY_DEADLINE: "the prebuild {} is stuck unless it is ready",
         ChangeCause.BUILD_DEADLINE: "a start of the preset {} is overdue unless it has ended",
+        ChangeCause.BUDGET_REFILL: "a budget of the preset {} refills",
     }[change.cause]
     return f"{describe_instant(change.at)}: {what.format(change.subject)}"
 

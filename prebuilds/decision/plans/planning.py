@@ -15,6 +15,7 @@ from prebuilds.decision.next_change import Change
 from prebuilds.decision.plans.decisions import Decision, decide
 from prebuilds.decision.plans.explaining import describe_action, describe_change, describe_orphans
 from prebuilds.decision.plans.html_tables import render_table
+from prebuilds.decision.plans.sharing import share_budgets
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.targets import TargetSource, describe_fallback
@@ -96,7 +97,7 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
     is_plain = state.target_source is TargetSource.PRESET
     desired = f"{state.desired}" if is_plain else f"{state.desired} ({state.target_source.value})"
     done = [describe_action(action) for action in decision.actions]
-    withheld = [f"withheld ({entry.reason.value}): {describe_action(entry.action)}" for entry in decision.withheld]
+    withheld = [f"withheld ({entry.label}): {describe_action(entry.action)}" for entry in decision.withheld]
     counts = (state.actual, state.expired, state.eligible, state.starting)
     return (decision.preset_id, desired, *map(str, counts), ", ".join([*done, *withheld]) or "nothing")
 
@@ -118,15 +119,17 @@ def plan(snapshot: GlobalSnapshot, *, now: datetime, policy: Policy = _DEFAULT_P
     """Decide for every preset of the snapshot, as of `now`.
 
     `now` is an aware datetime. While `paused`, every action is withheld. Creates of a hard-limited preset are always
-    withheld, and so are creates beyond `policy.max_creates`. The time grows with the number of rows. Raises
+    withheld, and so are creates beyond `policy.max_creates` and beyond the budgets (R18). A decision under a budget
+    depends on all presets that share it. The time grows with the number of rows and creates. Raises
     `InvalidValueError` for a `now` that is naive or out of range.
     """
     now = require_instant("plan", "now", now)
     if not isinstance(policy, Policy):
         raise InvalidValueError("plan", "policy", policy, "a Policy")
+    decisions = tuple([decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)])
     return Plan(
         now=now,
         is_paused=paused,
-        decisions=tuple([decide(preset, policy, paused=paused) for preset in snapshot.iterate_presets(now)]),
+        decisions=share_budgets(decisions, snapshot, policy.budgets, now) if policy.budgets else decisions,
         orphan_counts=snapshot.orphan_counts,
     )

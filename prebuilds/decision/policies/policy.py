@@ -6,8 +6,26 @@ from datetime import timedelta
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, DURATION, POSITIVE, POSITIVE_DURATION, SHARE, member_of, optional
+from prebuilds.decision.fields import (
+    COUNT,
+    DURATION,
+    FLAG,
+    POSITIVE,
+    POSITIVE_DURATION,
+    SHARE,
+    check,
+    member_of,
+    optional,
+    to_tuple,
+    tuple_of,
+)
+from prebuilds.decision.policies.budgets import Budget
 from prebuilds.decision.policies.failures import BackoffKind
+
+_DISTINCT_BUDGETS = check(
+    "budgets of which no two have the same scope and key",
+    lambda value: len({budget.name for budget in value}) == len(value),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +42,9 @@ class Policy:
     means no limit. With a `probe_interval`, a limited preset tries one create at a time, each so long after the last,
     and a success ends the limit (R19).
 
-    A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm.
+    A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm. With
+    `slow_start`, a preset whose last attempts failed creates 1, then 2, then 4 at a time, until one succeeds. `budgets`
+    bound what presets create together (R18); no two of them have the same scope and key.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
@@ -35,13 +55,22 @@ class Policy:
     failure_hard_limit: int = attrs.field(default=3, validator=COUNT)
     probe_interval: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     max_creates: int = attrs.field(default=1_000, validator=POSITIVE)
+    slow_start: bool = attrs.field(default=False, validator=FLAG)
+    budgets: tuple[Budget, ...] = attrs.field(
+        default=(), converter=to_tuple, validator=[tuple_of(Budget), _DISTINCT_BUDGETS]
+    )
 
     @property
     def needs_attempts(self) -> bool:
         """Whether a decision depends on how many attempts in a row have failed."""
-        return self.backoff is BackoffKind.EXPONENTIAL or self.probe_interval is not None
+        return self.backoff is BackoffKind.EXPONENTIAL or self.probe_interval is not None or self.slow_start
 
     @property
     def is_plain_backoff(self) -> bool:
         """Whether each failed build adds one interval to the wait, and nothing else changes it (R8)."""
         return self.backoff is BackoffKind.LINEAR and self.backoff_cap is None and not self.backoff_jitter
+
+    @property
+    def needs_recent_starts(self) -> bool:
+        """Whether a decision depends on the starts that were begun in the last minute."""
+        return any(budget.max_creates_per_minute is not None for budget in self.budgets)

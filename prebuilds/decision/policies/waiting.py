@@ -66,6 +66,17 @@ def _grow(backoff: Backoff, policy: Policy) -> timedelta:
         return timedelta.max
 
 
+def calculate_batch(snapshot: PresetSnapshot, policy: Policy) -> int | None:
+    """How many starts a preset may begin after failed attempts: 1, 2, 4 and so on, less those under way (R18).
+
+    None if nothing bounds it: there is no slow start, or the last attempt succeeded.
+    """
+    if not policy.slow_start or snapshot.backoff is None or not snapshot.backoff.failed_attempts:
+        return None
+    batch: int = 2 ** min(snapshot.backoff.failed_attempts - 1, _MOST_DOUBLINGS)
+    return max(batch - count_starting(snapshot), 0)
+
+
 def can_probe(snapshot: PresetSnapshot, policy: Policy) -> bool:
     """Whether the preset is hard-limited and tries again from time to time, as it is known when it last tried."""
     return policy.probe_interval is not None and snapshot.limit is not None

@@ -21,6 +21,7 @@ import attrs
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
 from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Prebuild, Preset, Transition
+from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
@@ -95,7 +96,7 @@ class Fleet:
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
     """The fleet at `now`, or the part that concerns some presets."""
-    since, limit = now - policy.backoff_lookback, count_latest(policy)
+    since, limit = now - max(policy.backoff_lookback, MINUTE), count_latest(policy)
     rows = reads.read_rows(selection, ended_since=since, latest=limit)
     prebuilds, presets = sorted(rows.prebuilds, key=rank_by_age), {preset.id: preset for preset in rows.presets}
     unready = [workspace for workspace in prebuilds if is_unready(workspace, presets)]
@@ -127,7 +128,18 @@ def _make_snapshot(
         backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
         hard_limited=[limit.preset_id for limit in limits],
         limits=limits,
+        recent_starts=_list_recent_starts(prebuilds, builds, now) if policy.needs_recent_starts else (),
     )
+
+
+def _list_recent_starts(
+    prebuilds: Iterable[Workspace], builds: Iterable[Build], now: datetime
+) -> Sequence[RecentStarts]:
+    """The starts begun in the last minute, whatever became of them; those canceled since give their place back."""
+    first = [(row.last_build.id, row.preset_id, row.created_at) for row in prebuilds if row.last_build.number == 1]
+    ended = [(build.id, build.preset_id, build.created_at) for build in builds]
+    recent = Counter((name, at) for _, name, at in {*first, *ended} if at > now - MINUTE)
+    return [RecentStarts(preset_id=name, begun_at=at, count=count) for (name, at), count in recent.items()]
 
 
 def count_latest(policy: Policy) -> int:

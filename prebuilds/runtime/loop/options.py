@@ -45,7 +45,9 @@ class ReconcilerOptions:
     Give one only if no two live reconcilers share it, as two with one name would work at the same time.
 
     With a `shard`, the reconciler works only on the presets of that shard, under the shard's own lease. So reconcilers
-    of different shards work at the same time. `clock` and `new_id` are for tests.
+    of different shards work at the same time. A policy with budgets allows no shard.
+
+    `clock` and `new_id` are for tests.
     """
 
     policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
@@ -63,6 +65,9 @@ class ReconcilerOptions:
         if self.lease_duration <= self.submit_timeout:
             allowed = f"more than submit_timeout, which is {self.submit_timeout!r}: no call may outlast the lease"
             raise InvalidValueError("ReconcilerOptions", "lease_duration", self.lease_duration, allowed)
+        if self.shard and self.policy.budgets:
+            allowed = "None, as the policy has budgets, which only one reconciler for all presets can keep"
+            raise InvalidValueError("ReconcilerOptions", "shard", self.shard, allowed)
 
     @property
     def lease_of_shard(self) -> str:

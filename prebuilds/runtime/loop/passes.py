@@ -77,10 +77,13 @@ class Passes:
             self._take_lease()
 
     def reconcile(self, preset_ids: Collection[str] | None = None) -> ReconciliationResult:
-        """One pass over all presets, or over some; unknown ones are left out. Raises errors of the store's reads."""
+        """One pass over all presets, or over some; unknown ones are left out. Raises errors of the store's reads.
+
+        Under budgets every pass is over all presets, as what one of them leaves is another's.
+        """
         with self._passing:
             began, started_at = self._options.clock.monotonic(), self._options.clock.now()
-            result = self._reconcile(started_at, preset_ids)
+            result = self._reconcile(started_at, None if self._options.policy.budgets else preset_ids)
             elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
             return attrs.evolve(result, elapsed=elapsed)
 
@@ -186,7 +189,8 @@ class Passes:
 
 def _waits_for_others(decision: Decision) -> bool:
     """Whether something was withheld that a later pass may do, though nothing happens to the preset itself."""
-    return any(withheld.reason is not WithheldReason.HARD_LIMITED for withheld in decision.withheld)
+    timed = (WithheldReason.HARD_LIMITED, WithheldReason.CAPACITY)  # until a reset, or the decision's own next change
+    return any(withheld.reason not in timed for withheld in decision.withheld)
 
 
 def _skip(effect: Effect, reason: str) -> EffectOutcome:

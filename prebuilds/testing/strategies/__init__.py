@@ -18,7 +18,16 @@ from prebuilds.testing.strategies.decision import (
     template_versions,
     templates,
 )
-from prebuilds.testing.strategies.policies import backoffs, builds, expectations, hard_limits, policies
+from prebuilds.testing.strategies.policies import (
+    backoffs,
+    budgets,
+    builds,
+    expectations,
+    foreground,
+    hard_limits,
+    policies,
+    recent_starts,
+)
 from prebuilds.testing.strategies.runtime import (
     build_requests,
     claim_requests,
@@ -36,12 +45,14 @@ __getattr__ = warn_of_renames(__name__, {"takes": "claim_requests"})
 __all__ = [
     "ZONES",
     "backoffs",
+    "budgets",
     "build_requests",
     "builds",
     "claim_requests",
     "counter_values",
     "crons",
     "expectations",
+    "foreground",
     "global_snapshots",
     "hard_limits",
     "ids",
@@ -54,6 +65,7 @@ __all__ = [
     "policies",
     "prebuilds",
     "presets",
+    "recent_starts",
     "schedule_sets",
     "schedules",
     "template_versions",

@@ -24,7 +24,7 @@ from prebuilds.decision.models import (
     Transition,
 )
 from prebuilds.decision.snapshots import GlobalSnapshot
-from prebuilds.testing.strategies.policies import backoffs, hard_limits
+from prebuilds.testing.strategies.policies import backoffs, foreground, hard_limits, recent_starts
 from prebuilds.testing.strategies.values import (
     TTLS,
     ZONES,
@@ -184,6 +184,8 @@ def global_snapshots(
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
         hard_limited=sorted(set(named["hard_limited"])),
         limits=[draw(hard_limits(now=now, preset_id=name)) for name in sorted(set(named["limits"]))],
+        foreground=draw(st.lists(foreground(), max_size=2)),
+        recent_starts=[draw(recent_starts(now=now, preset_id=name)) for name in named["recent_starts"]],
     )
 
 
@@ -197,6 +199,7 @@ def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[di
         "backoffs": 2,
         "hard_limited": 2,
         "limits": 2,
+        "recent_starts": 2,
     }
     rows = {
         key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()

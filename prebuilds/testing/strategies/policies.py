@@ -11,6 +11,7 @@ from functools import cache
 from hypothesis import strategies as st
 
 from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Transition
+from prebuilds.decision.policies.budgets import Budget, BudgetScope, Foreground, RecentStarts
 from prebuilds.decision.policies.expectations import Expectation, Expectations
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.policy import Policy
@@ -39,7 +40,7 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
         num_failed=draw(counts()),
         last_build_at=now - draw(backoff_ages()),
         failed_attempts=draw(counts()),
-        failure=draw(failures()),
+        failure=draw(sampled(FailureClass.TRANSIENT, FailureClass.CAPACITY)),
         message=draw(reasons()),
     )
 
@@ -110,4 +111,33 @@ def policies() -> st.SearchStrategy[Policy]:
         backoff_jitter=sampled(0.0, 0.0, 0.5),
         failure_hard_limit=counts(),
         probe_interval=st.none() | intervals,
+        slow_start=st.booleans(),
+    )
+
+
+@st.composite
+def budgets(draw: st.DrawFn) -> Budget:
+    """Small budgets of the fleet, or of an organisation or a template as in `templates()`."""
+    scope = draw(sampled(*BudgetScope))
+    key = {BudgetScope.FLEET: "", BudgetScope.ORGANIZATION: draw(few("o")), BudgetScope.TEMPLATE: draw(few("t"))}[scope]
+    names = ("max_starting", "max_creates_per_pass", "max_creates_per_minute", "max_instances")
+    limits = draw(st.dictionaries(sampled(*names), st.integers(1, 9), min_size=1))
+    return Budget(scope=scope, key=key, **limits)
+
+
+@st.composite
+def foreground(draw: st.DrawFn) -> Foreground:
+    """What users build themselves with a template."""
+    return Foreground(
+        organization_id=draw(few("o")), template_id=draw(few("t")), starting=draw(counts()), instances=draw(counts())
+    )
+
+
+@st.composite
+def recent_starts(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> RecentStarts:
+    """Starts begun up to `now`, many of them a minute ago, give or take two microseconds."""
+    check_now(now)
+    begun_at = now - draw(backoff_ages())
+    return RecentStarts(
+        preset_id=draw(ids()) if preset_id is None else preset_id, begun_at=begun_at, count=draw(counts())
     )

@@ -8,15 +8,19 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import takewhile
 from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.plans.decisions import Decision, decide
+from prebuilds.decision.plans.sharing import share_budgets
 from prebuilds.decision.plans.withholding import WithheldReason
+from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
+from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
@@ -24,6 +28,9 @@ from prebuilds.whatif.simulation.preset import SimulatedPreset
 from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import count_ticks, to_instant, to_ticks
+
+_LATER = (WithheldReason.MAX_CREATES, WithheldReason.SLOW_START, WithheldReason.BUDGET)
+"""Why a later pass may create more, though nothing else happens."""
 
 
 class Engine:
@@ -134,12 +141,12 @@ class Engine:
     def _decide(self, simulated: SimulatedPreset, now: int) -> Decision:
         instant = to_instant(now)
         spoken_for = len(self._pool.waiting) if simulated is self._pool.current else 0
-        decision = decide(simulated.take_snapshot(instant, spoken_for), self._scenario.policy)
+        decision = self._share_budgets(decide(simulated.take_snapshot(instant, spoken_for), self._scenario.policy))
         is_quiet = not (decision.actions or decision.withheld)
         # Time also lets old failures be forgotten, which R12 does not cover.
         simulated.is_changed = self._interval is not None and not (is_quiet and simulated.build_history is None)
         simulated.next_change = simulated.find_next_change(decision.snapshot, now)
-        if decision.snapshot.limit and decision.next_change_at:
+        if (decision.snapshot.limit or decision.refill_at) and decision.next_change_at:
             simulated.next_change = min(simulated.next_change, to_ticks(decision.next_change_at))
         simulated.pending = 0  # this round has canceled them, or they have begun
         if not is_quiet:
@@ -147,6 +154,17 @@ class Engine:
         if simulated is self._pool.current:
             self._note_hold(decision, now)
         return decision
+
+    def _share_budgets(self, decision: Decision) -> Decision:
+        """The decision within the budgets, of which other presets use nothing, as the pool is simulated alone."""
+        budgets, now = self._scenario.policy.budgets, decision.snapshot.now
+        if not budgets:
+            return decision
+        begun = takewhile(lambda at: at > now - MINUTE, reversed(self._pool.recorder.created_at))
+        recent = [RecentStarts(preset_id=decision.preset_id, begun_at=at, count=n) for at, n in Counter(begun).items()]
+        snapshot = GlobalSnapshot(presets=[decision.snapshot.preset], recent_starts=recent)
+        (shared,) = share_budgets((decision,), snapshot, budgets, now)
+        return shared
 
     def _carry_out(self, simulated: SimulatedPreset, decision: Decision, now: int, instant: datetime) -> None:
         pool = self._pool
@@ -162,7 +180,7 @@ class Engine:
 
     def _is_short(self, simulated: SimulatedPreset, decision: Decision) -> bool:
         """Whether more must be created: waiting users took some, or a pass may not create more at once."""
-        is_capped = any(withheld.reason is WithheldReason.MAX_CREATES for withheld in decision.withheld)
+        is_capped = any(withheld.reason in _LATER for withheld in decision.withheld)
         return is_capped or (bool(self._pool.waiting) and simulated is self._pool.current)
 
     def _note_hold(self, decision: Decision, now: int) -> None:

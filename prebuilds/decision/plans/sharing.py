@@ -1,0 +1,154 @@
+"""Sharing budgets: which of the planned creates are done in this pass, and which are withheld (R18).
+
+- Creates are given out one by one, each to the preset that has the smallest share of its target; ties go by id. So no
+  preset gets a second prebuild while another, with the same budgets, could have a first.
+- A preset that meets a budget that is used up gets no more in this pass. What it lacks is withheld with that budget.
+- The time grows with the rows and the creates, by a heap: no preset is looked at twice without getting something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from heapq import heapify, heappop, heapreplace
+from typing import NamedTuple
+
+import attrs
+
+from prebuilds.decision.actions import ActionType
+from prebuilds.decision.models import Preset, Transition
+from prebuilds.decision.plans.decisions import Decision, Withheld, split_create
+from prebuilds.decision.plans.withholding import WithheldReason
+from prebuilds.decision.policies.budgets import MINUTE, Budget
+from prebuilds.decision.presets import PresetSnapshot
+from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.decision.state import count_in_progress
+
+
+def share_budgets(
+    decisions: Sequence[Decision], snapshot: GlobalSnapshot, budgets: Sequence[Budget], now: datetime
+) -> tuple[Decision, ...]:
+    """The decisions, with the creates that are over a budget withheld."""
+    purses = [_fill_purse(budget, decisions, snapshot, now) for budget in budgets]
+    wanting = [_Wanting.look_at(decision, purses) for decision in decisions if count_creates(decision)]
+    _share(wanting)
+    refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
+    granted = {each.decision.preset_id: each for each in wanting}
+    return tuple([_grant(decision, granted, refill_at) for decision in decisions])
+
+
+def count_creates(decision: Decision) -> int:
+    """How many prebuilds a decision creates; a create comes last."""
+    last = decision.actions[-1:]
+    return last[0].create if last and last[0].type is ActionType.CREATE else 0
+
+
+class _Purse:
+    """What is left of a budget in this pass, and when time alone adds to it, if it would."""
+
+    def __init__(self, budget: Budget, left: int, refill_at: datetime | None) -> None:
+        self.budget = budget
+        self.left = left
+        self.refill_at = refill_at
+
+
+class _Wanting:
+    """A preset that wants to create prebuilds, the purses that it draws from, and what it has been granted."""
+
+    def __init__(self, decision: Decision, purses: Sequence[_Purse]) -> None:
+        self.decision = decision
+        self.purses = purses
+        self.wanted = count_creates(decision)
+        self.granted = 0
+        self.refused_by: Budget | None = None
+        self._target = decision.snapshot.target.desired
+        self._there = self._target - self.wanted - sum(entry.action.create for entry in decision.withheld)
+
+    @classmethod
+    def look_at(cls, decision: Decision, purses: Sequence[_Purse]) -> _Wanting:
+        return cls(decision, [purse for purse in purses if _has(purse.budget, decision.snapshot.preset)])
+
+    @property
+    def rank(self) -> tuple[float, str]:
+        """The share of the target that it has, and its id."""
+        return (self._there + self.granted) / self._target, self.decision.preset_id
+
+    def take(self) -> bool:
+        """Take one create from every purse, unless one is empty or it has all that it wants."""
+        self.refused_by = next((purse.budget for purse in self.purses if purse.left < 1), None)
+        if self.refused_by or self.granted == self.wanted:
+            return False
+        for purse in self.purses:
+            purse.left -= 1
+        self.granted += 1
+        return True
+
+
+class _Ranked(NamedTuple):
+    rank: tuple[float, str]
+    wanting: _Wanting
+
+
+def _share(wanting: Iterable[_Wanting]) -> None:
+    """Grant creates one by one until each preset has what it wants, or is refused."""
+    heap = [_Ranked(each.rank, each) for each in wanting]
+    heapify(heap)
+    while heap:
+        first = heap[0].wanting
+        if first.take():
+            heapreplace(heap, _Ranked(first.rank, first))
+        else:
+            heappop(heap)
+
+
+def _grant(decision: Decision, granted: Mapping[str, _Wanting], refill_at: datetime | None) -> Decision:
+    """The decision with what it was granted. Budgets refill for all that create, as each may get what others leave."""
+    each = granted.get(decision.preset_id)
+    if each is None:
+        return decision
+    actions, over = split_create(decision.actions, each.granted, WithheldReason.BUDGET)
+    name = each.refused_by.name if each.refused_by else ""
+    withheld = [Withheld(reason=entry.reason, action=entry.action, budget=name) for entry in over]
+    return attrs.evolve(decision, actions=actions, withheld=(*decision.withheld, *withheld), refill_at=refill_at)
+
+
+def _has(budget: Budget, preset: Preset) -> bool:
+    template = preset.template_version.template
+    return budget.has(template.organization_id, template.id)
+
+
+def _fill_purse(budget: Budget, decisions: Sequence[Decision], snapshot: GlobalSnapshot, now: datetime) -> _Purse:
+    own = [decision.snapshot for decision in decisions if _has(budget, decision.snapshot.preset)]
+    told = [row for row in snapshot.foreground if budget.has(row.organization_id, row.template_id)]
+    starting = sum(row.starting for row in told) + sum(count_under_way(each) for each in own)
+    there = sum(row.instances for row in told) + sum(count_instances(each) for each in own)
+    lasting = [budget.max_creates_per_pass]
+    lasting += [] if budget.max_starting is None else [budget.max_starting - starting]
+    lasting += [] if budget.max_instances is None else [budget.max_instances - there]
+    left = min(limit for limit in (*lasting, 2**31) if limit is not None)
+    return _limit_rate(budget, left, {each.preset.id for each in own}, snapshot, now)
+
+
+def _limit_rate(budget: Budget, left: int, own: set[str], snapshot: GlobalSnapshot, now: datetime) -> _Purse:
+    """The purse, with no more in it than may still begin in this minute."""
+    if budget.max_creates_per_minute is None:
+        return _Purse(budget, left, None)
+    recent = [row for row in snapshot.recent_starts if row.preset_id in own and row.begun_at > now - MINUTE]
+    rate = budget.max_creates_per_minute - sum(row.count for row in recent)
+    refill_at = min((row.begun_at for row in recent if row.count), default=None) if rate < left else None
+    return _Purse(budget, min(left, rate), refill_at + MINUTE if refill_at else None)
+
+
+def count_under_way(snapshot: PresetSnapshot) -> int:
+    """How many starts of a preset are under way, the overdue ones included."""
+    return count_in_progress(snapshot.in_progress, Transition.START)
+
+
+def count_instances(snapshot: PresetSnapshot) -> int:
+    """How many prebuilds of a preset there are: running, starting, stopping or being deleted."""
+    return (
+        len(snapshot.running)
+        + len(snapshot.expired)
+        + len(snapshot.stuck)
+        + sum(row.count for row in snapshot.in_progress)
+    )
