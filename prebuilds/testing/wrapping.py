@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from prebuilds.runtime.models import Lease
-from prebuilds.runtime.ports import Isolation, Store, Transaction
+from prebuilds.runtime.ports import Capability, Isolation, Store, Transaction
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +58,10 @@ class WrappedTransaction:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset(capability for capability in Capability if capability.is_in(self._tx))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return self._wrap(name, getattr(self._tx, name))

@@ -11,14 +11,16 @@ from runtime.world import HOUR, NOW, SECOND, World
 
 from prebuilds import BuildStatus
 from prebuilds.runtime import BuildReports, Store
-from prebuilds.testing import Feature, check_reconciler
+from prebuilds.runtime.ports import Capability
+from prebuilds.testing import Feature, check_claims, check_reconciler, check_store, list_claim_checks, list_store_checks
 from prebuilds.testing.clocks import ManualClock
 
-EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "example_adapter.py"))
+PATH = Path(__file__).parents[2] / "docs" / "examples" / "example_adapter.py"
+EXAMPLE = runpy.run_path(str(PATH))
 
 
 def make_store() -> Store:
-    store: Store = EXAMPLE["ExampleStore"](EXAMPLE["ExamplePubSub"](), timeout=0.2)
+    store: Store = EXAMPLE["ExampleStore"](timeout=0.2)
     return store
 
 
@@ -37,8 +39,25 @@ def test_it_accepts_reports_dated_by_a_slow_clock(behind: timedelta, *, succeed:
     assert world.reconcile().failed == ()
 
 
+def test_it_is_short() -> None:
+    """What is necessary fits on two screens."""
+    assert len(PATH.read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_it_passes_the_checks_and_says_what_it_lacks() -> None:
+    """It has the necessary part alone; every rule that needs no capability holds."""
+    report = check_store(make_store)
+    assert report.lacking == tuple(Capability)
+    assert report.checks == tuple(check for check in list_store_checks() if not check.needs)
+    assert str(report).splitlines()[-1] == (
+        "not checked, as the store lacks it: lease, outbox, counters, nesting, pause, memberships"
+    )
+    assert check_claims(make_store).checks == tuple(check for check in list_claim_checks() if not check.needs)
+
+
 def test_it_passes_the_fault_kit() -> None:
-    """A part of the small worlds, evenly chosen, and some larger scenarios. It has a queue instead of an outbox."""
-    report = check_reconciler(make_store, without=[Feature.OUTBOX], examples=20, most_runs=60)
+    """A part of the small worlds, evenly chosen, and some larger scenarios, without what needs a capability."""
+    report = check_reconciler(make_store, examples=20, most_runs=60)
+    assert report.left_out == (Feature.REPLICAS, Feature.OUTBOX, Feature.PAUSE, Feature.MEMBERSHIPS)
     assert report.explored.done == 60
     assert report.searched >= 20

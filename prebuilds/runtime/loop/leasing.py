@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
 from datetime import timedelta
+from functools import lru_cache
 from uuid import uuid4
 
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Lease
-from prebuilds.runtime.ports import Clock, Store
+from prebuilds.runtime.ports import Capability, Clock, Store
+
+_log = logging.getLogger(__name__)
 
 
 def make_holder() -> str:
@@ -54,8 +58,19 @@ class HeldLease:
             self._taken_at = self._clock.monotonic()
 
 
+@lru_cache(1_000)  # once for each reconciler
+def _tell_unguarded(store: str, holder: str) -> None:
+    what = "%s has no lease: run one reconciler only, as nothing keeps two from working at the same time"
+    _log.warning(what, store, extra={"store": store, "holder": holder})
+
+
 def take_lease(store: Store, name: str, holder: str, clock: Clock, duration: timedelta) -> Lease | None:
-    """Take the lease from now on for `duration`. Returns None while another holds it."""
+    """Take the lease from now on for `duration`. Returns None while another holds it.
+
+    A store without leases refuses nobody; a warning says so.
+    """
     now = clock.now()
     with store.transaction() as tx:
+        if not Capability.LEASE.is_in(tx):
+            _tell_unguarded(type(store).__name__, holder)
         return tx.take_lease(name, holder, now=now, expires_at=now + duration)

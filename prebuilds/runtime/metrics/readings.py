@@ -23,7 +23,7 @@ from prebuilds.decision.state import calculate_state
 from prebuilds.decision.targets import TargetSource
 from prebuilds.runtime.loop.fleet import Fleet, read_fleet
 from prebuilds.runtime.models import Counter, CounterValue
-from prebuilds.runtime.ports import Clock, Isolation, Store
+from prebuilds.runtime.ports import Capability, Clock, Isolation, Store
 
 
 class Labels(NamedTuple):
@@ -58,7 +58,10 @@ class Gauges:
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """The metrics of the moment `taken_at`. Both mappings are sorted by their labels."""
+    """The metrics of the moment `taken_at`. Both mappings are sorted by their labels.
+
+    A store that counts nothing has no `counters`.
+    """
 
     taken_at: datetime
     is_paused: bool
@@ -71,12 +74,12 @@ def take_reading(store: Store, clock: Clock, policy: Policy) -> Reading:
     with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
         now = clock.now()  # after the wait for a connection, as builds may end during it
         fleet = read_fleet(tx, now=now, policy=policy)
-        counters = tx.list_counters()
+        counters = _sum_counters(fleet, tx.list_counters()) if Capability.COUNTERS.is_in(tx) else {}
     return Reading(
         taken_at=now,
         is_paused=fleet.is_paused,
         gauges=_sum_gauges(fleet.snapshot.iterate_presets(now)),
-        counters=_sum_counters(fleet, counters),
+        counters=counters,
     )
 
 

@@ -9,7 +9,7 @@
 - Several threads call these methods at the same time, each with its own transaction.
 """
 
-from prebuilds.runtime.ports.capabilities import Capability
+from prebuilds.runtime.ports.capabilities import Capability, find_capabilities
 from prebuilds.runtime.ports.claims import DirectClaims
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.host import CancelingBuilder, Clock, WorkspaceBuilder
@@ -43,4 +43,5 @@ __all__ = [
     "Transaction",
     "WorkspaceBuilder",
     "WorkspaceWrites",
+    "find_capabilities",
 ]

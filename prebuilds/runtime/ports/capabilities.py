@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
 from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites
@@ -11,40 +12,59 @@ from prebuilds.runtime.ports.stores import Nesting
 
 
 class Capability(Enum):
-    """What a store may lack. A transaction has all methods of a capability, or none of them."""
+    """What a store may lack.
+
+    The methods of a capability are a protocol that can be checked at run time. A transaction has these methods even if
+    it lacks the capability. Then a read finds nothing, and a write does nothing unless that would break a promise: such
+    a write raises `MissingCapabilityError`. A transaction without an attribute `capabilities` has all of them.
+    """
 
     LEASE = "lease"
-    """`LeaseWrites`. Without it, run one reconciler only: nothing keeps two from working at the same time."""
+    """`LeaseWrites`. Without it, every reconciler that asks for the lease gets it: run one only."""
     OUTBOX = "outbox"
-    """`OutboxWrites`. Without it, the loop hears of nothing, and looks at its interval."""
+    """`OutboxWrites`. Without it, no message is sent: the loop hears of nothing, and looks at its interval."""
     COUNTERS = "counters"
-    """`CounterWrites`. Without it, metrics have no counters."""
+    """`CounterWrites`. Without it, nothing is counted, and metrics have no counters."""
     NESTING = "nesting"
-    """`Nesting`. Only hosts use it: the library rolls back no part of a transaction."""
+    """`Nesting`. The library itself needs no part that is rolled back alone. `nested` raises without it."""
     PAUSE = "pause"
-    """`PauseWrites`. Without it, nobody can pause reconciliation."""
+    """`PauseWrites`. Without it, reconciliation is never paused. `set_paused` raises."""
     MEMBERSHIPS = "memberships"
-    """`MembershipWrites`. Without it, the host itself lets the prebuilds user into organisations."""
+    """`MembershipWrites`. Without it, the prebuilds user counts as a member of every organisation."""
 
     @property
     def methods(self) -> frozenset[str]:
-        """The names of its methods."""
+        """The names of its methods, as rows have them."""
         return _METHODS[self]
 
     def is_in(self, tx: object) -> bool:
         """Whether a transaction has it."""
-        return all(hasattr(tx, name) for name in self.methods)
+        return self in getattr(tx, "capabilities", Capability)
 
 
-def _list_methods(port: type) -> frozenset[str]:
-    return frozenset(name for name, value in vars(port).items() if callable(value) and not name.startswith("_"))
+_PORTS: dict[Capability, type] = {
+    Capability.LEASE: LeaseWrites,
+    Capability.OUTBOX: OutboxWrites,
+    Capability.COUNTERS: CounterWrites,
+    Capability.NESTING: Nesting,
+    Capability.PAUSE: PauseWrites,
+    Capability.MEMBERSHIPS: MembershipWrites,
+}
 
 
 _METHODS = {
-    Capability.LEASE: _list_methods(LeaseWrites),
-    Capability.OUTBOX: _list_methods(OutboxWrites),
-    Capability.COUNTERS: _list_methods(CounterWrites),
-    Capability.NESTING: _list_methods(Nesting),
-    Capability.PAUSE: _list_methods(PauseWrites),
-    Capability.MEMBERSHIPS: _list_methods(MembershipWrites),
+    capability: frozenset(name for name in dir(port) if not name.startswith("_")) for capability, port in _PORTS.items()
 }
+
+
+def find_capabilities(rows: type) -> frozenset[Capability]:
+    """The capabilities of a class of rows. Raises `InvalidValueError` if it has only some methods of one."""
+    return frozenset(capability for capability in Capability if _has_all(rows, capability))
+
+
+def _has_all(rows: type, capability: Capability) -> bool:
+    missing = [name for name in sorted(capability.methods) if not hasattr(rows, name)]
+    if 0 < len(missing) < len(capability.methods):
+        allowed = f"a method, as the class has other methods of the capability {capability.value!r}"
+        raise InvalidValueError(rows.__name__, missing[0], None, allowed)
+    return not missing

@@ -19,15 +19,14 @@ from prebuilds.runtime.models import ClaimRequest, Workspace
 class Rows(Protocol):
     """The rows of a store, as one transaction sees them.
 
-    They may have the methods of capabilities too, such as those of `LeaseWrites`. The transaction then has them as they
-    are.
+    They may have the methods of capabilities too, such as those of `LeaseWrites`. These calls are passed on.
     """
 
     def read_rows(
         self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
     ) -> FleetRows:
         """As `FleetReads.read_rows`. Of the builds in `add_outcomes`, `select_outcomes` finds those that count; more do
-        no harm. A store without pause or memberships leaves these fields out.
+        no harm. Rows without the capability leave out `is_paused` and `memberships`.
         """
         ...
 

@@ -48,7 +48,7 @@ class Transaction(
 ):
     """Everything that can be read and written together. It lasts as long as its `with` block.
 
-    A transaction may lack the methods of a `Capability`; `Capability.is_in` tells.
+    It may lack a `Capability`; `Capability.is_in` tells.
     """
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from prebuilds.errors import ReadOnlyTransactionError
 from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.ports.capabilities import Capability, find_capabilities
 from prebuilds.runtime.ports.rows import Rows
 
+_find_capabilities = lru_cache(find_capabilities)
 Guard = Callable[[Workspace], "Workspace | None"]
 """The changed workspace, or None if the change is not allowed."""
 
@@ -18,6 +21,11 @@ class RowRole:
     def __init__(self, rows: Rows, *, read_only: bool = False) -> None:
         self.rows = rows
         self._is_read_only = read_only
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """The capabilities of the rows."""
+        return _find_capabilities(type(self.rows))
 
     @property
     def _written(self) -> Rows:

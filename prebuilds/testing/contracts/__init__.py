@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from prebuilds.runtime.ports import Capability
+from prebuilds.testing.capabilities import list_capabilities_of
 from prebuilds.testing.contracts import pubsubs
 from prebuilds.testing.contracts.claims import claims, races, repeats, whole
 from prebuilds.testing.contracts.equipment.checking import (
@@ -48,6 +50,8 @@ __all__ = [
 
 def check_store(make_store: MakeStore, *, pubsub_of: PubSubOf | None = None) -> ContractReport:
     """Check a store against every rule of the ports except those of claims. Returns the rules that were checked.
+
+    The rules of capabilities that the store lacks are left out.
 
     `make_store` gives a new, empty store at every call; a store with a `close` is closed. If a store has no outbox,
     `pubsub_of` gives the pubsub that a store of `make_store` sends its messages to. Let connections time out soon, as
@@ -100,6 +104,6 @@ def list_pubsub_checks() -> tuple[PubSubCheck, ...]:
 
 
 def _check_all(checks: tuple[StoreCheck, ...], make_store: MakeStore, pubsub_of: PubSubOf | None) -> ContractReport:
-    for check in checks:
-        check(make_store, pubsub_of=pubsub_of)
-    return ContractReport(checks=checks)
+    done = tuple(check for check in checks if check(make_store, pubsub_of=pubsub_of))
+    capabilities = list_capabilities_of(make_store)
+    return ContractReport(checks=done, lacking=tuple(each for each in Capability if each not in capabilities))

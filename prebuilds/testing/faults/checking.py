@@ -5,10 +5,12 @@ All chance follows from `seed`: the same call does the same again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.ports import Capability
+from prebuilds.testing.capabilities import list_capabilities_of
 from prebuilds.testing.faults.search.large_worlds import search
 from prebuilds.testing.faults.search.outages import LAWS, list_laws, run_law
 from prebuilds.testing.faults.search.reports import FaultReport, Tally
@@ -18,6 +20,13 @@ from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.starting_states import Feature
 
 _MINUTE = timedelta(minutes=1)
+_NEEDS = {
+    Feature.REPLICAS: Capability.LEASE,
+    Feature.OUTBOX: Capability.OUTBOX,
+    Feature.PAUSE: Capability.PAUSE,
+    Feature.MEMBERSHIPS: Capability.MEMBERSHIPS,
+}
+"""The capability that a feature needs."""
 
 
 def check_reconciler(
@@ -32,7 +41,8 @@ def check_reconciler(
     """Check that the loop over this store keeps every invariant, whatever goes wrong.
 
     `make_store` gives a new, empty store at each call; a store with a `close` is closed. `without` has the features
-    that the host leaves out. There are three steps:
+    that the host leaves out; those that need a capability which the store lacks are left out too. There are three
+    steps:
 
     1. Every point of a round, with every fault mode; at most `most_runs` runs.
     2. Every act of a person, alone; at most `most_runs` runs. Then the laws of lasting trouble.
@@ -44,11 +54,11 @@ def check_reconciler(
         def test_our_store() -> None:
             print(check_reconciler(OurStore, without=[Feature.HISTORY]))
     """
-    left_out = [feature for feature in Feature if feature in set(without)]
-    if len(left_out) < len(set(without)):
+    if not set(without) <= set(Feature):
         raise InvalidValueError("check_reconciler", "without", without, "a collection of Feature")
     if not isinstance(shrink_for, timedelta) or shrink_for < timedelta():
         raise InvalidValueError("check_reconciler", "shrink_for", shrink_for, "a timedelta of 0 or more")
+    left_out = _list_left_out(make_store, without)
     tally = Tally()
     explored = explore(make_store, list_worlds(left_out), tally.add, most_runs=most_runs)
     for scenario in choose_evenly(list_acts_alone(left_out), most_runs):
@@ -59,6 +69,11 @@ def check_reconciler(
     before = tally.runs
     search(make_store, tally.add, without=left_out, examples=examples, first_seed=seed, shrink_for=shrink_for)
     return FaultReport.make(explored, tally.runs - before, [law.name for law in laws], tally, left_out)
+
+
+def _list_left_out(make_store: MakeStore, without: Collection[Feature]) -> Sequence[Feature]:
+    lacking = set(Capability) - list_capabilities_of(make_store)
+    return [feature for feature in Feature if feature in without or _NEEDS.get(feature) in lacking]
 
 
 def replay_reconciler(make_store: MakeStore, text: str) -> None:

@@ -10,7 +10,7 @@ from prebuilds.errors import ClaimConflictError, NameTakenError, NestedTransacti
 from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.claims.whole import DIRECT, claim_whole, count, get_id
+from prebuilds.testing.contracts.claims.whole import DIRECT, claim_whole, expect_counters, get_id
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
 from prebuilds.testing.contracts.equipment.scenes import INACTIVE, WEB, list_ids, put_presets, put_ready
@@ -51,7 +51,7 @@ def a_request_id_is_for_one_whole_claim(lab: Lab) -> None:
             what,
         )
         expect(error.request_id, "r", "the request id of the error")
-    expect(count(lab.store), {Counter.CLAIMED: 1}, "the counters")
+    expect_counters(lab, {Counter.CLAIMED: 1}, "the counters")
 
 
 @store_check(CHECKS, DIRECT, "Nothing is taken or counted then.")
@@ -66,7 +66,7 @@ def a_refused_claim_changes_nothing(lab: Lab) -> None:
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.find_claim("r"), None, "the claim of the request that was refused")
         expect(list_ids(tx), ["two"], "the ids of the prebuilds left")
-    expect(count(lab.store), {Counter.CLAIMED: 1}, "the counters")
+    expect_counters(lab, {Counter.CLAIMED: 1}, "the counters")
 
 
 @store_check(CHECKS, DIRECT, "Also raises what `Store.transaction` does.")
@@ -94,7 +94,7 @@ def whole_claims_at_once_take_each_prebuild_once(lab: Lab) -> None:
     taken = [workspace_id for batch in batches for workspace_id in batch]
     expect(sorted(filter(None, taken)), names, "the ids that threads got, sorted,")
     expected = {Counter.CLAIMED: 2 * _THREADS, Counter.CLAIM_MISSED: _THREADS}
-    expect(count(lab.store), expected, "the counters, after one claim too many of each thread,")
+    expect_counters(lab, expected, "the counters, after one claim too many of each thread,")
 
 
 def _claiming(store: Store, thread: int) -> Callable[[], Sequence[str | None]]:

@@ -1,25 +1,35 @@
 """Checks: small named functions. Each holds an implementation of a port to one rule.
 
 - A check makes a store or a pubsub with the given factory, and closes it.
+- A check of a capability does nothing with a store that lacks it.
 - It raises every error as a `BrokenContractError`, also an error of the implementation itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import attrs
 
 from prebuilds.errors import BrokenContractError
-from prebuilds.runtime.ports import PubSub, Store
+from prebuilds.runtime.ports import Capability, PubSub, Store
+from prebuilds.testing.capabilities import list_capabilities
 from prebuilds.testing.contracts.equipment.error_words import Mismatch
 from prebuilds.testing.contracts.equipment.recording import Record, record_store
 
 MakeStore = Callable[[], Store]
 MakePubSub = Callable[[], PubSub]
 PubSubOf = Callable[[Any], PubSub]
+_OWNERS = {
+    "LeaseWrites": Capability.LEASE,
+    "OutboxWrites": Capability.OUTBOX,
+    "CounterWrites": Capability.COUNTERS,
+    "Nesting": Capability.NESTING,
+    "PauseWrites": Capability.PAUSE,
+    "MembershipWrites": Capability.MEMBERSHIPS,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +38,7 @@ class Lab:
 
     store: Store
     pubsub: PubSub | None = None
+    capabilities: frozenset[Capability] = frozenset(Capability)
 
 
 @attrs.frozen(kw_only=True)
@@ -48,17 +59,25 @@ class Check:
 
 @attrs.frozen(kw_only=True)
 class StoreCheck(Check):
-    """The check of a store. Call it with a factory; raises `BrokenContractError` if the rule is broken."""
+    """The check of a store. Call it with a factory; raises `BrokenContractError` if the rule is broken.
+
+    Returns False if it checked nothing, as the store lacks a capability in `needs`.
+    """
 
     function: Callable[[Lab], None] = attrs.field(repr=False)
+    needs: frozenset[Capability] = frozenset()
 
-    def __call__(self, make_store: MakeStore, *, pubsub_of: PubSubOf | None = None) -> None:
+    def __call__(self, make_store: MakeStore, *, pubsub_of: PubSubOf | None = None) -> bool:
         record = Record()
         with _explained(self, record):
             store = make_store()
             with _closed(store):
+                capabilities = list_capabilities(store)
+                if not self.needs <= capabilities:
+                    return False
                 pubsub = pubsub_of(store) if pubsub_of else None
-                self.function(Lab(store=record_store(store, record), pubsub=pubsub))
+                self.function(Lab(store=record_store(store, record), pubsub=pubsub, capabilities=capabilities))
+        return True
 
 
 @attrs.frozen(kw_only=True)
@@ -76,21 +95,32 @@ class PubSubCheck(Check):
 
 @attrs.frozen(kw_only=True)
 class ContractReport:
-    """The rules that were checked; all hold. As text: one line for each."""
+    """The rules that were checked; all hold. As text: one line for each, and one for the capabilities that are lacking.
+
+    `lacking` are the capabilities that the store lacks, so that their rules were not checked.
+    """
 
     checks: tuple[Check, ...]
+    lacking: tuple[Capability, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.checks))
+        names = ", ".join(capability.value for capability in self.lacking)
+        return "\n".join([*map(str, self.checks), *([f"not checked, as the store lacks it: {names}"] if names else [])])
 
 
 def store_check(
-    checks: list[StoreCheck], port: str, rule: str
+    checks: list[StoreCheck], port: str, rule: str, *, needs: Collection[Capability] = ()
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
-    """A decorator that adds a function to the checks, with its port and the rule in the port's words."""
+    """A decorator that adds a function to the checks, with its port and the rule in the port's words.
+
+    The check needs the capability of the port, and those in `needs`.
+    """
+    owner = port.partition(".")[0]
+    own = {_OWNERS[owner]} if owner in _OWNERS else set()
 
     def add(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
-        checks.append(StoreCheck(name=function.__name__, port=port, rule=rule, function=function))
+        needed = frozenset({*own, *needs})
+        checks.append(StoreCheck(name=function.__name__, port=port, rule=rule, function=function, needs=needed))
         return function
 
     return add

@@ -7,13 +7,14 @@ from contextlib import suppress
 
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Lease
-from prebuilds.runtime.ports import Store
+from prebuilds.runtime.ports import Capability, Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.equipment.scenes import at
+from prebuilds.testing.contracts.equipment.scenes import DATA, WEB, at
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []
+_LEASE = (Capability.LEASE,)
 _FENCED = "With a `lease`, raises `LeaseLostError` unless its token is still the last one given out"
 
 
@@ -117,7 +118,7 @@ def a_lease_can_be_found(lab: Lab) -> None:
     expect(_find(lab.store, "loop"), None, "a lease that was released")
 
 
-@store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
+@store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.", needs=_LEASE)
 def a_lease_that_was_rolled_back_is_not_held(lab: Lab) -> None:
     with suppress(KeyError), lab.store.transaction() as tx:
         tx.take_lease("loop", "one", now=at(0), expires_at=at(60))
@@ -129,6 +130,7 @@ def a_lease_that_was_rolled_back_is_not_held(lab: Lab) -> None:
     CHECKS,
     "Store.transaction",
     _FENCED,
+    needs=_LEASE,
 )
 def a_deposed_holder_is_refused(lab: Lab) -> None:
     lost = _require(lab.store, "one", 0)
@@ -142,7 +144,7 @@ def a_deposed_holder_is_refused(lab: Lab) -> None:
         )
         expect((error.name, error.token), (lost.name, lost.token), "the error's lease")
     with lab.store.transaction() as tx:
-        expect(tx.read_rows().memberships, [], "memberships that a deposed holder wrote")
+        expect(tx.list_presets("web"), [], "presets that a deposed holder wrote")
     _expect_accepted(lab.store, current)
 
 
@@ -150,6 +152,7 @@ def a_deposed_holder_is_refused(lab: Lab) -> None:
     CHECKS,
     "Store.transaction",
     _FENCED,
+    needs=_LEASE,
 )
 def a_token_that_was_never_given_out_is_refused(lab: Lab) -> None:
     lease = _require(lab.store, "one", 0)
@@ -163,11 +166,12 @@ def a_token_that_was_never_given_out_is_refused(lab: Lab) -> None:
     CHECKS,
     "Store.transaction",
     "Another holder that wants the lease waits until the transaction has ended.",
+    needs=_LEASE,
 )
 def no_lease_is_taken_during_a_write_under_it(lab: Lab) -> None:
     lease = _require(lab.store, "one", 0)
     with hold_open(lab.store, lease=lease) as held:
-        held.call(lambda tx: tx.add_membership("o"))
+        held.call(lambda tx: tx.put_preset(WEB))
         with begin_elsewhere(lambda: _require(lab.store, "two", 60)) as taking:
             if taking.done():
                 raise Mismatch("another had taken the lease before a transaction under it ended")
@@ -175,7 +179,7 @@ def no_lease_is_taken_during_a_write_under_it(lab: Lab) -> None:
             taken = get_answer(taking)
     expect(taken.token > lease.token, True, "whether the next holder's token is larger")
     with lab.store.transaction(lease=taken) as tx:
-        expect(tx.read_rows().memberships, ["o"], "what was written under the lease, in time,")
+        expect(tx.list_presets(), [WEB], "what was written under the lease, in time,")
 
 
 @store_check(CHECKS, "LeaseWrites", "Who may reconcile.")
@@ -194,7 +198,7 @@ def _writing(store: Store, lease: Lease, *, read_only: bool = False) -> Callable
     def write() -> None:
         with store.transaction(lease=lease, read_only=read_only) as tx:
             if not read_only:
-                tx.add_membership("o")
+                tx.put_preset(WEB)
 
     return write
 
@@ -202,4 +206,4 @@ def _writing(store: Store, lease: Lease, *, read_only: bool = False) -> Callable
 def _expect_accepted(store: Store, lease: Lease) -> None:
     """A transaction under the lease goes through. It may have expired, if nobody else has taken it."""
     with store.transaction(lease=lease) as tx:
-        tx.set_paused(paused=False)
+        tx.put_preset(DATA)

@@ -13,15 +13,16 @@ from queue import Empty, SimpleQueue
 from threading import Event
 
 from prebuilds.runtime.models import Message
-from prebuilds.runtime.ports import PubSub, Store
+from prebuilds.runtime.ports import Capability, PubSub, Store
 from prebuilds.runtime.publishing.relays import OutboxRelay
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe, expect
-from prebuilds.testing.contracts.equipment.scenes import Undo
+from prebuilds.testing.contracts.equipment.scenes import WEB, Undo
 from prebuilds.testing.contracts.equipment.threads import PATIENCE, begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []
 TOPIC = "checked"
+_NESTING = (Capability.NESTING,)
 _ORDER = "Send the message after the outermost transaction is committed, and after messages handed over before it."
 _DROPPED = "It is dropped if the transaction, or the `nested` part that it was handed to, is rolled back."
 
@@ -108,7 +109,7 @@ def messages_are_sent_in_order(lab: Lab) -> None:
     expect(mailbox.read_all(), bodies, "the messages of 4 transactions")
 
 
-@store_check(CHECKS, "OutboxWrites.publish_on_commit", _ORDER)
+@store_check(CHECKS, "OutboxWrites.publish_on_commit", _ORDER, needs=_NESTING)
 def nothing_is_sent_before_the_commit(lab: Lab) -> None:
     mailbox = _open(lab)
     with hold_open(lab.store) as held:
@@ -125,7 +126,7 @@ def nothing_is_sent_before_the_commit(lab: Lab) -> None:
     expect(mailbox.read_all(), ["one", "two"], "the messages, of which a nested part's is one,")
 
 
-@store_check(CHECKS, "OutboxWrites.publish_on_commit", _DROPPED)
+@store_check(CHECKS, "OutboxWrites.publish_on_commit", _DROPPED, needs=_NESTING)
 def what_is_rolled_back_sends_nothing(lab: Lab) -> None:
     mailbox = _open(lab)
     with suppress(Undo), lab.store.transaction() as tx:
@@ -136,7 +137,7 @@ def what_is_rolled_back_sends_nothing(lab: Lab) -> None:
     expect(mailbox.read_all(), [], "the messages of a transaction that was rolled back")
 
 
-@store_check(CHECKS, "OutboxWrites.publish_on_commit", _DROPPED)
+@store_check(CHECKS, "OutboxWrites.publish_on_commit", _DROPPED, needs=_NESTING)
 def a_nested_part_that_is_rolled_back_sends_nothing(lab: Lab) -> None:
     mailbox = _open(lab)
     with lab.store.transaction() as tx:
@@ -212,7 +213,7 @@ def a_listener_may_use_the_store(lab: Lab) -> None:
 
     def listen(_: Message) -> None:
         with lab.store.transaction() as tx:
-            tx.set_paused(paused=True)
+            tx.put_preset(WEB)
         done.set()
 
     end = lab.pubsub.subscribe(TOPIC, listen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, select
-from prebuilds.runtime.ports import FleetReads
+from prebuilds.runtime.ports import Capability, FleetReads
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.scenes import (
@@ -65,7 +65,8 @@ def the_latest_builds_are_read_without_an_instant(lab: Lab) -> None:
 
 def _put_rows(lab: Lab) -> None:
     with lab.store.transaction() as tx:
-        tx.set_paused(paused=True)
+        if Capability.PAUSE in lab.capabilities:
+            tx.set_paused(paused=True)
         tx.add_membership("o")
         for name in _NAMES:
             preset = make_preset(name)
@@ -83,4 +84,5 @@ def _read(reads: FleetReads, selection: Selection) -> FleetRows:
         prebuilds=sorted(rows.prebuilds, key=lambda row: row.id),
         builds=sorted(set(rows.builds), key=lambda build: build.id),
         resets=sorted(rows.resets),
+        memberships=rows.memberships if Capability.MEMBERSHIPS.is_in(reads) else (),
     )

@@ -109,11 +109,9 @@ def unknown_presets_are_left_alone(lab: Lab) -> None:
         tx.set_prebuild_status("unknown", PrebuildStatus.HARD_LIMITED)
         tx.set_reset("unknown", at=at(0))
         tx.set_invalidated("unknown", at=at(0))
-        tx.set_paused(paused=True)
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.list_presets(), [], "the presets, after settings of one that is not there,")
         expect(tx.read_rows().resets, [], "the resets, after a reset of a preset that is not there,")
-        expect(tx.read_rows().is_paused, True, "is_paused, set in the same transaction,")
 
 
 @store_check(CHECKS, "PauseWrites.set_paused", "Pause or resume reconciliation.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 from prebuilds.errors import ReadOnlyTransactionError
 from prebuilds.runtime.models import Counter
-from prebuilds.runtime.ports import Isolation, Store, Transaction
+from prebuilds.runtime.ports import Capability, Isolation, Store, Transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
 from prebuilds.testing.contracts.equipment.scenes import (
@@ -20,6 +20,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     at,
     list_ids,
     list_outcomes,
+    make_preset,
     request_claim,
 )
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
@@ -36,14 +37,14 @@ def a_block_that_ends_is_committed(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         _write_everything(tx)
     with lab.store.transaction() as tx:
-        expect(_read_everything(tx), _EVERYTHING, "after the commit the next transaction read")
+        expect(_read_everything(tx), _pick(tx, _EVERYTHING), "after the commit the next transaction read")
 
 
 @store_check(CHECKS, "Transaction", "Everything that can be read and written together.")
 def a_transaction_reads_what_it_wrote(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         _write_everything(tx)
-        expect(_read_everything(tx), _EVERYTHING, "the transaction read of its own writes")
+        expect(_read_everything(tx), _pick(tx, _EVERYTHING), "the transaction read of its own writes")
 
 
 @store_check(CHECKS, "Store.transaction", "rolled back when an error leaves it.")
@@ -68,41 +69,44 @@ def a_refused_write_leaves_nothing_of_its_transaction(lab: Lab) -> None:
         add(tx, "claimed", Stage.CLAIMED)
         add(tx, "w", Stage.READY)
     with suppress(ValueError), lab.store.transaction() as tx:
-        tx.set_paused(paused=True)
+        tx.put_preset(DATA)
         tx.take_prebuild(request_claim("owner of claimed"))
     with lab.store.transaction() as tx:
-        expect(tx.read_rows().is_paused, False, "set_paused came before a NameTakenError, and is_paused then")
+        expect(tx.list_presets(), [WEB], "put_preset came before a NameTakenError, and list_presets() then")
 
 
 @store_check(CHECKS, "Nesting.nested", "an error that leaves it rolls back this part alone.")
 def a_nested_part_is_rolled_back_alone(lab: Lab) -> None:
     with lab.store.transaction() as tx:
-        tx.add_membership("before")
+        tx.put_preset(make_preset("before"))
         with suppress(Undo), tx.nested():
-            tx.add_membership("inside")
+            tx.put_preset(make_preset("inside"))
             _write_everything(tx)
             raise Undo
-        expect(_read_everything(tx)[1:], _NOTHING[1:], "after the rollback the rest of the transaction read")
-        tx.add_membership("after")
-    with lab.store.transaction() as tx:
-        expect(sorted(tx.read_rows().memberships), ["after", "before"], "memberships, `inside` being rolled back, were")
+        expect(_read_everything(tx), {**_pick(tx, _NOTHING), "presets": ["before"]}, "the rest of the transaction read")
+        tx.put_preset(make_preset("after"))
+    _expect_presets(lab, ["after", "before"])
 
 
 @store_check(CHECKS, "Nesting.nested", "Committed with the whole.")
 def a_nested_part_is_committed_with_the_whole(lab: Lab) -> None:
     with suppress(Undo), lab.store.transaction() as tx:
         with tx.nested():
-            tx.add_membership("undone with the whole")
+            tx.put_preset(make_preset("undone with the whole"))
         raise Undo
     with lab.store.transaction() as tx, tx.nested():
-        tx.add_membership("outer")
+        tx.put_preset(make_preset("outer"))
         with suppress(Undo), tx.nested():
-            tx.add_membership("undone alone")
+            tx.put_preset(make_preset("undone alone"))
             raise Undo
         with tx.nested():
-            tx.add_membership("inner")
-    with lab.store.transaction() as tx:
-        expect(sorted(tx.read_rows().memberships), ["inner", "outer"], "memberships of nested parts that stood were")
+            tx.put_preset(make_preset("inner"))
+    _expect_presets(lab, ["inner", "outer"])
+
+
+def _expect_presets(lab: Lab, expected: Sequence[str]) -> None:
+    with lab.store.transaction(read_only=True) as tx:
+        expect(sorted(preset.id for preset in tx.list_presets()), expected, "the presets of the parts that stood were")
 
 
 @store_check(CHECKS, "Isolation.READ_COMMITTED", "Each statement sees what was committed before it.")
@@ -148,7 +152,11 @@ def the_moment_is_the_same_for_every_table(lab: Lab) -> None:
         held.call(lambda tx: tx.list_presets())
         with begin_elsewhere(write) as writing:
             seen = held.call(_read_everything)
-            expect(seen, _NOTHING, "other tables, read for the first time after another had written, gave")
+            expect(
+                seen,
+                _pick(lab.capabilities, _NOTHING),
+                "other tables, read for the first time after another had written, gave",
+            )
             held.end()
             get_answer(writing)
 
@@ -169,7 +177,11 @@ def a_reader_cannot_write(lab: Lab) -> None:
     for write in writes:
         with lab.store.transaction(read_only=True) as tx:
             expect_raises(ReadOnlyTransactionError, partial(write, tx), "a transaction that is read-only wrote")
-    expect(_read_in_new(lab.store), _NOTHING, "after transactions that were read-only a new one read")
+    expect(
+        _read_in_new(lab.store),
+        _pick(lab.capabilities, _NOTHING),
+        "after transactions that were read-only a new one read",
+    )
 
 
 def _write_everything(tx: Transaction) -> None:
@@ -177,29 +189,47 @@ def _write_everything(tx: Transaction) -> None:
     tx.put_preset(WEB)
     tx.put_preset(DATA)
     add(tx, "w", Stage.READY)
-    tx.set_paused(paused=True)
     tx.set_reset("web", at=at(-1))
+    if Capability.PAUSE.is_in(tx):
+        tx.set_paused(paused=True)
     tx.add_membership("o")
     tx.count("web", Counter.CREATED)
 
 
-_EVERYTHING = (["o"], ["data", "web"], ["w"], ["w-1"], [("web", at(-1))], [("web", Counter.CREATED, 1)], True)
-_NOTHING: Sequence[object] = ([], [], [], [], [], [], False)
+_Contents = Mapping[object, object]
+_EVERYTHING: _Contents = {
+    "presets": ["data", "web"],
+    "prebuilds": ["w"],
+    "builds": ["w-1"],
+    "resets": [("web", at(-1))],
+    Capability.MEMBERSHIPS: ["o"],
+    Capability.COUNTERS: [("web", Counter.CREATED, 1)],
+    Capability.PAUSE: True,
+}
+_NOTHING: _Contents = {key: [] for key in _EVERYTHING} | {Capability.PAUSE: False}
 
 
-def _read_everything(tx: Transaction) -> Sequence[object]:
+def _read_everything(tx: Transaction) -> _Contents:
     """What is there of what `_write_everything` writes."""
-    return (
-        sorted(tx.read_rows().memberships),
-        sorted(preset.id for preset in tx.list_presets()),
-        list_ids(tx),
-        [build.id for build in list_outcomes(tx)],
-        list(tx.read_rows().resets),
-        [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
-        tx.read_rows().is_paused,
-    )
+    rows = tx.read_rows()
+    contents = {
+        "presets": sorted(preset.id for preset in tx.list_presets()),
+        "prebuilds": list_ids(tx),
+        "builds": [build.id for build in list_outcomes(tx)],
+        "resets": list(rows.resets),
+        Capability.MEMBERSHIPS: sorted(rows.memberships),
+        Capability.COUNTERS: [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
+        Capability.PAUSE: rows.is_paused,
+    }
+    return _pick(tx, contents)
 
 
-def _read_in_new(store: Store) -> Sequence[object]:
+def _pick(tx: Transaction | Collection[Capability], contents: _Contents) -> _Contents:
+    """The contents, without those of capabilities that the store lacks."""
+    has = tx if isinstance(tx, Collection) else [each for each in Capability if each.is_in(tx)]
+    return {key: value for key, value in contents.items() if key in has or not isinstance(key, Capability)}
+
+
+def _read_in_new(store: Store) -> _Contents:
     with store.transaction(read_only=True) as tx:
         return _read_everything(tx)

@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
+from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, select
 from prebuilds.runtime.models import ClaimRequest, Workspace
 from prebuilds.runtime.ports import Store, Transaction
+from prebuilds.runtime.workspace_rules import select_claimable
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
 
@@ -37,10 +38,6 @@ class StoppingStore(WrappedStore):
             yield cast(Transaction, _StoppingTransaction(tx, self._stops))
 
 
-class _IsStoppedError(Exception):
-    """The prebuild that was taken has been stopped."""
-
-
 class _StoppingTransaction(WrappedTransaction):
     """Shows the stops, and lets no user take a stopped prebuild."""
 
@@ -59,14 +56,14 @@ class _StoppingTransaction(WrappedTransaction):
         return self._show(workspace) if workspace else None
 
     def take_prebuild(self, request: ClaimRequest) -> Workspace | None:
-        with suppress(_IsStoppedError), self._tx.nested():
-            return self._refuse_stopped(self._tx.take_prebuild(request))
-        return None
+        return None if self._is_stopped(request) else self._tx.take_prebuild(request)
 
-    def _refuse_stopped(self, workspace: Workspace | None) -> Workspace | None:
-        if workspace and workspace.id in self._stops:
-            raise _IsStoppedError
-        return workspace
+    def _is_stopped(self, request: ClaimRequest) -> bool:
+        """Whether the claim would take a prebuild that has been stopped."""
+        for preset in self._tx.list_presets(request.preset_id):
+            first = select_claimable(self._tx.read_rows(select(preset.id)).prebuilds, preset, request)
+            return first is not None and first.id in self._stops
+        return False
 
     def _show(self, workspace: Workspace) -> Workspace:
         at = self._stops.get(workspace.id)
