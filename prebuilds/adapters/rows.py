@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from prebuilds.adapters.preset_options import read_options, write_options
@@ -19,7 +21,9 @@ from prebuilds.decision.models import (
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.policies.failures import FailureClass
+from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 
 Row = tuple[Any, ...]
@@ -56,6 +60,26 @@ OUTCOME_COLUMNS = (
     "failure",
     "message",
 )
+
+
+_TRANSITIONS = {each.value: each for each in Transition}
+_STATUSES = {each.value: each for each in BuildStatus}
+_FAILURES = {each.value: each for each in FailureClass}
+_BUILD = (
+    *("id", "number", "transition", "status", "template_version_id"),
+    *("created_at", "finished_at", "submitted", "failure", "message"),
+)
+_WORKSPACE = (
+    *("id", "name", "owner_id", "preset_id", "template_id", "parameters", "created_at"),
+    *("ready", "retired", "deleted", "failed_deletes", "last_build"),
+)
+_OUTCOME = (
+    *("id", "preset_id", "template_version_id", "transition", "status"),
+    *("created_at", "finished_at", "failure", "message"),
+)
+_make_build = UncheckedFactory(WorkspaceBuild, _BUILD)
+_make_workspace = UncheckedFactory(Workspace, _WORKSPACE)
+_make_outcome = UncheckedFactory(Build, _OUTCOME)
 
 
 def flatten_preset(preset: Preset) -> Row:
@@ -101,6 +125,7 @@ def make_preset(row: Row) -> Preset:
     )
 
 
+@lru_cache(2**12)  # many presets have one version
 def _make_version(*values: Any) -> TemplateVersion:
     id_, name, is_active, template_id, template_name, organization_id, organization_name, deleted, deprecated = values
     template = Template(
@@ -115,46 +140,37 @@ def _make_version(*values: Any) -> TemplateVersion:
 
 
 def make_workspace(row: Row) -> Workspace:
-    """The workspace in a row of its own values, then those of its last build, in the order of the fields below."""
-    return Workspace(
-        id=row[0],
-        name=row[1],
-        owner_id=row[2],
-        preset_id=row[3],
-        template_id=row[4],
-        parameters=row[5],
-        created_at=row[6],
-        ready=row[7],
-        retired=row[8],
-        deleted=row[9],
-        failed_deletes=row[10],
-        last_build=WorkspaceBuild(
-            id=row[11],
-            number=row[12],
-            transition=Transition(row[13]),
-            status=BuildStatus(row[14]),
-            template_version_id=row[15],
-            created_at=row[16],
-            finished_at=row[17],
-            submitted=row[18],
-            failure=FailureClass(row[19]),
-            message=row[20],
-        ),
+    """The workspace in a row of its own values, then those of its last build, as in `_WORKSPACE` and `_BUILD`.
+
+    Only this library writes workspaces, and what it wrote had been checked.
+    """
+    *build, submitted, failure, message = row[11:]
+    id_, number, transition, status, *rest = build
+    last = _make_build(
+        id_, number, _TRANSITIONS[transition], _STATUSES[status], *rest, submitted, _FAILURES[failure], message
     )
+    return _make_workspace(*row[:5], make_parameters(row[5]), *row[6:11], last)
 
 
 def make_outcome(row: Row) -> Build:
-    """The start build in the values of `OUTCOME_COLUMNS`."""
-    return Build(
-        id=row[0],
-        preset_id=row[1],
-        template_version_id=row[2],
-        status=BuildStatus(row[3]),
-        created_at=row[4],
-        finished_at=row[5],
-        failure=FailureClass(row[6]),
-        message=row[7],
+    """The start build in the values of `OUTCOME_COLUMNS`. Only this library writes them."""
+    id_, preset_id, version_id, status, created_at, finished_at, failure, message = row
+    return _make_outcome(
+        id_,
+        preset_id,
+        version_id,
+        Transition.START,
+        _STATUSES[status],
+        created_at,
+        finished_at,
+        _FAILURES[failure],
+        message,
     )
+
+
+def make_parameters(values: Mapping[str, str] | None) -> Parameters | None:
+    """The parameters in parsed JSON; None where nobody knows them."""
+    return tuple(sorted(values.items())) if values else None if values is None else ()
 
 
 def flatten_request(request: ClaimRequest) -> Row:

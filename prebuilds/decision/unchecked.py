@@ -1,6 +1,7 @@
 """Models made without checks, from values that have been checked already.
 
-A plan makes several models for each preset, and checks would take most of its time. Only `decision` may do this.
+A plan makes several models for each preset, and checks would take most of its time. Only `decision` may do this, and
+the code that reads rows which this library wrote.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.runtime.deadlines import is_given_up, is_late_start, is_unready, read_history
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
@@ -116,8 +117,8 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
 def _make_snapshot(
     rows: FleetRows, prebuilds: Sequence[Workspace], builds: Sequence[Build], *, now: datetime, policy: Policy
 ) -> GlobalSnapshot:
-    presets, resets = rows.presets, dict(rows.resets)
-    found = calculate_hard_limits(builds, now=now, presets=presets, policy=policy, resets=resets)
+    presets, resets, failing = rows.presets, dict(rows.resets), _select_failing(builds)
+    found = calculate_hard_limits(failing, now=now, presets=presets, policy=policy, resets=resets)
     known = {preset.id for preset in presets}
     limits = [limit for limit in found if limit.preset_id in known]  # history may outlive its preset
     return GlobalSnapshot(
@@ -125,7 +126,7 @@ def _make_snapshot(
         running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
         in_progress=_count_in_progress(prebuilds, presets),
         pending=_count_pending(prebuilds),
-        backoffs=calculate_backoffs(builds, presets, now=now, policy=policy, resets=resets),
+        backoffs=calculate_backoffs(failing, presets, now=now, policy=policy, resets=resets),
         hard_limited=[limit.preset_id for limit in limits],
         limits=limits,
         recent_starts=_list_recent_starts(prebuilds, builds, now) if policy.needs_recent_starts else (),
@@ -140,6 +141,12 @@ def _list_recent_starts(
     ended = [(build.id, build.preset_id, build.created_at) for build in builds]
     recent = Counter((name, at) for _, name, at in {*first, *ended} if at > now - MINUTE)
     return [RecentStarts(preset_id=name, begun_at=at, count=count) for (name, at), count in recent.items()]
+
+
+def _select_failing(builds: Sequence[Build]) -> Sequence[Build]:
+    """The builds of presets of which any failed. The others, nearly all, have neither backoffs nor limits."""
+    failing = {build.preset_id for build in builds if build.status is BuildStatus.FAILED}
+    return [build for build in builds if build.preset_id in failing]
 
 
 def count_latest(policy: Policy) -> int:
@@ -191,18 +198,25 @@ def _group(rows: Iterable[Workspace]) -> Mapping[str, Sequence[Workspace]]:
     return groups
 
 
+_PREBUILD = (
+    *("id", "name", "preset_id", "template_id", "template_version_id"),
+    *("parameters", "created_at", "ready", "retired", "started_at"),
+)
+_make_unchecked = UncheckedFactory(Prebuild, _PREBUILD)  # of a workspace, whose fields were checked
+
+
 def _make_prebuild(workspace: Workspace) -> Prebuild:
-    return Prebuild(
-        id=workspace.id,
-        name=workspace.name,
-        preset_id=workspace.preset_id,
-        template_id=workspace.template_id,
-        template_version_id=workspace.last_build.template_version_id,
-        parameters=workspace.parameters,
-        created_at=workspace.created_at,
-        ready=workspace.ready,
-        retired=workspace.retired,
-        started_at=workspace.last_build.finished_at,
+    return _make_unchecked(
+        workspace.id,
+        workspace.name,
+        workspace.preset_id,
+        workspace.template_id,
+        workspace.last_build.template_version_id,
+        workspace.parameters,
+        workspace.created_at,
+        workspace.ready,
+        workspace.retired,
+        workspace.last_build.finished_at,
     )
 
 

@@ -89,7 +89,7 @@ class Reconciler:
     def reconcile_preset(self, preset_id: str) -> ReconciliationResult:
         """One pass over one preset. Also raises `UnknownPresetError`."""
         result = self.reconcile_presets([preset_id])
-        if result.plan is not None and not result.plan.decisions:
+        if result.plan is not None and all(decision.preset_id != preset_id for decision in result.plan):
             raise UnknownPresetError(preset_id)
         return result
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from typing import Any
 
 from prebuilds.adapters.rows import (
     PRESET_COLUMNS,
@@ -92,6 +93,11 @@ def write_preset(preset: Preset) -> Row:
     )
 
 
+def _read_json(text: str) -> Any:
+    """Most presets have no schedules, no parameters and no options."""
+    return {} if text == "{}" else () if text == "[]" else json.loads(text)
+
+
 @lru_cache(_REMEMBERED)
 def read_preset(row: Row) -> Preset:
     """The preset in the values of `PRESET_COLUMNS`."""
@@ -104,11 +110,11 @@ def read_preset(row: Row) -> Preset:
             desired,
             None if ttl is None else timedelta(microseconds=ttl),
             zone,
-            json.loads(schedules),
+            _read_json(schedules),
             read_optional_instant(invalidated_at),
             status,
-            json.loads(parameters),
-            json.loads(options),
+            _read_json(parameters),
+            _read_json(options),
             version_id,
             version_name,
             bool(is_active),
@@ -119,18 +125,16 @@ def read_preset(row: Row) -> Preset:
     )
 
 
-@lru_cache(_REMEMBERED)
 def read_workspace(row: Row) -> Workspace:
     """The workspace in a row of `SELECT_WORKSPACES`."""
     *names, parameters, created_at, ready, retired, deleted, failed_deletes = row[:11]
     *build, began_at, ended_at, submitted, failure, message = row[11:]
-    made_with = None if parameters is None else json.loads(parameters)
+    made_with = None if parameters is None else _read_json(parameters)
     own = (*names, made_with, read_instant(created_at), bool(ready), bool(retired), bool(deleted), failed_deletes)
     ends = (read_instant(began_at), read_optional_instant(ended_at), bool(submitted), failure, message)
     return make_workspace((*own, *build, *ends))
 
 
-@lru_cache(_REMEMBERED)
 def read_outcome(row: Row) -> Build:
     """The start build in the values of `OUTCOME_COLUMNS`."""
     *names, created_at, finished_at, failure, message = row
