@@ -52,10 +52,11 @@ class Statements:
     def fetch_all(self, *queries: tuple[str, dict[str, Any]]) -> list[list[Row]]:
         """The rows of each query, all in one trip to the server. The queries change nothing."""
         self._require_open()
-        with self._translating(), self._connection.pipeline():
-            cursors = [self._connection.cursor(binary=True) for _ in queries]
-            for cursor, (sql, parameters) in zip(cursors, queries, strict=True):
-                cursor.execute(sql.encode(), parameters)
+        cursors = [self._connection.cursor(binary=True) for _ in queries]
+        with self._translating():
+            with self._connection.pipeline():  # what ends it waits for all answers
+                for cursor, (sql, parameters) in zip(cursors, queries, strict=True):
+                    cursor.execute(sql.encode(), parameters)
             return [cursor.fetchall() for cursor in cursors]
 
     def fetch_one(self, sql: str, **parameters: Any) -> Row | None:
