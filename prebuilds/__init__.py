@@ -18,7 +18,6 @@ from prebuilds.decision.models import (
     Prebuild,
     PrebuildStatus,
     Preset,
-    Schedule,
     Template,
     TemplateVersion,
     Transition,
@@ -33,7 +32,9 @@ from prebuilds.decision.policies.expectations import Expectation, Expectations, 
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, check_schedules
+from prebuilds.decision.schedules.openings import Days, Opening
+from prebuilds.decision.schedules.schedule import Precedence, Schedule
+from prebuilds.decision.schedules.timetables import ScheduleProblem, check_schedules
 from prebuilds.decision.schedules.windows import SharedHour, Window, find_shared_hour, is_overlapping, parse_window
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState, calculate_state
@@ -57,6 +58,7 @@ __all__ = [
     "BuildStatus",
     "Change",
     "ChangeCause",
+    "Days",
     "Decision",
     "DecisionChange",
     "Expectation",
@@ -79,6 +81,7 @@ __all__ = [
     "Prebuild",
     "PrebuildStatus",
     "PrebuildsError",
+    "Precedence",
     "Preset",
     "PresetSnapshot",
     "RecentStarts",

@@ -38,13 +38,15 @@ def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.Captur
     document = make(
         {
             "timezone": "europe/berlin",
-            "schedules": [{"cron": "* 22-6 * * *", "instances": 3}, {"cron": "0 * 9 * * *", "instances": 1}],
+            "schedules": [{"cron": "60 22-6 * * *", "instances": 3}, {"cron": "0 * 9 * * *", "instances": 1}],
         },
         {"desired_instances": -2, "ttl_seconds": 60},
         {"desired_instances": 1_000_000_000},
         {"schedules": [{"cron": "* 9 * * *", "instances": 5_000}]},
         {"timezone": "UTC", "schedules": [{"cron": f"* {hours} * 2 *", "instances": 1} for hours in ("1", "2", "1-2")]},
         {"timezone": "UTC", "schedules": [{"cron": "* * 30 feb *", "instances": 1}], "id": 7},
+        {"timezone": "UTC", "schedules": [{"cron": "* * * * 1", "instances": 1, "dates": ["2026-07-28"]}]},
+        {"timezone": "UTC", "schedules": [{"cron": "* * * * 1", "instances": 1, "lead_seconds": 7 * 86_400 + 1}]},
         speed=2,
         delay_seconds=300,
     )
@@ -57,11 +59,11 @@ def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.Captur
         "snapshot.presets[1].desired_instances: -2 is not allowed; it must be a whole number from 0 to 2147483647",
         "snapshot.presets[5].id: 7 is not allowed; it must be text of 1 to 500 characters, none of them a control "
         "character",
+        "snapshot.presets[7].schedules[0].lead_seconds: 604801 is not allowed; it must be seconds, from 0 to 7 days",
         "builder.speed: unknown key",
         "snapshot.presets[0].timezone: 'europe/berlin' is not a known time zone: the nearest name is Europe/Berlin "
         "(preset p0)",
-        'snapshot.presets[0].schedules[0].cron: "* 22-6 * * *": hour field: `22-6` runs backwards: write `22-23,0-6` '
-        "(preset p0)",
+        'snapshot.presets[0].schedules[0].cron: "60 22-6 * * *": minute field: `60` is not from 0 to 59 (preset p0)',
         'snapshot.presets[0].schedules[1].cron: "0 * 9 * * *": needs 5 fields, has 6: leave out the seconds '
         "(preset p0)",
         "snapshot.presets[1].ttl_seconds: 60 is not allowed; it must be more than builder.delay_seconds, 300, as a "
@@ -76,6 +78,8 @@ def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.Captur
         f"snapshot.presets[4].schedules: schedules[1] and schedules[2]: `* 2 * 2 *` and `* 1-2 * 2 *` {overlap}, "
         "02:00-02:59; no hour may be in two windows (preset p4)",
         "snapshot.presets[5].schedules[0].cron: `* * 30 feb *` never opens; it must have a date that exists (preset ?)",
+        "snapshot.presets[6].schedules[0].cron: `* * * * 1` never opens; it must have one of the schedule's own dates "
+        "(preset p6)",
     ]
 
 
@@ -172,5 +176,7 @@ def test_a_snapshot_has_the_problems_of_its_schedules(snapshot: GlobalSnapshot) 
     assert [problem.preset_id for problem in told] == [
         preset.id
         for preset in snapshot.presets
-        for _ in check_schedules(preset.schedules or ([never] if preset.timezone else []), preset.timezone)
+        for _ in check_schedules(
+            preset.schedules or ([never] if preset.timezone else []), preset.timezone, preset.precedence
+        )
     ]

@@ -184,12 +184,12 @@ def test_schedules_that_cannot_be_used_are_reported_while_it_runs(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Field case 26: with the preset and the reason, once, however many passes there are. `status` always shows it."""
-    schedules = [{"cron": "* * * * 1-5", "instances": 2}, {"cron": "* * * * 6-7", "instances": 1}]
+    schedules = [{"cron": "* * * * 1-5", "instances": 2}, {"cron": "* * * * 6-8", "instances": 1}]
     fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 3, "timezone": "UTC", "schedules": schedules})
     with running("--store", store, "--fleet", str(fleet), "--interval", "0.01") as (process, output):
         assert output.readline() == (
-            "WARNING web keeps its own count, as its schedules cannot be used: schedules[1]: day-of-week field: `7` is "
-            "not from 0 to 6: Sunday is 0 in this dialect\n"
+            "WARNING web keeps its own count, as its schedules cannot be used: schedules[1]: day-of-week field: `8` is "
+            "not from 0 to 7\n"
         )
         assert output.readline() == "web: create 3\n"
         claim_at_last(store, "dev")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import attrs
+from decision.walking import Walk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -27,7 +28,6 @@ from prebuilds import (
     calculate_state,
     calculate_target,
     can_skip_reconciliation,
-    parse_window,
     plan,
 )
 from prebuilds.decision.policies.waiting import calculate_backoff_until, is_probe_due
@@ -309,16 +309,16 @@ def test_the_cause_of_the_next_change_is_real(world: World) -> None:
 
 @given(worlds())
 def test_a_target_is_what_the_wall_clock_of_the_zone_says(world: World) -> None:
-    """In gaps and folds too: the hour, day and month that a clock there shows decide, and nothing else."""
+    """In gaps and folds too: the minute, hour, day and month that a clock there shows decide, and nothing else."""
     now, snapshot, _ = world
     for preset in snapshot.presets:
         target = calculate_target(preset, now=now)
         if target.source not in (TargetSource.SCHEDULE, TargetSource.PRESET) or not preset.schedules:
             continue
-        local = now.astimezone(load_zone(preset.timezone or ""))
-        shown = [each.instances for each in preset.schedules if parse_window(each.cron).contains(local)]
-        assert [target.desired] == (shown or [preset.desired_instances])
-        assert (target.source is TargetSource.SCHEDULE) is bool(shown)
+        walked = Walk(preset.schedules, preset.precedence, load_zone(preset.timezone or ""), now, days=0)
+        shown = walked.choose(now)
+        assert target.desired == (preset.desired_instances if shown is None else preset.schedules[shown].instances)
+        assert (target.source is TargetSource.SCHEDULE) is (shown is not None)
 
 
 @given(worlds())

@@ -128,7 +128,7 @@ def test_everything_that_decisions_turn_on_is_reached() -> None:
     seen: set[object] = set()
 
     @given(strategies.global_snapshots(now=NOW))
-    @settings(max_examples=300, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=800, database=None, derandomize=True, phases=[Phase.generate])
     def look(snapshot: GlobalSnapshot) -> None:
         seen.update(*map(list_features, plan(snapshot, now=NOW)))
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from prebuilds.decision.models import Preset
+from prebuilds.decision.schedules.schedule import Precedence
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -25,7 +26,11 @@ class _Way(NamedTuple):
 
 
 _DURATION = _Way(lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND)
-_OPTIONS = {"ready_deadline": _DURATION, "build_deadline": _DURATION}
+_OPTIONS = {
+    "ready_deadline": _DURATION,
+    "build_deadline": _DURATION,
+    "precedence": _Way(lambda value: value.value, Precedence),
+}
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Preset) if field.name in _OPTIONS}
 
 

@@ -11,16 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from prebuilds.adapters.preset_options import read_options, write_options
-from prebuilds.decision.models import (
-    Build,
-    BuildStatus,
-    PrebuildStatus,
-    Preset,
-    Schedule,
-    Template,
-    TemplateVersion,
-    Transition,
-)
+from prebuilds.adapters.schedule_rows import flatten_schedules, make_schedules
+from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.unchecked import UncheckedFactory
@@ -34,7 +26,7 @@ PRESET_COLUMNS = (
     "desired_instances",
     "ttl",
     "timezone",
-    "schedules",  # JSON: [{"cron": "* 8-18 * * 1-5", "instances": 5}]
+    "schedules",  # JSON, of `schedule_rows`: [{"cron": "* 8-18 * * 1-5", "instances": 5}]
     "last_invalidated_at",
     "prebuild_status",
     "parameters",  # JSON: {"name": "value"}
@@ -91,7 +83,7 @@ def flatten_preset(preset: Preset) -> Row:
         preset.desired_instances,
         preset.ttl,
         preset.timezone,
-        [{"cron": schedule.cron, "instances": schedule.instances} for schedule in preset.schedules],
+        flatten_schedules(preset.schedules),
         preset.last_invalidated_at,
         preset.prebuild_status.value,
         dict(preset.parameters),
@@ -116,7 +108,7 @@ def make_preset(row: Row) -> Preset:
         desired_instances=row[2],
         ttl=row[3],
         timezone=row[4],
-        schedules=[Schedule(**schedule) for schedule in row[5]],
+        schedules=make_schedules(row[5]),
         last_invalidated_at=row[6],
         prebuild_status=PrebuildStatus(row[7]),
         parameters=row[8],

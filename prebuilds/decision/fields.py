@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
@@ -22,6 +22,7 @@ UTC = timezone.utc
 MAX_COUNT = 2**31 - 1
 MAX_DURATION = timedelta(days=36_525)  # a century; seconds as a float are exact to the microsecond up to here
 MAX_TEXT = 500
+MAX_DATES = 300  # too few to keep two windows apart for good that meet again and again
 FIRST_NOW = datetime(1, 1, 2, tzinfo=UTC)  # a day from either end of what a datetime holds,
 LAST_NOW = datetime(9999, 12, 30, tzinfo=UTC)  # so that every time zone can express it
 # Control characters, characters that break lines or change the writing direction, and lone surrogates.
@@ -108,6 +109,14 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, timedelta) and timedelta() <= value <= MAX_DURATION
 
 
+def is_date(value: Any) -> bool:
+    return type(value) is date
+
+
+def _is_dates(value: Any) -> bool:
+    return type(value) is tuple and len(value) <= MAX_DATES and all(map(is_date, value))
+
+
 def _is_now(value: Any) -> bool:
     return is_instant(value) and FIRST_NOW <= value <= LAST_NOW
 
@@ -115,6 +124,7 @@ def _is_now(value: Any) -> bool:
 _CHARACTERS = f"{MAX_TEXT} characters, none of them a control character"
 ID_ALLOWED = f"text of 1 to {_CHARACTERS}"
 INSTANT_ALLOWED = "a datetime with a time zone, in the years 1 to 9999 of UTC"
+DATE_ALLOWED = "a date without a time of day, such as 2026-12-25"
 _NOW_ALLOWED = f"a datetime with a time zone, from {FIRST_NOW.date()} to {LAST_NOW.date()}"
 
 FLAG = check("True or False", lambda value: type(value) is bool)
@@ -125,6 +135,8 @@ COUNT = check(f"a whole number from 0 to {MAX_COUNT}", _is_count)
 POSITIVE = check(f"a whole number from 1 to {MAX_COUNT}", lambda value: _is_count(value) and value > 0)
 TOTAL = check("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
 DURATION = check(f"a timedelta from 0 to {MAX_DURATION.days} days", _is_duration)
+DATE = check(DATE_ALLOWED, is_date)
+DATES = check(f"a collection of at most {MAX_DATES} dates, without times of day", _is_dates)
 POSITIVE_DURATION = check(
     f"a timedelta of more than 0 and up to {MAX_DURATION.days} days", lambda value: _is_duration(value) and bool(value)
 )

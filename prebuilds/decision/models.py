@@ -14,7 +14,6 @@ import attrs
 
 from prebuilds.decision.fields import (
     COUNT,
-    CRON,
     DISTINCT_IDS,
     DURATION,
     FLAG,
@@ -33,6 +32,7 @@ from prebuilds.decision.fields import (
 )
 from prebuilds.decision.parameters import PARAMETERS, Parameters, to_optional_parameters, to_parameters
 from prebuilds.decision.policies.failures import FailureClass
+from prebuilds.decision.schedules.schedule import Precedence, Schedule, to_precedence
 from prebuilds.errors import InvalidValueError
 
 
@@ -92,25 +92,13 @@ class TemplateVersion:
     is_active: bool = attrs.field(default=True, validator=FLAG)
 
 
-@attrs.frozen(kw_only=True, cache_hash=True)  # every decision looks schedules up in a cache
-class Schedule:
-    """How many prebuilds to keep while the window of `cron` is open, in the time zone of the preset (R3, R4).
-
-    The expression is parsed when a decision needs it, so that one bad schedule never stops another preset.
-    `check_schedules` finds its problems beforehand.
-    """
-
-    cron: str = attrs.field(validator=CRON)
-    instances: int = attrs.field(validator=COUNT)
-
-
 @attrs.frozen(kw_only=True)
 class Preset:
     """How many prebuilds to keep for one set of parameters of one template version.
 
     `ttl` is how long a prebuild stays good after its creation; None and zero mean for ever. From `last_invalidated_at`
     on, every prebuild created before that instant has expired (R2); the instant may be in the future. `timezone` is an
-    IANA name; only schedules need it.
+    IANA name; only schedules need it. `precedence`, or its value as text, is for windows that overlap (R20).
 
     A prebuild that is not ready `ready_deadline` after its start ended is stuck, and a start that has not ended
     `build_deadline` after it began is overdue (R14). None means no deadline.
@@ -124,6 +112,9 @@ class Preset:
     timezone: str | None = attrs.field(default=None, validator=optional(TEXT))
     schedules: tuple[Schedule, ...] = attrs.field(
         default=(), converter=to_tuple, validator=[tuple_of(Schedule), _FEW_SCHEDULES]
+    )
+    precedence: Precedence = attrs.field(
+        default=Precedence.FALL_BACK, converter=to_precedence, validator=member_of(Precedence)
     )
     last_invalidated_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
     prebuild_status: PrebuildStatus = attrs.field(default=PrebuildStatus.HEALTHY, validator=member_of(PrebuildStatus))

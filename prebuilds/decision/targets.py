@@ -14,7 +14,8 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
-from prebuilds.decision.schedules.timetables import Opening, ScheduleProblem, Timetable, compile_schedules
+from prebuilds.decision.schedules.openings import Opening
+from prebuilds.decision.schedules.timetables import ScheduleProblem, Timetable, compile_schedules
 from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.renames import accept_positional
 
@@ -67,7 +68,7 @@ def find_target(preset: Preset, now: datetime) -> Target:
         return _INACTIVE
     if not preset.schedules:
         return _make_own_target(preset.desired_instances)
-    timetable = compile_schedules(preset.schedules, preset.timezone)
+    timetable = compile_schedules(preset.schedules, preset.timezone, preset.precedence)
     if not isinstance(timetable, Timetable):
         error = _describe_problems(timetable)
         return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
@@ -91,7 +92,7 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which a window opens or closes; None if that never happens."""
     if not preset.is_active or not preset.schedules:
         return None
-    timetable = compile_schedules(preset.schedules, preset.timezone)
+    timetable = compile_schedules(preset.schedules, preset.timezone, preset.precedence)
     return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None
 
 

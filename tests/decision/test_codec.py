@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from prebuilds import (
     Policy,
     PrebuildsError,
     PrebuildStatus,
+    Precedence,
     Preset,
     RecentStarts,
     Schedule,
@@ -45,6 +46,7 @@ from prebuilds import (
 from prebuilds.decision.documents.rfc3339 import format_instant, parse_instant
 from prebuilds.testing import strategies
 
+CHRISTMAS = date(2026, 12, 25)
 FULL = {
     "presets": [
         {
@@ -62,7 +64,12 @@ FULL = {
             "desired_instances": 3,
             "ttl_seconds": 86400,
             "timezone": "Europe/Berlin",
-            "schedules": [{"cron": "* 8-18 * * 1-5", "instances": 5}],
+            "schedules": [
+                {"cron": "* 8-18 * * 1-5", "instances": 5, "except_on": ["2026-12-25"], "lead_seconds": 2700},
+                {"cron": "* * * * *", "instances": 2, "starts_on": "2026-12-24", "ends_on": "2026-12-26"},
+                {"cron": "* * * * *", "instances": 9, "dates": ["2026-07-27", "2026-07-28"]},
+            ],
+            "precedence": "last_wins",
             "last_invalidated_at": "2026-11-23T08:30:00Z",
             "prebuild_status": "hard_limited",
             "parameters": {"cpu": "16"},
@@ -117,7 +124,12 @@ SNAPSHOT = GlobalSnapshot(
             desired_instances=3,
             ttl=timedelta(days=1),
             timezone="Europe/Berlin",
-            schedules=[Schedule(cron="* 8-18 * * 1-5", instances=5)],
+            schedules=[
+                Schedule(cron="* 8-18 * * 1-5", instances=5, except_on=[CHRISTMAS], lead=timedelta(minutes=45)),
+                Schedule(cron="* * * * *", instances=2, starts_on=date(2026, 12, 24), ends_on=date(2026, 12, 26)),
+                Schedule(cron="* * * * *", instances=9, dates=[date(2026, 7, 28), date(2026, 7, 27)]),
+            ],
+            precedence=Precedence.LAST_WINS,
             last_invalidated_at=NOW - HOUR,
             prebuild_status=PrebuildStatus.HARD_LIMITED,
             parameters={"cpu": "16"},
@@ -156,6 +168,7 @@ SNAPSHOT = GlobalSnapshot(
 
 
 SECONDS = "0 or a number of seconds from 0.000001 to 3155760000, or null"
+DATE = "a date without a time of day, such as 2026-12-25"
 
 
 def find_problems(document: object) -> tuple[str, ...]:
@@ -184,6 +197,37 @@ def test_a_document_may_have_budgets() -> None:
     assert dump_plan(made)["decisions"][0]["withheld"] == [
         {"reason": "budget", "budget": "template t", "action": {"type": "create", "create": 2}}
     ]
+
+
+def test_a_schedule_is_read_field_by_field() -> None:
+    """Dates are text, a lead is in seconds, and fields that contradict each other are told with their names."""
+    row = {"cron": "* 8 * * *", "instances": 1}
+    schedules = [
+        {**row, "starts_on": "2026-13-01", "ends_on": 20261225, "lead_seconds": None},
+        {**row, "dates": ["2026-12-25", "25.12.2026", None], "except_on": "2026-12-25", "lead_seconds": 604_801},
+        {**row, "starts_on": "2026-12-25T00:00:00Z", "ends_on": None, "lead": 45},
+        {**row, "starts_on": "2026-12-25", "ends_on": "2026-12-24"},
+        {**row, "dates": ["2026-12-25"], "starts_on": "2026-12-25"},
+    ]
+    document = {"presets": [{"id": "p", "desired_instances": 1, "schedules": schedules, "precedence": "first_wins"}]}
+    place = "presets[0].schedules"
+    assert sorted(find_problems(document)) == sorted(
+        [
+            'presets[0].precedence: "first_wins" is not allowed; it must be one of fall_back, last_wins',
+            f'{place}[0].starts_on: "2026-13-01" is not allowed; it must be {DATE}',
+            f"{place}[0].ends_on: 20261225 is not allowed; it must be {DATE}",
+            f"{place}[0].lead_seconds: null is not allowed; it must be {SECONDS.removesuffix(', or null')}",
+            f'{place}[1].dates[1]: "25.12.2026" is not allowed; it must be {DATE}',
+            f"{place}[1].dates[2]: null is not allowed; it must be {DATE}",
+            f'{place}[1].except_on: "2026-12-25" is not allowed; it must be a list',
+            f"{place}[1].lead_seconds: 604801 is not allowed; it must be seconds, from 0 to 7 days",
+            f'{place}[2].starts_on: "2026-12-25T00:00:00Z" is not allowed; it must be {DATE}',
+            f"{place}[2].lead: unknown key",
+            f'{place}[3].ends_on: "2026-12-24" is not allowed; it must be the date of starts_on, 2026-12-25, '
+            "or a later one",
+            f'{place}[4].dates: ["2026-12-25"] is not allowed; it must be empty, as starts_on or ends_on is given',
+        ]
+    )
 
 
 def test_keys_that_came_later_are_left_out_at_their_defaults() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
+from typing import Any
 from zoneinfo import reset_tzpath
 
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from decision.examples import HOUR, MICROSECOND, NOW, UTC
 from prebuilds import Schedule, ScheduleProblem, check_schedules
-from prebuilds.decision.schedules.timetables import Opening, Timetable, compile_schedules
+from prebuilds.decision.schedules import edges
+from prebuilds.decision.schedules.openings import Opening
+from prebuilds.decision.schedules.timetables import Timetable, compile_schedules
 from prebuilds.decision.schedules.zones import _get_names, load_zone
 from prebuilds.testing import strategies
 
@@ -43,27 +46,25 @@ def make_timetable(*crons: str, zone: str = "Europe/Berlin") -> Timetable:
 
 def find_edges(timetable: Timetable, now: datetime, count: int) -> list[str]:
     """The next edges, on the wall clock of the timetable's zone with its offset."""
-    edges: list[str] = []
+    found: list[str] = []
     edge: datetime | None = now
-    while len(edges) < count and edge is not None and (edge := timetable.find_next_edge(edge)) is not None:
-        edges.append(edge.astimezone(timetable.zone).isoformat())
-    return edges
+    while len(found) < count and edge is not None and (edge := timetable.find_next_edge(edge)) is not None:
+        found.append(edge.astimezone(timetable.zone).isoformat())
+    return found
 
 
 def test_all_problems_are_reported_at_once() -> None:
     """The zone, each bad field of each expression, and each pair that overlaps, with the first hour they share."""
     schedules = [
         Schedule(cron="* 8-18 * * 1-5", instances=1),
-        Schedule(cron="* 25 * * 7", instances=1),
+        Schedule(cron="* 25 * * 8", instances=1),
         Schedule(cron="* 18 * * *", instances=2),
     ]
     problems = check_schedules(schedules, "Mars/Olympus")
     assert problems == (
         ScheduleProblem(schedules=(), message="'Mars/Olympus' is not a known time zone"),
         ScheduleProblem(schedules=(1,), message="hour field: `25` is not from 0 to 23"),
-        ScheduleProblem(
-            schedules=(1,), message="day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect"
-        ),
+        ScheduleProblem(schedules=(1,), message="day-of-week field: `8` is not from 0 to 7"),
         ScheduleProblem(
             schedules=(0, 2), message="`* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59"
         ),
@@ -71,7 +72,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert [str(problem) for problem in problems] == [
         "timezone: 'Mars/Olympus' is not a known time zone",
         "schedules[1]: hour field: `25` is not from 0 to 23",
-        "schedules[1]: day-of-week field: `7` is not from 0 to 6: Sunday is 0 in this dialect",
+        "schedules[1]: day-of-week field: `8` is not from 0 to 7",
         "schedules[0] and schedules[2]: `* 8-18 * * 1-5` and `* 18 * * *` overlap, first on Mon 1 Jan, 18:00-18:59",
     ]
 
@@ -158,8 +159,8 @@ def test_without_a_database_no_name_is_suggested(monkeypatch: pytest.MonkeyPatch
 
 def test_a_single_bad_schedule_is_caught() -> None:
     """The original checks sets only, and lets a lone bad expression pass."""
-    assert check_schedules([Schedule(cron="0 9 * * *", instances=1)], "UTC") == (
-        ScheduleProblem(schedules=(0,), message="minute field: `0` is not `*`"),
+    assert check_schedules([Schedule(cron="60 9 * * *", instances=1)], "UTC") == (
+        ScheduleProblem(schedules=(0,), message="minute field: `60` is not from 0 to 59"),
     )
 
 
@@ -286,7 +287,10 @@ AROUND_JUMPS = st.builds(
 )
 
 
-@given(strategies.instants() | AROUND_JUMPS, strategies.crons() | WHOLE_DAYS, st.sampled_from(strategies.ZONES))
+WHOLE_HOURS = strategies.crons().map(lambda cron: " ".join(("*", *cron.split()[1:])))
+
+
+@given(strategies.instants() | AROUND_JUMPS, WHOLE_HOURS | WHOLE_DAYS, st.sampled_from(strategies.ZONES))
 def test_edges_agree_with_walking_the_hours(now: datetime, cron: str, zone: str) -> None:
     """However many whole days lie between: the edge is the first quarter of an hour at which something else is open."""
     timetable = make_timetable(cron, zone=zone)
@@ -297,24 +301,56 @@ def test_edges_agree_with_walking_the_hours(now: datetime, cron: str, zone: str)
     assert edge == walked or (walked is None and (edge is None or edge > quarters[-1]))
 
 
-def test_days_on_which_nothing_changes_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window of eleven months is not walked through hour by hour, nor is the time until a leap day."""
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The instants whose offset is measured, and the local times at which a window is looked at."""
     looked: list[datetime] = []
-    get_opening_at, measure_stretch = Timetable._get_opening_at, Timetable._measure_stretch
+    measure_stretch, contains = edges.measure_stretch, Opening.contains
 
-    def watch_hours(timetable: Timetable, local: datetime) -> Opening | None:
-        looked.append(local)
-        return get_opening_at(timetable, local)
-
-    def watch_stretches(timetable: Timetable, begin: datetime) -> tuple[timedelta, datetime]:
+    def watch_stretches(zone: tzinfo, begin: datetime) -> tuple[timedelta, datetime]:
         looked.append(begin)
-        return measure_stretch(timetable, begin)
+        return measure_stretch(zone, begin)
 
-    monkeypatch.setattr(Timetable, "_get_opening_at", watch_hours)
-    monkeypatch.setattr(Timetable, "_measure_stretch", watch_stretches)
-    now = datetime(2097, 1, 1, 9, 30, tzinfo=UTC)
-    assert find_edges(make_timetable("* * * 1-11 *"), now, 1) == ["2097-12-01T00:00:00+01:00"]
-    assert find_edges(make_timetable("* * 29 2 *"), now, 1) == ["2104-02-29T00:00:00+01:00"]
+    def watch_windows(opening: Opening, local: datetime) -> bool:
+        looked.append(local)
+        return contains(opening, local)
+
+    monkeypatch.setattr(edges, "measure_stretch", watch_stretches)
+    monkeypatch.setattr(Opening, "contains", watch_windows)
+    return looked
+
+
+FAR = datetime(2097, 1, 1, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "edge"),
+    [
+        ({"cron": "* * * 1-11 *"}, "2097-12-01T00:00:00+01:00"),
+        ({"cron": "* * 29 2 *"}, "2104-02-29T00:00:00+01:00"),
+        ({"cron": "15 7 29 2 *", "lead": timedelta(minutes=45)}, "2104-02-29T06:30:00+01:00"),
+        ({"cron": "30 9 * 12 *"}, "2097-12-01T09:30:00+01:00"),
+        ({"cron": "30 9 * * *", "dates": [date(2110, 5, 1)]}, "2110-05-01T09:30:00+02:00"),
+        ({"cron": "30 9 * * *", "starts_on": date(2110, 5, 1), "lead": HOUR}, "2110-05-01T08:30:00+02:00"),
+        ({"cron": "* * * * *", "ends_on": date(2110, 5, 1)}, "2110-05-02T00:00:00+02:00"),
+        ({"cron": "* * * * *", "except_on": [date(2110, 5, 1)], "lead": HOUR}, "2110-05-01T00:00:00+02:00"),
+    ],
+    ids=str,
+)
+def test_days_on_which_nothing_changes_are_skipped(schedule: dict[str, Any], edge: str, looked: list[datetime]) -> None:
+    """A window of eleven months is not walked through hour by hour, nor is the time until a leap day or a date."""
+    timetable = compile_schedules((Schedule(instances=1, **schedule),), "Europe/Berlin")
+    assert isinstance(timetable, Timetable)
+    assert find_edges(timetable, FAR, 1) == [edge]
+    assert len(looked) < 20
+
+
+def test_what_is_below_the_open_window_is_not_looked_at(looked: list[datetime]) -> None:
+    """A window for every other minute has ten thousands of edges in a month that has a schedule of its own."""
+    month = Schedule(cron="* * * * *", instances=9, starts_on=date(2097, 1, 1), ends_on=date(2097, 1, 31))
+    timetable = compile_schedules((Schedule(cron="*/2 * * * *", instances=1), month), "Europe/Berlin")
+    assert isinstance(timetable, Timetable)
+    assert find_edges(timetable, FAR, 1) == ["2097-02-01T00:00:00+01:00"]
     assert len(looked) < 20
 
 

@@ -224,7 +224,7 @@ def test_the_id_distinguishes_series_without_a_name() -> None:
 
 def test_schedules_that_cannot_be_used_are_counted() -> None:
     """Field case 26: of active presets, as those of others are not read; two of equal labels count as two."""
-    bad = [Schedule(cron="* * * * 6-7", instances=1)]
+    bad = [Schedule(cron="* * * * 6-8", instances=1)]
     ids = {"a": bad, "b": bad, "c": [], "d": bad}
     world = World(*(make_preset(id=name, name="web", schedules=value, timezone="UTC") for name, value in ids.items()))
     world.promote(make_preset(id="d", name="web", schedules=bad, timezone="UTC"))

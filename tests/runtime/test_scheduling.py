@@ -12,10 +12,9 @@ from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from runtime.world import NOW, World, make_preset
 
 OFFICE = Schedule(cron="* 8-18 * * 1-5", instances=2)
-BAD = Schedule(cron="* * * * 6-7", instances=1)
+BAD = Schedule(cron="* * * * 6-8", instances=1)
 UNUSABLE = (
-    "p keeps its own count, as its schedules cannot be used: schedules[1]: day-of-week field: `7` is not from 0 to 6: "
-    "Sunday is 0 in this dialect"
+    "p keeps its own count, as its schedules cannot be used: schedules[1]: day-of-week field: `8` is not from 0 to 7"
 )
 
 

@@ -17,6 +17,8 @@ import attrs
 from prebuilds.commands.fleet.files import FleetFile, parse_fleet
 from prebuilds.decision.documents.problems import show_json
 from prebuilds.decision.models import Preset
+from prebuilds.decision.schedules.openings import make_opening
+from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.schedules.timetables import ScheduleProblem, check_schedules
 from prebuilds.decision.schedules.windows import parse_window
 from prebuilds.decision.schedules.zones import load_zone
@@ -96,7 +98,7 @@ def _check(document: Any, presets: Mapping[int, Preset], delay: timedelta) -> It
 
 
 def _check_times(preset: Preset) -> Iterator[tuple[str, str]]:
-    for problem in check_schedules(preset.schedules, preset.timezone):
+    for problem in check_schedules(preset.schedules, preset.timezone, preset.precedence):
         yield _place(problem, preset)
     if preset.timezone and not preset.schedules:
         try:
@@ -104,8 +106,8 @@ def _check_times(preset: Preset) -> Iterator[tuple[str, str]]:
         except ValueError as error:
             yield "timezone", str(error)
     for index, schedule in enumerate(preset.schedules):
-        if not _may_open(schedule.cron):
-            yield f"schedules[{index}].cron", f"`{schedule.cron}` never opens; it must have a date that exists"
+        if not _may_open(schedule):
+            yield f"schedules[{index}].cron", f"`{schedule.cron}` never opens; it must have {_describe_dates(schedule)}"
 
 
 def _place(problem: ScheduleProblem, preset: Preset) -> tuple[str, str]:
@@ -117,10 +119,14 @@ def _place(problem: ScheduleProblem, preset: Preset) -> tuple[str, str]:
     return "schedules", f"{problem}; no hour may be in two windows"
 
 
-def _may_open(cron: str) -> bool:
+def _describe_dates(schedule: Schedule) -> str:
+    return "one of the schedule's own dates" if schedule.is_for_dates else "a date that exists"
+
+
+def _may_open(schedule: Schedule) -> bool:
     """False if the expression can be read, but its window never opens."""
     try:
-        return parse_window(cron).is_ever_open
+        return make_opening(schedule, parse_window(schedule.cron), 0).is_ever_open
     except InvalidCronError:
         return True  # already listed
 

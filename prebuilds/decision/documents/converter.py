@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin
@@ -21,7 +22,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from prebuilds.decision.documents.field_names import flatten, get_key, is_later, nest
 from prebuilds.decision.documents.problems import list_problems, refuse, show_json
 from prebuilds.decision.documents.rfc3339 import EXAMPLE, format_instant, parse_instant
-from prebuilds.decision.fields import ID_ALLOWED, MAX_DURATION, Validator, is_id
+from prebuilds.decision.fields import DATE_ALLOWED, ID_ALLOWED, MAX_DURATION, Validator, is_id
 from prebuilds.decision.models import (
     Backoff,
     HardLimit,
@@ -29,12 +30,12 @@ from prebuilds.decision.models import (
     Pending,
     Prebuild,
     Preset,
-    Schedule,
     Template,
     TemplateVersion,
 )
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.policies.budgets import Budget, Foreground, RecentStarts
+from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
 from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueError
@@ -43,6 +44,7 @@ _T = TypeVar("_T")
 
 _MICROSECOND = 0.000001
 _ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff, HardLimit, Budget, Foreground, RecentStarts)
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 
 
 def read(value: Any, kind: type[_T]) -> _T:
@@ -65,10 +67,12 @@ def _get_converter() -> Converter:
     for plain in (str, int, bool):
         converter.register_structure_hook(plain, lambda value, _: value)  # the field's validator decides
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
-    converter.register_structure_hook(timedelta, lambda value, _: _read_seconds(value))
+    converter.register_structure_hook(date, lambda value, _: _read_date(value))
+    converter.register_structure_hook_func(_is_duration, _read_seconds)
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
     converter.register_structure_hook_func(_is_parameters, _read_parameters)
     converter.register_unstructure_hook(datetime, format_instant)
+    converter.register_unstructure_hook(date, date.isoformat)
     converter.register_unstructure_hook(timedelta, _write_seconds)
     converter.register_unstructure_hook_func(_is_rows, lambda rows: [converter.unstructure(row) for row in rows])
     converter.register_unstructure_hook_func(_is_parameters, _write_parameters)
@@ -173,11 +177,27 @@ def _read_instant(value: Any) -> datetime:
         raise ValueError(f"{show_json(value)} {error}") from None
 
 
-def _read_seconds(value: Any) -> timedelta:
+def _read_date(value: Any) -> date:
+    match = _DATE.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return date(*map(int, match.groups() if match else ()))
+    except (TypeError, ValueError):
+        raise ValueError(refuse(value, DATE_ALLOWED)) from None
+
+
+def _is_duration(kind: Any) -> bool:
+    return kind in (timedelta, timedelta | None)
+
+
+def _read_seconds(value: Any, kind: Any) -> timedelta | None:
+    is_optional = kind is not timedelta
+    if value is None and is_optional:
+        return None
     most = MAX_DURATION // timedelta(seconds=1)
     # A number that rounds to zero is refused, as a ttl of zero means for ever.
     if type(value) not in (int, float) or not (value == 0 or _MICROSECOND <= value <= most):
-        raise ValueError(refuse(value, f"0 or a number of seconds from 0.000001 to {most}, or null"))
+        allowed = f"0 or a number of seconds from 0.000001 to {most}{', or null' * is_optional}"
+        raise ValueError(refuse(value, allowed))
     return timedelta(seconds=value)
 
 

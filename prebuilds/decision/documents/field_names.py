@@ -12,6 +12,7 @@ import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
 from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset, Template, TemplateVersion
+from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState
 
@@ -24,6 +25,7 @@ _KEYS: dict[type, dict[str, str]] = {
         "is_active": "using_active_version",
         "template": "(template)",  # in brackets: never a key of a document, see _FLAT
     },
+    Schedule: {"lead": "lead_seconds"},
     Preset: {
         "ttl": "ttl_seconds",
         "template_version": "(template_version)",
@@ -37,12 +39,13 @@ _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("templ
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
 _LATER_KEYS: dict[type, frozenset[str]] = {
-    Preset: frozenset(("ready_deadline", "build_deadline")),
+    Preset: frozenset(("ready_deadline", "build_deadline", "precedence")),
     Prebuild: frozenset(("started_at",)),
     InProgress: frozenset(("ids", "overdue", "began_at")),
     Backoff: frozenset(("failed_attempts", "failure", "message")),
     GlobalSnapshot: frozenset(("limits", "foreground", "recent_starts")),
     ReconciliationState: frozenset(("stuck", "overdue")),
+    Schedule: frozenset(("starts_on", "ends_on", "dates", "except_on", "lead")),
 }
 
 

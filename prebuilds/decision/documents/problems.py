@@ -11,7 +11,7 @@ from cattrs import AttributeValidationNote, IterableValidationNote
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from prebuilds.decision.documents.field_names import get_key, is_flat
-from prebuilds.errors import InvalidSnapshotError, shorten, show
+from prebuilds.errors import InvalidSnapshotError, InvalidValueError, shorten, show
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}")
 
@@ -27,6 +27,8 @@ def list_problems(error: Exception, path: str = "") -> Iterator[str]:
     elif isinstance(error, InvalidSnapshotError):
         for problem in error.problems:
             yield _join(path, problem)
+    elif isinstance(error, InvalidValueError):
+        yield f"{_join(path, error.field)}: {refuse(error.value, error.allowed)}"
     elif isinstance(error, KeyError):
         yield f"{path.lstrip('.')}: missing"
     else:
@@ -36,6 +38,7 @@ def list_problems(error: Exception, path: str = "") -> Iterator[str]:
 def refuse(value: Any, allowed: str) -> str:
     """The message for a value that is not allowed, in the words of JSON."""
     words = allowed.replace("True or False", "true or false").replace("or None", "or null")
+    words = words.replace("a timedelta", "seconds,")
     return f"{show_json(value)} is not allowed; it must be {words}"
 
 

@@ -21,6 +21,7 @@ from prebuilds.decision.policies.waiting import (
     lacks_capacity,
 )
 from prebuilds.decision.presets import PresetSnapshot, calculate_expiry_cutoff, is_outdated
+from prebuilds.decision.schedules.openings import Opening
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_starting
@@ -155,7 +156,12 @@ def _describe_target(snapshot: PresetSnapshot) -> str:
         until = f" until {_describe_local(edge, snapshot.now, zone)}" if edge else ""
         return f"{wanted} (no window open{until}, {zone})"
     until = f"until {_describe_local(edge - _MINUTE, snapshot.now, zone)}" if edge else "always"
-    return f"{wanted} (window `{target.opening.window.expression}`, {zone}, {until})"
+    return f"{wanted} (window {_describe_opening(target.opening, snapshot.now, zone)}, {zone}, {until})"
+
+
+def _describe_opening(opening: Opening, now: datetime, zone: str) -> str:
+    is_ahead = not opening.contains(now.astimezone(load_zone(zone)))
+    return f"{opening.name}, {describe_duration(opening.lead)} ahead" if is_ahead else opening.name
 
 
 def _describe_local(instant: datetime, now: datetime, zone: str) -> str:

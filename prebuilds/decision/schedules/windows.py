@@ -1,118 +1,61 @@
 """Windows: five cron fields read as a stretch of time, not as moments (R4, R5).
 
-- A window knows only the local calendar: the hour, day, month and weekday of a wall clock. It has no time zone.
-- Minutes must be `*`: a window opens and closes on the hour.
-- Sunday is 0. A number outside its field's range is an error, and so is a range that runs backwards.
+- A window knows only the local calendar: the minute, hour, day, month and weekday of a wall clock. It has no time zone.
+- It is open for the whole of each minute that matches.
 - The check for overlaps is exact: it covers every date that a calendar can have.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
 import attrs
 
-from prebuilds.errors import InvalidCronError, shorten
+from prebuilds.decision.schedules.cron_fields import CRON_FIELDS, MONTHS, WEEKDAYS
+from prebuilds.errors import InvalidCronError
 
-_STARS = ("*", "?")
-_MOST_DIGITS = 4
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+MINUTES_IN_DAY = 24 * 60
+_EVERY_MINUTE = frozenset(range(60))
 _EVERY_WEEKDAY = frozenset(range(7))
 _NO_WEEKDAY: frozenset[int] = frozenset()
 # With the leap day: in the calendar's cycle of 400 years, each of these dates falls on every weekday.
 _DAYS_IN_MONTH = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
-
-
-class _Field(NamedTuple):
-    """One of the fields: its name, its range, and the names of its values, if they have names."""
-
-    name: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-
-    def read(self, text: str) -> tuple[frozenset[int], bool]:
-        """The values that comma-separated terms allow, and whether any term is a star. Raises `ValueError`."""
-        terms = [self._read_term(term) for term in text.split(",")]
-        return frozenset().union(*(values for values, _ in terms)), any(is_star for _, is_star in terms)
-
-    def _read_term(self, term: str) -> tuple[range, bool]:
-        body, has_step, step_text = term.partition("/")
-        low, high = self._read_bounds(body, is_open=bool(has_step))
-        step = _read_number(step_text) if has_step else 1
-        if step == 0:
-            raise ValueError(f"`{shorten(term)}` has the step 0; it must be 1 or more")
-        if low > high:
-            raise ValueError(f"`{shorten(term)}` runs backwards: write `{self._turn(body, low, high, step)}`")
-        # As in robfig/cron, `*/2` is not a star: it restricts its field.
-        return range(low, high + 1, step), body in _STARS and step == 1
-
-    def _read_bounds(self, body: str, *, is_open: bool) -> tuple[int, int]:
-        if body in _STARS:
-            return self.low, self.high
-        first, is_range, last = body.partition("-")
-        low = self._read_value(first)
-        if is_range:
-            return low, self._read_value(last)
-        # `9/2` is every second value from 9 to the end of the range.
-        return low, self.high if is_open else low
-
-    def _read_value(self, text: str) -> int:
-        if text.lower() in self.names:
-            return self.low + self.names.index(text.lower())
-        value = _read_number(text, *self.names)
-        if not self.low <= value <= self.high:
-            hint = _HINTS.get((self.name, value), "")
-            raise ValueError(f"`{shorten(text)}` is not from {self.low} to {self.high}{hint}")
-        return value
-
-    def _turn(self, body: str, low: int, high: int, step: int) -> str:
-        """A range that runs past the end of the field, as terms that do not; names are kept."""
-        size = self.high - self.low + 1
-        values = [self.low + (value - self.low) % size for value in range(low, high + size + 1, step)]
-        texts = [str(value) if body[0].isdigit() else self.names[value - self.low] for value in values]
-        if step > 1:
-            return ",".join(texts)
-        cut = self.high - low + 1
-        return ",".join("-".join(dict.fromkeys((part[0], part[-1]))) for part in (texts[:cut], texts[cut:]))
-
-
-def _read_number(text: str, *names: str) -> int:
-    if not text:
-        raise ValueError("a value is missing")
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
-        named = f", nor one of {', '.join(names)}" if names else ""
-        raise ValueError(f"`{shorten(text)}` is not a number of at most {_MOST_DIGITS} digits{named}")
-    return int(text)
-
-
-_HOUR = _Field("hour", 0, 23)
-_DAY = _Field("day-of-month", 1, 31)
-_MONTH = _Field("month", 1, 12, _MONTHS)
-_WEEKDAY = _Field("day-of-week", 0, 6, _WEEKDAYS)
-# What to write instead of what other cron dialects allow: for a number in a field, and for a number of fields.
-_HINTS = {("hour", 24): ": midnight is 0", ("day-of-week", 7): ": Sunday is 0 in this dialect"}
+# What to leave out of expressions of other cron dialects, by their number of fields.
 _COUNT_HINTS = {6: ": leave out the seconds", 7: ": leave out the seconds and the year"}
 
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """A parsed expression: the hours, months and days on which it is open. Made by `parse_window`."""
+    """A parsed expression: the minutes, hours, months and days on which it is open. Made by `parse_window`."""
 
     expression: str
+    minutes: frozenset[int] = _EVERY_MINUTE
     hours: frozenset[int]
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
     needs_both_days: bool
     """Whether day-of-month and day-of-week must both match: true if either is a star. Otherwise one is enough."""
+    turns: tuple[int, ...] = attrs.field(init=False, eq=False, repr=False)
+    """The minutes of a day at which the window opens and closes, in turn; the last may be the end of the day."""
+    is_ever_open: bool = attrs.field(init=False, eq=False, repr=False)
+    """False for a window such as `* * 30 feb *`, whose dates do not exist."""
+    is_always_open: bool = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "turns", tuple(_list_turns(self.hours, self.minutes)))
+        object.__setattr__(self, "is_ever_open", find_shared_hour(self, self) is not None)
+        object.__setattr__(self, "is_always_open", self.is_open_all_day and self._has_every_date())
+
+    def _has_every_date(self) -> bool:
+        return len(self.months) == 12 and all(self.weekdays_on(day) == _EVERY_WEEKDAY for day in range(1, 32))
 
     def contains(self, local: datetime) -> bool:
         """Whether the window is open at this wall-clock time."""
-        return local.hour in self.hours and self.has_date(local)
+        return local.hour in self.hours and local.minute in self.minutes and self.has_date(local)
 
     def has_date(self, local: date) -> bool:
         """Whether the window is open on this date, or on the date of this wall-clock time."""
@@ -124,49 +67,93 @@ class Window:
             return self.weekdays if self.needs_both_days else _EVERY_WEEKDAY
         return _NO_WEEKDAY if self.needs_both_days else self.weekdays
 
-    @property
-    def is_always_open(self) -> bool:
-        return (
-            len(self.hours) == 24
-            and len(self.months) == 12
-            and all(self.weekdays_on(day) == _EVERY_WEEKDAY for day in range(1, 32))
-        )
+    def find_turn(self, minute: int) -> tuple[bool, int]:
+        """Whether the window is open in this minute of a day that it has, and in which minute that next changes."""
+        place = bisect_right(self.turns, minute)
+        return place % 2 == 1, self.turns[place] if place < len(self.turns) else MINUTES_IN_DAY
+
+    def list_stretches(self) -> list[tuple[timedelta, timedelta]]:
+        """The begin and the end of each stretch in a day that the window has, in order, since midnight."""
+        times = [timedelta(minutes=minute) for minute in self.turns]
+        return list(zip(times[::2], times[1::2], strict=True))
 
     @property
-    def is_ever_open(self) -> bool:
-        """False for a window such as `* * 30 feb *`, whose dates do not exist."""
-        return find_shared_hour(self, self) is not None
+    def is_open_all_day(self) -> bool:
+        """Whether the window is open in every minute of the days that it has."""
+        return self.turns == (0, MINUTES_IN_DAY)
+
+
+def _list_turns(hours: Iterable[int], minutes: frozenset[int]) -> Iterator[int]:
+    """The begin and the end of each stretch in a day, in order; stretches that meet are one."""
+    stretches = list(_list_stretches(minutes))
+    last = -1
+    for begin, end in ((60 * hour + begin, 60 * hour + end) for hour in sorted(hours) for begin, end in stretches):
+        if begin != last:
+            yield from (last, begin) if last >= 0 else (begin,)
+        last = end
+    yield from (last,) if last >= 0 else ()
+
+
+def _list_stretches(minutes: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """The stretches of an hour that these minutes make: of each, the first minute and the one after the last."""
+    ends = (minute + 1 for minute in sorted(minutes) if minute + 1 not in minutes)
+    return zip((minute for minute in sorted(minutes) if minute - 1 not in minutes), ends, strict=True)
 
 
 @attrs.frozen(kw_only=True)
 class SharedHour:
-    """An hour of the calendar: month 1 to 12, day of the month, weekday with Sunday as 0, hour 0 to 23."""
+    """An hour of the calendar: month 1 to 12, day of the month, weekday with Sunday as 0, hour 0 to 23.
+
+    `minutes` are the first and the last minute of the first stretch within the hour.
+    """
 
     month: int
     day: int
     weekday: int
     hour: int
+    minutes: tuple[int, int] = (0, 59)
 
     def __str__(self) -> str:
-        weekday, month = _WEEKDAYS[self.weekday].title(), _MONTHS[self.month - 1].title()
-        return f"{weekday} {self.day} {month}, {self.hour:02}:00-{self.hour:02}:59"
+        weekday, month = WEEKDAYS[self.weekday].title(), MONTHS[self.month - 1].title()
+        return f"{weekday} {self.day} {month}, {self.describe_time()}"
+
+    def describe_time(self) -> str:
+        """The stretch of the hour, such as 08:00-08:59."""
+        first, last = self.minutes
+        return f"{self.hour:02}:{first:02}-{self.hour:02}:{last:02}"
 
 
 @lru_cache(maxsize=2**14)
 def parse_window(expression: str) -> Window:
     """Read five cron fields as a window; parsed expressions are cached.
 
-    Fields are minute (only `*`), hour, day-of-month, month and day-of-week. Each is a list of values, ranges and steps;
-    months and weekdays also have English three-letter names. Raises `InvalidCronError` with all bad fields at once.
+    Fields are minute, hour, day-of-month, month and day-of-week. Each is a list of values, ranges and steps; months and
+    weekdays also have English three-letter names. A range that runs backwards goes over the end of its field: `22-6`,
+    `fri-mon`. Raises `InvalidCronError` with all bad fields at once.
     """
-    fields = expression.split()
-    if len(fields) != 5:
-        hint = _COUNT_HINTS.get(len(fields), "")
-        raise InvalidCronError(expression, (f"needs 5 fields, has {len(fields)}{hint}",))
-    problems = [] if fields[0] == "*" else [f"minute field: `{shorten(fields[0])}` is not `*`"]
+    texts = expression.split()
+    if len(texts) != len(CRON_FIELDS):
+        hint = _COUNT_HINTS.get(len(texts), "")
+        raise InvalidCronError(expression, (f"needs 5 fields, has {len(texts)}{hint}",))
+    values, stars = _read_fields(expression, texts)
+    minutes, hours, days, months, weekdays = values
+    return Window(
+        expression=" ".join(texts),
+        minutes=minutes,
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=weekdays,
+        needs_both_days=stars[2] or stars[4],
+    )
+
+
+def _read_fields(expression: str, texts: Iterable[str]) -> tuple[list[frozenset[int]], list[bool]]:
+    """The values of each field, and whether it is a star."""
     values: list[frozenset[int]] = []
     stars: list[bool] = []
-    for field, text in zip((_HOUR, _DAY, _MONTH, _WEEKDAY), fields[1:], strict=True):
+    problems: list[str] = []
+    for field, text in zip(CRON_FIELDS, texts, strict=True):
         try:
             allowed, is_star = field.read(text)
         except ValueError as error:
@@ -176,35 +163,29 @@ def parse_window(expression: str) -> Window:
             stars.append(is_star)
     if problems:
         raise InvalidCronError(expression, tuple(problems))
-    hours, days, months, weekdays = values
-    return Window(
-        expression=" ".join(fields),
-        hours=hours,
-        days=days,
-        months=months,
-        weekdays=weekdays,
-        needs_both_days=stars[1] or stars[3],
-    )
+    return values, stars
 
 
 def find_shared_hour(a: Window, b: Window) -> SharedHour | None:
-    """The first hour of the calendar, by month and day, in which both windows are open; None if there is none (R5).
+    """The first hour of the calendar, by month and day, in which both windows are open at once; None if there is none.
 
     Exact: it considers every date of the calendar on every weekday. It knows no time zone, so an hour that daylight
     saving skips in one zone counts as an hour here.
     """
     hours = a.hours & b.hours
+    stretch = next(_list_stretches(a.minutes & b.minutes), None)
     checked = 0
-    for month in sorted(a.months & b.months) if hours else ():
+    for month in sorted(a.months & b.months) if hours and stretch else ():
         for day in range(checked + 1, _DAYS_IN_MONTH[month] + 1):
             weekdays = a.weekdays_on(day) & b.weekdays_on(day)
-            if weekdays:
-                return SharedHour(month=month, day=day, weekday=min(weekdays), hour=min(hours))
+            if weekdays and stretch:
+                minutes = stretch[0], stretch[1] - 1
+                return SharedHour(month=month, day=day, weekday=min(weekdays), hour=min(hours), minutes=minutes)
         # A day allows the same weekdays in every month: only days that no earlier month had are new.
         checked = max(checked, _DAYS_IN_MONTH[month])
     return None
 
 
 def is_overlapping(a: Window, b: Window) -> bool:
-    """Whether both windows are open in any hour of any calendar year (R5)."""
+    """Whether both windows are open at once in any calendar year (R5)."""
     return find_shared_hour(a, b) is not None

@@ -7,14 +7,11 @@
 
 from prebuilds.renames import warn_of_renames
 from prebuilds.testing.strategies.decision import (
-    crons,
     global_snapshots,
     in_progress,
     pending,
     prebuilds,
     presets,
-    schedule_sets,
-    schedules,
     template_versions,
     templates,
 )
@@ -38,6 +35,7 @@ from prebuilds.testing.strategies.runtime import (
     workspace_builds,
     workspaces,
 )
+from prebuilds.testing.strategies.schedules import crons, schedule_sets, schedules
 from prebuilds.testing.strategies.values import ZONES, ids, instants
 
 __getattr__ = warn_of_renames(__name__, {"takes": "claim_requests"})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -18,13 +17,14 @@ from prebuilds.decision.models import (
     Prebuild,
     PrebuildStatus,
     Preset,
-    Schedule,
     Template,
     TemplateVersion,
     Transition,
 )
+from prebuilds.decision.schedules.schedule import Precedence
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.testing.strategies.policies import backoffs, foreground, hard_limits, recent_starts
+from prebuilds.testing.strategies.schedules import schedule_sets
 from prebuilds.testing.strategies.values import (
     TTLS,
     ZONES,
@@ -38,35 +38,6 @@ from prebuilds.testing.strategies.values import (
     rarely,
     sampled,
 )
-
-
-@cache
-def crons() -> st.SearchStrategy[str]:
-    """Cron expressions that are valid windows."""
-    fields = (_fields(0, 23, ()), _fields(1, 31, ()), _fields(1, 12, ("jan", "JUL")), _fields(0, 6, ("mon", "Sat")))
-    return st.tuples(*fields).map(lambda parts: " ".join(("*", *parts)))
-
-
-@cache
-def schedules() -> st.SearchStrategy[Schedule]:
-    """Schedules; one in several cannot be used."""
-    common = st.sampled_from(("* 8-18 * * 1-5", "* 9 * * *", "* 0-11 * * *", "* 12-23 * * *", "* 2-3 * * 0"))
-    unusable = st.sampled_from(("0 9 * * *", "* 25 * * *", "nonsense"))
-    return st.builds(Schedule, cron=st.one_of(common, common, crons(), unusable), instances=counts())
-
-
-@st.composite
-def schedule_sets(draw: st.DrawFn) -> tuple[Schedule, ...]:
-    """The schedules of a preset: often none; otherwise a day cut into bands, or any schedules, which may overlap."""
-    kind = draw(sampled("none", "bands", "bands", "any"))
-    if kind == "none":
-        return ()
-    if kind == "any":
-        return tuple(draw(_few_schedules()))
-    cuts = [*sorted(draw(_sets_of_hours())), 24]
-    days = draw(sampled("*", "1-5", "mon,sat"))
-    bands = (f"* {begin}-{end - 1} * * {days}" for begin, end in pairwise(cuts))
-    return tuple(Schedule(cron=band, instances=draw(counts())) for band in bands)
 
 
 @cache
@@ -102,7 +73,8 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
         desired_instances=draw(counts()),
         ttl=draw(sampled(None, timedelta(), *TTLS)),
         timezone=draw(sampled(*ZONES, *ZONES, None, "Mars/Olympus")),
-        schedules=draw(schedule_sets()),
+        schedules=draw(schedule_sets(around=now.date())),
+        precedence=draw(sampled(Precedence.FALL_BACK, *Precedence)),
         last_invalidated_at=None if invalidated_ago is None else now - invalidated_ago,
         prebuild_status=draw(sampled(*PrebuildStatus)),
         parameters=draw(parameters()),
@@ -205,22 +177,3 @@ def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[di
         key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()
     }
     return st.fixed_dictionaries(rows)
-
-
-def _fields(low: int, high: int, names: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """One cron field: most often `*`, otherwise terms of every kind."""
-    values = st.integers(low, high)
-    ranges = st.tuples(values, values).map(lambda pair: f"{min(pair)}-{max(pair)}")
-    plain = st.one_of(st.just("*"), values.map(str), ranges, *(st.just(name) for name in names))
-    terms = st.one_of(plain, st.tuples(plain, st.integers(1, 5)).map(lambda pair: f"{pair[0]}/{pair[1]}"))
-    return st.one_of(st.just("*"), st.just("?"), st.lists(terms, min_size=1, max_size=3).map(",".join))
-
-
-@cache
-def _few_schedules() -> st.SearchStrategy[list[Schedule]]:
-    return st.lists(schedules(), max_size=3)
-
-
-@cache
-def _sets_of_hours() -> st.SearchStrategy[set[int]]:
-    return st.sets(st.integers(1, 23), min_size=1, max_size=3)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import attrs
 
-from prebuilds.decision.models import Preset, Schedule
+from prebuilds.decision.models import Preset
+from prebuilds.decision.schedules.schedule import Schedule
 
 
 @attrs.frozen(kw_only=True)

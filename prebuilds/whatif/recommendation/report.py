@@ -23,7 +23,8 @@ from prebuilds.decision.fields import (
     to_tuple,
     tuple_of,
 )
-from prebuilds.decision.models import Preset, Schedule
+from prebuilds.decision.models import Preset
+from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.schedules.windows import parse_window
 from prebuilds.decision.wording import describe_instant
 from prebuilds.whatif.sizing.pool_size import PoolSize
