@@ -19,7 +19,7 @@ from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
-from prebuilds.decision.state import count_extraneous, count_missing
+from prebuilds.decision.state import count_extraneous, count_missing, count_surplus_starts
 from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError
 
@@ -47,13 +47,14 @@ class ReconciliationActions:
     """One thing to do for a preset, with the values that its type needs and no others.
 
     CREATE makes `create` prebuilds. DELETE deletes those of `delete_ids`, in this order. BACKOFF does nothing up to and
-    including `backoff_until`. CANCEL_PENDING cancels the pending jobs, and needs no value.
+    including `backoff_until`. CANCEL_PENDING cancels the newest `cancel` of the pending jobs, or all if that is 0.
     """
 
     type: ActionType = attrs.field(validator=member_of(ActionType))
     create: int = attrs.field(default=0, validator=COUNT)
     delete_ids: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=DISTINCT_IDS)
     backoff_until: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(INSTANT))
+    cancel: int = attrs.field(default=0, validator=COUNT)
 
     def __attrs_post_init__(self) -> None:
         payloads = (self.create, self.delete_ids, self.backoff_until)
@@ -62,14 +63,17 @@ class ReconciliationActions:
             index = next(index for index in range(len(needed)) if given[index] != needed[index])
             allowed = f"{'given' if needed[index] else 'left out'} with the type {self.type.name}"
             raise InvalidValueError("ReconciliationActions", _PAYLOADS[index], payloads[index], allowed)
+        if self.cancel and self.type is not ActionType.CANCEL_PENDING:
+            allowed = f"left out with the type {self.type.name}"
+            raise InvalidValueError("ReconciliationActions", "cancel", self.cancel, allowed)
 
 
-_make_actions = UncheckedFactory(ReconciliationActions, ("type", "create", "delete_ids", "backoff_until"))
+_make_actions = UncheckedFactory(ReconciliationActions, ("type", "create", "delete_ids", "backoff_until", "cancel"))
 Actions = tuple[ReconciliationActions, ...]
 
 
 def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
-    """What to do for one preset, in order (R7 to R9)."""
+    """What to do for one preset, in order (R7 to R9, R18)."""
     if not snapshot.preset.is_active:
         return (*cancel_pending(snapshot), *delete_everything(snapshot))
     backoff = back_off(snapshot, policy)
@@ -77,6 +81,7 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
         *delete_expired(snapshot),
         *delete_stuck(snapshot),
         *delete_extraneous(snapshot),
+        *cancel_surplus(snapshot, policy),
         *create_missing(snapshot),
     )
 
@@ -90,6 +95,12 @@ def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
 def cancel_pending(snapshot: PresetSnapshot) -> Actions:
     """Cancel the jobs that have not started, if there are any."""
     return (ReconciliationActions(type=ActionType.CANCEL_PENDING),) if snapshot.pending else ()
+
+
+def cancel_surplus(snapshot: PresetSnapshot, policy: Policy) -> Actions:
+    """Cancel the starts that have not begun and are wanted no more, if the policy says so (R18)."""
+    count = min(snapshot.pending, count_surplus_starts(snapshot)) if policy.cancel_surplus else 0
+    return (ReconciliationActions(type=ActionType.CANCEL_PENDING, cancel=count),) if count else ()
 
 
 def delete_everything(snapshot: PresetSnapshot) -> Actions:
@@ -127,7 +138,7 @@ def back_off(snapshot: PresetSnapshot, policy: Policy) -> Actions:
 def _delete(prebuilds: Sequence[Prebuild]) -> Actions:
     if not prebuilds:
         return ()
-    return (_make_actions(ActionType.DELETE, 0, tuple([prebuild.id for prebuild in prebuilds]), None),)
+    return (_make_actions(ActionType.DELETE, 0, tuple([prebuild.id for prebuild in prebuilds]), None, 0),)
 
 
 @lru_cache(maxsize=2**10)

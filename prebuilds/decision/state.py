@@ -75,6 +75,12 @@ def count_missing(snapshot: PresetSnapshot) -> int:
     return max(snapshot.target.desired - len(snapshot.running) - count_starting(snapshot), 0)
 
 
+def count_surplus_starts(snapshot: PresetSnapshot) -> int:
+    """How many starts are under way beyond those that the target needs beside what runs."""
+    needed = max(snapshot.target.desired - len(snapshot.running), 0)
+    return max(count_starting(snapshot) - needed, 0)
+
+
 def count_starting(snapshot: PresetSnapshot) -> int:
     """How many prebuilds are starting and fill a place: all but the overdue ones."""
     rows = snapshot.in_progress

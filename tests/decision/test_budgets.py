@@ -22,16 +22,20 @@ from prebuilds import (
     GlobalSnapshot,
     InProgress,
     InvalidValueError,
+    Pending,
     Plan,
     Policy,
     Prebuild,
     Preset,
     RecentStarts,
+    ReconciliationActions,
     Template,
     TemplateVersion,
     Transition,
+    dump_plan,
     plan,
 )
+from prebuilds.decision.plans.planning import list_cells
 from prebuilds.testing import strategies
 
 TEMPLATE = TemplateVersion(template=Template(id="t", organization_id="o"))
@@ -332,3 +336,46 @@ def test_two_budgets_for_one_scope_are_refused() -> None:
     """Nobody could tell them apart."""
     with pytest.raises(InvalidValueError, match=r"Policy\.budgets: .* no two have the same scope and key"):
         Policy(budgets=[Budget(max_starting=1), Budget(max_instances=1)])
+
+
+# Starts that are wanted no more
+
+
+@pytest.mark.parametrize(
+    ("desired", "running", "starting", "pending", "expected"),
+    [(1, 0, 20, 20, 19), (1, 0, 20, 5, 5), (3, 2, 2, 2, 1), (3, 1, 2, 2, 0), (0, 0, 4, 4, 4), (1, 3, 2, 2, 2)],
+)
+def test_the_surplus_that_has_not_begun_is_canceled(
+    desired: int, running: int, starting: int, pending: int, expected: int
+) -> None:
+    """No more than has not begun, and never what the target still needs beside what runs."""
+    rows = [Prebuild(id=f"w{number}", preset_id="p", created_at=NOW, ready=True) for number in range(running)]
+    snapshot = make_fleet(
+        make_preset(desired_instances=desired),
+        running=rows,
+        in_progress=[make_in_progress(starting)],
+        pending=[Pending(preset_id="p", count=pending)],
+    )
+    (decision,) = plan(snapshot, now=NOW, policy=Policy(cancel_surplus=True))
+    assert sum(action.cancel for action in decision.actions) == expected
+    assert not any(action.cancel for action in plan(snapshot, now=NOW).decisions[0].actions)
+
+
+def test_a_cancel_says_how_many_and_why() -> None:
+    """In words, in a table and as JSON."""
+    rows = {"in_progress": [make_in_progress(4)], "pending": [Pending(preset_id="p", count=4)]}
+    (decision,) = plan(make_fleet(make_preset(desired_instances=1), **rows), now=NOW, policy=CANCELING)
+    assert decision.why == ("cancel 3 pending jobs: no longer wanted, 1 wanted, 0 running, 4 starting",)
+    assert list_cells(decision)[-1] == "cancel 3 pending"
+    assert dump_plan(plan(make_fleet(make_preset(desired_instances=1), **rows), now=NOW, policy=CANCELING))[
+        "decisions"
+    ][0]["actions"] == [{"type": "cancel_pending", "cancel": 3}]
+
+
+CANCELING = Policy(cancel_surplus=True)
+
+
+def test_only_a_cancel_has_a_count_of_cancels() -> None:
+    """As every payload belongs to its type."""
+    with pytest.raises(InvalidValueError, match=r"ReconciliationActions\.cancel: 1 .* left out with the type CREATE"):
+        ReconciliationActions(type=ActionType.CREATE, create=1, cancel=1)

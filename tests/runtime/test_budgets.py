@@ -88,3 +88,44 @@ def test_a_look_back_shorter_than_a_minute_hides_no_start_from_a_minutes_budget(
     world.claim()
     world.clock.advance(timedelta(seconds=30))
     assert world.reconcile().done == ()
+
+
+def test_field_case_29_starts_that_have_not_begun_and_are_wanted_no_more_are_canceled() -> None:
+    """20 submitted, 2 of them begun, and the target falls to 1: the 18 go, the newest first, and no delete waits for
+    a build.
+    """
+    world = World(make_preset(desired_instances=20), policy=Policy(cancel_surplus=True))
+    world.reconcile()
+    begun = [row.last_build.id for row in world.list_prebuilds()][:2]
+    assert all(map(world.reports.begin, begun))
+    world.put(make_preset(desired_instances=1))
+    world.reconcile()
+    assert [row.last_build.id for row in world.list_prebuilds() if not row.last_build.status.is_final] == begun
+    assert not world.reports.begin("0039"), "the builder must not do what was canceled"
+    world.reports.succeed(begun[0])
+    world.reports.succeed(begun[1])
+    for _ in range(3):
+        world.reconcile()
+        world.builder.finish()
+    assert len(world.list_prebuilds()) == 1
+
+
+def test_a_start_that_was_not_submitted_is_canceled_before_it_is() -> None:
+    """What is wanted no more is not handed to the builder first; the rest is."""
+    world = World(make_preset(desired_instances=3), policy=Policy(cancel_surplus=True))
+    world.builder.error = TimeoutError()
+    world.reconcile()
+    world.builder.error = None
+    world.clock.advance(MINUTE)
+    world.put(make_preset(desired_instances=1))
+    world.reconcile()
+    assert len(world.builder.list_taken(Transition.START)) == 1
+
+
+def test_without_the_setting_every_start_is_waited_for() -> None:
+    """As in the original."""
+    world = World(make_preset(desired_instances=3))
+    world.reconcile()
+    world.put(make_preset(desired_instances=1))
+    world.reconcile()
+    assert count_starting(world) == 3

@@ -86,7 +86,7 @@ def _dump_action(action: ReconciliationActions) -> dict[str, Any]:
         return {"type": "delete", "delete_ids": list(action.delete_ids)}
     if action.type is ActionType.BACKOFF:
         return {"type": "backoff", "backoff_until": _format_optional(action.backoff_until)}
-    return {"type": "cancel_pending"}
+    return {"type": "cancel_pending", **({"cancel": action.cancel} if action.cancel else {})}
 
 
 def _format_optional(instant: datetime | None) -> str | None:

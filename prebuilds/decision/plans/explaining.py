@@ -41,6 +41,8 @@ def explain_action(snapshot: PresetSnapshot, policy: Policy, action: Reconciliat
         return _explain_delete(snapshot, action.delete_ids)
     if action.type is ActionType.BACKOFF:
         return _explain_backoff(snapshot, policy, action.backoff_until)
+    if action.cancel:
+        return f"cancel {describe_count(action.cancel, 'pending job')}: no longer wanted, {_describe_balance(snapshot)}"
     return f"cancel {describe_count(snapshot.pending, 'pending job')}: {_describe_inactivity(snapshot.preset)}"
 
 
@@ -57,7 +59,7 @@ def describe_action(action: ReconciliationActions) -> str:
         return f"delete {len(action.delete_ids)}"
     if action.backoff_until is not None:
         return f"back off until {describe_instant(action.backoff_until)}"
-    return "cancel pending"
+    return f"cancel {action.cancel} pending" if action.cancel else "cancel pending"
 
 
 def describe_change(change: Change) -> str:

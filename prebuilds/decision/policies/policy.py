@@ -44,7 +44,8 @@ class Policy:
 
     A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm. With
     `slow_start`, a preset whose last attempts failed creates 1, then 2, then 4 at a time, until one succeeds. `budgets`
-    bound what presets create together (R18); no two of them have the same scope and key.
+    bound what presets create together (R18); no two of them have the same scope and key. With `cancel_surplus`, starts
+    that have not begun are canceled once the target needs them no more.
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
@@ -56,6 +57,7 @@ class Policy:
     probe_interval: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     max_creates: int = attrs.field(default=1_000, validator=POSITIVE)
     slow_start: bool = attrs.field(default=False, validator=FLAG)
+    cancel_surplus: bool = attrs.field(default=False, validator=FLAG)
     budgets: tuple[Budget, ...] = attrs.field(
         default=(), converter=to_tuple, validator=[tuple_of(Budget), _DISTINCT_BUDGETS]
     )

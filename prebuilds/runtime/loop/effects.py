@@ -21,7 +21,6 @@ from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, make_note
 from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at
 from prebuilds.runtime.models import BuildRequest, Workspace
-from prebuilds.runtime.workspace_rules import is_pending_start
 
 NewId = Callable[[], str]
 """Returns an id that was never used before."""
@@ -38,7 +37,7 @@ class SubmitBuild:
 
 @attrs.frozen(kw_only=True)
 class CancelBuild:
-    """Cancel a start that was requested earlier and cannot be handed over, as its parameters are unknown."""
+    """Cancel a start that was requested earlier: it is wanted no more, or its parameters are unknown."""
 
     preset_id: str = attrs.field(validator=ID)
     build_id: str = attrs.field(validator=ID)
@@ -139,10 +138,12 @@ def _give_up_overdue(fleet: Fleet, decision: Decision, *, can_cancel: bool) -> I
 
 
 def _submit_builds(fleet: Fleet, decision: Decision) -> Iterator[Effect]:
-    is_canceling = any(action.type is ActionType.CANCEL_PENDING for action in decision.actions)
-    overdue = {workspace.id for workspace in fleet.list_overdue(decision.preset_id)}
+    left_out = {workspace.id for workspace in fleet.list_overdue(decision.preset_id)}
+    for action in decision.actions:
+        if action.type is ActionType.CANCEL_PENDING:
+            left_out |= {workspace.id for workspace in _select_canceled(fleet, decision.preset_id, action)}
     for workspace in fleet.list_unsubmitted(decision.preset_id):
-        if workspace.id not in overdue and not (is_canceling and is_pending_start(workspace)):
+        if workspace.id not in left_out:
             yield _submit_again(decision.snapshot.preset, workspace)
 
 
@@ -183,7 +184,20 @@ def _carry_out(fleet: Fleet, decision: Decision, new_id: NewId, *, has_room: boo
         elif action.type is ActionType.DELETE:
             yield from _delete_all(fleet, decision, action.delete_ids, new_id)
         elif action.type is ActionType.CANCEL_PENDING:
-            yield CancelPending(preset_id=decision.preset_id)
+            yield from _cancel(fleet, decision.preset_id, action)
+
+
+def _cancel(fleet: Fleet, preset_id: str, action: ReconciliationActions) -> Sequence[Effect]:
+    """Cancel all starts that have not begun in one go, or the newest of them one by one."""
+    if not action.cancel:
+        return [CancelPending(preset_id=preset_id)]
+    builds = [workspace.last_build for workspace in _select_canceled(fleet, preset_id, action)]
+    return [CancelBuild(preset_id=preset_id, build_id=build.id) for build in builds]
+
+
+def _select_canceled(fleet: Fleet, preset_id: str, action: ReconciliationActions) -> Sequence[Workspace]:
+    """The starts that an action cancels, the newest first: those that wait longest begin next."""
+    return fleet.list_pending(preset_id)[::-1][: action.cancel or None]
 
 
 def _delete_all(fleet: Fleet, decision: Decision, ids: Sequence[str], new_id: NewId) -> Iterator[Effect]:

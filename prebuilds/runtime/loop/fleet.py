@@ -40,14 +40,16 @@ class Fleet:
     """Everything that one pass looks at.
 
     `leftovers` are prebuilds that serve nobody. `unsubmitted` are those whose last build was not yet handed to the
-    host's builder. `deleting` are those whose delete is under way. `overdue` are those whose start is late or was given
-    up (R14). `memberships` are the organisations that the prebuilds user belongs to.
+    host's builder, and `pending` those whose start has not begun. `deleting` are those whose delete is under way.
+    `overdue` are those whose start is late or was given up (R14). `memberships` are the organisations that the
+    prebuilds user belongs to.
     """
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
     is_paused: bool = attrs.field(default=False, validator=FLAG)
     leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
+    pending: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     deleting: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     overdue: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unready: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
@@ -61,6 +63,10 @@ class Fleet:
     def list_unsubmitted(self, preset_id: str) -> Sequence[Workspace]:
         """The unsubmitted prebuilds of one preset, oldest first."""
         return self._unsubmitted.get(preset_id, ())
+
+    def list_pending(self, preset_id: str) -> Sequence[Workspace]:
+        """The prebuilds of one preset whose start has not begun, oldest first."""
+        return self._pending.get(preset_id, ())
 
     def list_deleting(self, preset_id: str) -> Sequence[Workspace]:
         """The prebuilds of one preset whose delete is under way, oldest first."""
@@ -91,6 +97,10 @@ class Fleet:
         return _group(self.unsubmitted)
 
     @cached_property
+    def _pending(self) -> Mapping[str, Sequence[Workspace]]:
+        return _group(self.pending)
+
+    @cached_property
     def _deleting(self) -> Mapping[str, Sequence[Workspace]]:
         return _group(self.deleting)
 
@@ -107,6 +117,7 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
         is_paused=rows.is_paused,
         leftovers=filter(is_leftover, prebuilds),
         unsubmitted=filter(is_unsubmitted, prebuilds),
+        pending=filter(is_pending_start, prebuilds),
         deleting=filter(is_deleting, prebuilds),
         overdue=[workspace for workspace in prebuilds if is_late_start(workspace, presets, now)],
         unready=unready,

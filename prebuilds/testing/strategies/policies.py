@@ -112,6 +112,7 @@ def policies() -> st.SearchStrategy[Policy]:
         failure_hard_limit=counts(),
         probe_interval=st.none() | intervals,
         slow_start=st.booleans(),
+        cancel_surplus=st.booleans(),
     )
 
 
