@@ -139,9 +139,8 @@ def _give_up_overdue(fleet: Fleet, decision: Decision, *, can_cancel: bool) -> I
 
 def _submit_builds(fleet: Fleet, decision: Decision) -> Iterator[Effect]:
     left_out = {workspace.id for workspace in fleet.list_overdue(decision.preset_id)}
-    for action in decision.actions:
-        if action.type is ActionType.CANCEL_PENDING:
-            left_out |= {workspace.id for workspace in _select_canceled(fleet, decision.preset_id, action)}
+    for action in (action for action in decision.actions if action.type is ActionType.CANCEL_PENDING):
+        left_out |= {workspace.id for workspace in _select_canceled(fleet, decision.preset_id, action)}
     for workspace in fleet.list_unsubmitted(decision.preset_id):
         if workspace.id not in left_out:
             yield _submit_again(decision.snapshot.preset, workspace)
@@ -196,7 +195,7 @@ def _cancel(fleet: Fleet, preset_id: str, action: ReconciliationActions) -> Sequ
 
 
 def _select_canceled(fleet: Fleet, preset_id: str, action: ReconciliationActions) -> Sequence[Workspace]:
-    """The starts that an action cancels, the newest first: those that wait longest begin next."""
+    """The starts that an action cancels, the newest first."""
     return fleet.list_pending(preset_id)[::-1][: action.cancel or None]
 
 
