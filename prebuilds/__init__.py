@@ -30,7 +30,7 @@ from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.budgets import Budget, BudgetScope, Foreground, RecentStarts
 from prebuilds.decision.policies.expectations import Expectation, Expectations, expect
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
-from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.policy import HARDENED, Policy, Victims
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.schedules.openings import Days, Opening
 from prebuilds.decision.schedules.schedule import Precedence, Schedule
@@ -49,6 +49,7 @@ from prebuilds.errors import (
 )
 
 __all__ = [
+    "HARDENED",
     "ActionType",
     "Backoff",
     "BackoffKind",
@@ -97,6 +98,7 @@ __all__ = [
     "TemplateVersion",
     "Transition",
     "UnknownPresetError",
+    "Victims",
     "Window",
     "Withheld",
     "WithheldReason",

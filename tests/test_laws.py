@@ -174,6 +174,8 @@ def test_carrying_out_a_plan_leaves_nothing_to_do(world: World) -> None:
     """With builds finishing in between: once what had been starting is there too, one more round is the last."""
     now, snapshot, policy = world
     policy = attrs.evolve(policy, probe_interval=None)  # each probe is a round of its own
+    # What is replaced ahead goes in rounds of `max_surge`.
+    snapshot = attrs.evolve(snapshot, presets=[attrs.evolve(each, refresh_ahead=None) for each in snapshot.presets])
     first = plan(snapshot, now=now, policy=policy)
     after = carry_out(snapshot, first)
     second = plan(after, now=now, policy=policy)
@@ -196,8 +198,10 @@ def test_creates_never_exceed_the_deficit(world: World) -> None:
     for decision in plan_world(world):
         state = decision.state
         missing = state.desired - (state.actual - state.expired) - state.starting
-        assert state.stuck == len(decision.snapshot.stuck)
-        assert count_creates(decision) <= max(missing, 0) <= state.desired
+        surge = decision.snapshot.preset.max_surge
+        ahead = state.aging if surge is None else min(state.aging, surge)
+        assert count_creates(decision) <= max(missing + ahead, 0)
+        assert count_creates(decision) <= state.desired
 
 
 @given(worlds())
@@ -296,6 +300,8 @@ def test_the_cause_of_the_next_change_is_real(world: World) -> None:
             assert calculate_backoff_until(then, policy) is None
         elif change.cause is ChangeCause.PROBE:
             assert (is_probe_due(decision.snapshot, policy), is_probe_due(then, policy)) == (False, True)
+        elif change.cause is ChangeCause.AGING:
+            assert calculate_state(then).aging > 0
         elif change.cause is ChangeCause.READY_DEADLINE:
             assert change.subject in {row.id for row in decision.snapshot.running}
             assert change.subject in {row.id for row in (*then.stuck, *then.expired)}

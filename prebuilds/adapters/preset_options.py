@@ -26,9 +26,13 @@ class _Way(NamedTuple):
 
 
 _DURATION = _Way(lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND)
+_PLAIN = _Way(lambda value: value, lambda value: value)
 _OPTIONS = {
     "ready_deadline": _DURATION,
     "build_deadline": _DURATION,
+    "ttl_jitter": _PLAIN,
+    "refresh_ahead": _DURATION,
+    "max_surge": _PLAIN,
     "precedence": _Way(lambda value: value.value, Precedence),
 }
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Preset) if field.name in _OPTIONS}

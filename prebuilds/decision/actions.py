@@ -15,11 +15,12 @@ from functools import lru_cache
 import attrs
 
 from prebuilds.decision.fields import COUNT, DISTINCT_IDS, INSTANT, member_of, optional, to_tuple, to_utc
+from prebuilds.decision.lifetimes.victims import select_victims
 from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
-from prebuilds.decision.state import count_extraneous, count_missing, count_surplus_starts
+from prebuilds.decision.state import count_missing, count_surplus_starts
 from prebuilds.decision.unchecked import UncheckedFactory
 from prebuilds.errors import InvalidValueError
 
@@ -80,7 +81,7 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
     return backoff or (
         *delete_expired(snapshot),
         *delete_stuck(snapshot),
-        *delete_extraneous(snapshot),
+        *delete_extraneous(snapshot, policy),
         *cancel_surplus(snapshot, policy),
         *create_missing(snapshot),
     )
@@ -118,9 +119,9 @@ def delete_stuck(snapshot: PresetSnapshot) -> Actions:
     return _delete(snapshot.stuck)
 
 
-def delete_extraneous(snapshot: PresetSnapshot) -> Actions:
-    """Delete the oldest unexpired prebuilds beyond the target."""
-    return _delete(snapshot.running[: count_extraneous(snapshot)])
+def delete_extraneous(snapshot: PresetSnapshot, policy: Policy) -> Actions:
+    """Delete the unexpired prebuilds beyond the target, in the policy's order, and the aging ones that are replaced."""
+    return _delete(select_victims(snapshot, policy.victims))
 
 
 def create_missing(snapshot: PresetSnapshot) -> Actions:

@@ -21,6 +21,7 @@ from prebuilds.decision.fields import (
     INSTANT,
     POSITIVE,
     POSITIVE_DURATION,
+    SHARE,
     TEXT,
     check,
     instance_of,
@@ -102,6 +103,10 @@ class Preset:
 
     A prebuild that is not ready `ready_deadline` after its start ended is stuck, and a start that has not ended
     `build_deadline` after it began is overdue (R14). None means no deadline.
+
+    `ttl_jitter` is the share by which a prebuild's own ttl is shorter at most, by a hash of its id. A prebuild that
+    will expire within `refresh_ahead` is aging: it is replaced beforehand, with at most `max_surge` above the target at
+    a time (R16). None means never ahead, and no bound.
     """
 
     id: str = attrs.field(validator=ID)
@@ -121,6 +126,9 @@ class Preset:
     parameters: Parameters = attrs.field(default=(), converter=to_parameters, validator=PARAMETERS)
     ready_deadline: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     build_deadline: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
+    ttl_jitter: float = attrs.field(default=0.0, validator=SHARE)
+    refresh_ahead: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
+    max_surge: int | None = attrs.field(default=None, validator=optional(COUNT))
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
     """Whether prebuilds are wanted at all: the version is active and the template neither deleted nor deprecated."""
 

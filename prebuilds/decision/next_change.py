@@ -1,25 +1,26 @@
 """The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
 - Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes,
-  a probe is due, a deadline passes, a budget refills.
+  a probe is due, a deadline passes, a budget refills, a prebuild begins to age.
 - The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
   good, and a backoff still applies at its last instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
 import attrs
 
 from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
+from prebuilds.decision.lifetimes.aging import find_first_end, is_aging
 from prebuilds.decision.lifetimes.deadlines import list_build_deadlines, list_ready_deadlines
 from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_probe_at
-from prebuilds.decision.presets import PresetSnapshot, rank_by_age
+from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import count_missing
 from prebuilds.decision.targets import find_next_target_change
 
@@ -37,6 +38,7 @@ class ChangeCause(Enum):
     READY_DEADLINE = "ready_deadline"
     BUILD_DEADLINE = "build_deadline"
     BUDGET_REFILL = "budget_refill"
+    AGING = "aging"
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +65,7 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy, *, refill_at: dat
         *_find_ready_deadline(snapshot),
         *_find_build_deadline(snapshot),
         *_find_refill(snapshot, refill_at),
+        *_find_aging(snapshot),
     )
     return min(changes, key=_get_at, default=None)
 
@@ -72,11 +75,11 @@ def _get_at(change: Change) -> datetime:
 
 
 def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
-    oldest = _find_oldest(snapshot) if snapshot.preset.ttl else None
-    if snapshot.preset.ttl and oldest:
-        at = _add(oldest.created_at, snapshot.preset.ttl + _RESOLUTION)
-        if at is not None:
-            yield Change(at=at, cause=ChangeCause.EXPIRY, subject=oldest.id)
+    rows = (*snapshot.running, *snapshot.stuck) if snapshot.preset.ttl_jitter else _list_oldest(snapshot)
+    first = find_first_end(snapshot.preset, rows)
+    at = _add(first[0], first[1] + _RESOLUTION) if first else None
+    if first and at is not None:
+        yield Change(at=at, cause=ChangeCause.EXPIRY, subject=first[2])
 
 
 def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
@@ -84,8 +87,7 @@ def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
     at = snapshot.preset.last_invalidated_at
     if at is None or not snapshot.now < at <= LAST_NOW:
         return
-    oldest = _find_oldest(snapshot)
-    if oldest and oldest.created_at < at:
+    if any(prebuild.created_at < at for prebuild in _list_oldest(snapshot)):
         yield Change(at=at, cause=ChangeCause.INVALIDATION, subject=snapshot.preset.id)
 
 
@@ -114,9 +116,21 @@ def _find_refill(snapshot: PresetSnapshot, refill_at: datetime | None) -> Iterat
         yield Change(at=refill_at, cause=ChangeCause.BUDGET_REFILL, subject=snapshot.preset.id)
 
 
-def _find_oldest(snapshot: PresetSnapshot) -> Prebuild | None:
-    """The oldest prebuild that has not expired."""
-    return min((*snapshot.running[:1], *snapshot.stuck[:1]), key=rank_by_age, default=None)
+def _list_oldest(snapshot: PresetSnapshot) -> Sequence[Prebuild]:
+    """The oldest good prebuild and the oldest stuck one: one of them is the oldest that has not expired."""
+    return (*snapshot.running[:1], *snapshot.stuck[:1])
+
+
+def _find_aging(snapshot: PresetSnapshot) -> Iterator[Change]:
+    """When the next prebuild is aging, so that it must be replaced."""
+    preset, ahead = snapshot.preset, snapshot.preset.refresh_ahead
+    if ahead is None or not preset.is_active:
+        return
+    young = [prebuild for prebuild in snapshot.running if not is_aging(preset, prebuild, snapshot.now)]
+    first = find_first_end(preset, young if preset.ttl_jitter else young[:1])
+    at = _add(first[0], first[1] - ahead) if first else None
+    if first and at is not None:
+        yield Change(at=at, cause=ChangeCause.AGING, subject=first[2])
 
 
 def _find_ready_deadline(snapshot: PresetSnapshot) -> Iterator[Change]:

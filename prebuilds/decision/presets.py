@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
+from prebuilds.decision.lifetimes.aging import list_outlived
 from prebuilds.decision.lifetimes.deadlines import split_stuck
 from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
@@ -133,9 +134,10 @@ def _split(
 ) -> tuple[tuple[Prebuild, ...], tuple[Prebuild, ...]]:
     """The good prebuilds and the expired ones, both in the given order."""
     split = count_expired(preset, prebuilds, now)
-    if not outdated:
+    outlived = list_outlived(preset, prebuilds[split:], now)
+    if not outdated and not outlived:
         return prebuilds[split:], prebuilds[:split]
-    ids = {prebuild.id for prebuild in outdated}
+    ids = {prebuild.id for prebuild in (*outdated, *outlived)}
     good = tuple([prebuild for prebuild in prebuilds[split:] if prebuild.id not in ids])
     late = tuple([prebuild for prebuild in prebuilds[split:] if prebuild.id in ids])
     return good, (*prebuilds[:split], *late)
@@ -161,7 +163,7 @@ def calculate_expiry_cutoff(preset: Preset, now: datetime) -> datetime | None:
     """Prebuilds created before this instant have expired at `now`; None if there is no such instant (R2).
 
     It is the later of `now - ttl` and `last_invalidated_at`, if that is not in the future. A prebuild exactly as old as
-    the ttl is still good.
+    the ttl is still good. With a `ttl_jitter`, others have expired too: see `has_outlived` (R16).
     """
     invalidated = preset.last_invalidated_at
     if invalidated is not None and invalidated > now:

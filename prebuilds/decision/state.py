@@ -8,6 +8,7 @@ import attrs
 
 from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
 from prebuilds.decision.lifetimes.deadlines import count_overdue
+from prebuilds.decision.lifetimes.victims import calculate_surplus, limit_surge, list_aging_of
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
@@ -19,8 +20,9 @@ class ReconciliationState:
     """How many prebuilds a preset has, should have, and has in progress.
 
     `actual` counts all running prebuilds but the stuck ones, `expired` the expired ones, `eligible` those that a user
-    could have now, and `extraneous` the unexpired ones beyond `desired`. `starting` counts the starts but the overdue
-    ones. `stuck` and `overdue` count those (R14). `target_source` and `target_error` say where `desired` comes from.
+    could have now, and `extraneous` the unexpired ones that go, as they are beyond `desired` or replaced. `starting`
+    counts the starts but the overdue ones. `stuck` and `overdue` count those (R14), and `aging` the good ones that are
+    replaced ahead (R16). `target_source` and `target_error` say where `desired` comes from.
     """
 
     actual: int = attrs.field(validator=TOTAL)
@@ -35,10 +37,12 @@ class ReconciliationState:
     target_error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     stuck: int = attrs.field(default=0, validator=TOTAL)
     overdue: int = attrs.field(default=0, validator=TOTAL)
+    aging: int = attrs.field(default=0, validator=TOTAL)
 
 
 _COUNTS = ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting")
-_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error", "stuck", "overdue"))
+_LATER_COUNTS = ("stuck", "overdue", "aging")
+_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error", *_LATER_COUNTS))
 
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
@@ -57,6 +61,7 @@ def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
         snapshot.target.error,
         len(snapshot.stuck),
         count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now),
+        len(list_aging_of(snapshot)),
     )
 
 
@@ -66,19 +71,28 @@ def count_eligible(running: Iterable[Prebuild]) -> int:
 
 
 def count_extraneous(snapshot: PresetSnapshot) -> int:
-    """How many unexpired prebuilds there are beyond the target."""
-    return max(len(snapshot.running) - snapshot.target.desired, 0)
+    """How many unexpired prebuilds there are beyond the target, without aging ones that wait for a replacement."""
+    surplus = calculate_surplus(snapshot, list_aging_of(snapshot))
+    return surplus.replaced + surplus.beyond
 
 
 def count_missing(snapshot: PresetSnapshot) -> int:
-    """How many prebuilds are missing from the target; those that are starting count as present."""
-    return max(snapshot.target.desired - len(snapshot.running) - count_starting(snapshot), 0)
+    """How many prebuilds are missing from the target, and how many more are needed to replace aging ones.
+
+    Those that are starting count as present.
+    """
+    return max(_count_needed_starts(snapshot) - count_starting(snapshot), 0)
 
 
 def count_surplus_starts(snapshot: PresetSnapshot) -> int:
-    """How many starts are under way beyond those that the target needs beside what runs."""
-    needed = max(snapshot.target.desired - len(snapshot.running), 0)
-    return max(count_starting(snapshot) - needed, 0)
+    """How many starts are under way beyond those that are needed beside what runs."""
+    return max(count_starting(snapshot) - max(_count_needed_starts(snapshot), 0), 0)
+
+
+def _count_needed_starts(snapshot: PresetSnapshot) -> int:
+    """How many starts the target and the replacements of aging prebuilds need; negative if too many run."""
+    surge = limit_surge(snapshot, len(list_aging_of(snapshot)))
+    return snapshot.target.desired - len(snapshot.running) + surge
 
 
 def count_starting(snapshot: PresetSnapshot) -> int:

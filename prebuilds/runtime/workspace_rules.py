@@ -16,6 +16,7 @@ from datetime import datetime
 import attrs
 
 from prebuilds.decision.history import is_of_version
+from prebuilds.decision.lifetimes.aging import has_outlived
 from prebuilds.decision.models import Build, BuildStatus, Preset, Transition
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.presets import is_made_otherwise, rank_by_age
@@ -120,17 +121,23 @@ def take_workspace(workspace: Workspace, request: ClaimRequest) -> Workspace:
 
 def select_claimable(prebuilds: Iterable[Workspace], preset: Preset, request: ClaimRequest) -> Workspace | None:
     """The first of the prebuilds that the claim may take, in the claim's order; None if there is none."""
-    found = [workspace for workspace in prebuilds if is_claimable(workspace, preset, request.created_since)]
+    instants = request.created_since, request.claimed_at
+    found = [workspace for workspace in prebuilds if is_claimable(workspace, preset, *instants)]
     choose = min if request.order is ClaimOrder.OLDEST_FIRST else max
     return choose(found, key=rank_by_age, default=None)
 
 
-def is_claimable(workspace: Workspace, preset: Preset, created_since: datetime | None) -> bool:
+def is_claimable(
+    workspace: Workspace, preset: Preset, created_since: datetime | None, claimed_at: datetime | None = None
+) -> bool:
     """Whether a user may get the workspace now.
 
     It must be a prebuild that is running, ready and not given up. It must match its preset's version and parameters,
-    the preset must be active, and if `created_since` is given, it must have been created then or later.
+    the preset must be active, and if `created_since` is given, it must have been created then or later. If `claimed_at`
+    is given and the preset has a `ttl_jitter`, it must be within its own ttl then (R16).
     """
+    if claimed_at and preset.ttl_jitter and has_outlived(preset, workspace.id, workspace.created_at, claimed_at):
+        return False
     is_there = workspace.is_prebuild and workspace.is_running and workspace.ready and workspace.preset_id == preset.id
     is_fresh = created_since is None or workspace.created_at >= created_since
     return is_there and is_fresh and preset.is_active and not is_outdated(workspace, preset)

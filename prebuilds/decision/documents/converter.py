@@ -64,7 +64,7 @@ def write(model: Any) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _get_converter() -> Converter:
     converter = Converter(detailed_validation=True)
-    for plain in (str, int, bool):
+    for plain in (str, int, float, bool):
         converter.register_structure_hook(plain, lambda value, _: value)  # the field's validator decides
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
     converter.register_structure_hook(date, lambda value, _: _read_date(value))

@@ -31,6 +31,7 @@ _KEYS: dict[type, dict[str, str]] = {
         "template_version": "(template_version)",
         "ready_deadline": "ready_deadline_seconds",
         "build_deadline": "build_deadline_seconds",
+        "refresh_ahead": "refresh_ahead_seconds",
     },
     SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
 }
@@ -39,12 +40,12 @@ _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("templ
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
 _LATER_KEYS: dict[type, frozenset[str]] = {
-    Preset: frozenset(("ready_deadline", "build_deadline", "precedence")),
+    Preset: frozenset(("ready_deadline", "build_deadline", "precedence", "ttl_jitter", "refresh_ahead", "max_surge")),
     Prebuild: frozenset(("started_at",)),
     InProgress: frozenset(("ids", "overdue", "began_at")),
     Backoff: frozenset(("failed_attempts", "failure", "message")),
     GlobalSnapshot: frozenset(("limits", "foreground", "recent_starts")),
-    ReconciliationState: frozenset(("stuck", "overdue")),
+    ReconciliationState: frozenset(("stuck", "overdue", "aging")),
     Schedule: frozenset(("starts_on", "ends_on", "dates", "except_on", "lead")),
 }
 

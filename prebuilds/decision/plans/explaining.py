@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.lifetimes.deadlines import count_overdue
+from prebuilds.decision.lifetimes.victims import list_aging_of
 from prebuilds.decision.models import HardLimit, Prebuild, Preset
 from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.withholding import WithheldReason
-from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.policy import Policy, Victims
 from prebuilds.decision.policies.waiting import (
     calculate_backoff_until,
     calculate_probe_at,
@@ -38,7 +39,7 @@ def explain_action(snapshot: PresetSnapshot, policy: Policy, action: Reconciliat
     if action.type is ActionType.CREATE:
         return f"create {action.create}: {_describe_balance(snapshot)}"
     if action.type is ActionType.DELETE:
-        return _explain_delete(snapshot, action.delete_ids)
+        return _explain_delete(snapshot, policy, action.delete_ids)
     if action.type is ActionType.BACKOFF:
         return _explain_backoff(snapshot, policy, action.backoff_until)
     if action.cancel:
@@ -71,6 +72,7 @@ def describe_change(change: Change) -> str:
         ChangeCause.WINDOW_EDGE: "a window of the preset {} opens or closes",
         ChangeCause.PROBE: "the hard-limited preset {} tries one create",
         ChangeCause.READY_DEADLINE: "the prebuild {} is stuck unless it is ready",
+        ChangeCause.AGING: "the prebuild {} is to be replaced, as it will expire",
         ChangeCause.BUILD_DEADLINE: "a start of the preset {} is overdue unless it has ended",
         ChangeCause.BUDGET_REFILL: "a budget of the preset {} refills",
     }[change.cause]
@@ -83,7 +85,7 @@ def describe_orphans(orphans: Orphans) -> str:
     return f"{rows} of {orphans.collection} left alone: there is no preset {orphans.preset_id}"
 
 
-def _explain_delete(snapshot: PresetSnapshot, ids: Sequence[str]) -> str:
+def _explain_delete(snapshot: PresetSnapshot, policy: Policy, ids: Sequence[str]) -> str:
     what = f"delete {len(ids)} ({_list(ids)})"
     if not snapshot.preset.is_active:
         return f"{what}: {_describe_inactivity(snapshot.preset)}"
@@ -92,7 +94,14 @@ def _explain_delete(snapshot: PresetSnapshot, ids: Sequence[str]) -> str:
         return f"{what}: expired, {_describe_expiry(snapshot, [expired[name] for name in ids if name in expired])}"
     if ids[0] in {prebuild.id for prebuild in snapshot.stuck}:
         return f"{what}: stuck, {_describe_lateness(snapshot)}"
-    return f"{what}: the oldest beyond the target, {_describe_balance(snapshot)}"
+    return f"{what}: {_describe_victims(snapshot, policy, ids)}, {_describe_balance(snapshot)}"
+
+
+def _describe_victims(snapshot: PresetSnapshot, policy: Policy, ids: Sequence[str]) -> str:
+    aging = {prebuild.id for prebuild in list_aging_of(snapshot)}
+    if aging.issuperset(ids):
+        return "replaced before they expire" if len(ids) > 1 else "replaced before it expires"
+    return "the oldest beyond the target" if policy.victims is Victims.OLDEST_FIRST else "the worst beyond the target"
 
 
 def _explain_backoff(snapshot: PresetSnapshot, policy: Policy, until: datetime | None) -> str:
@@ -138,6 +147,8 @@ def _describe_balance(snapshot: PresetSnapshot) -> str:
     starting = count_starting(snapshot)
     overdue = count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now)
     parts = [_describe_target(snapshot), f"{len(snapshot.running)} running"]
+    aging = len(list_aging_of(snapshot))
+    parts += [f"{aging} of them aging"] if aging else []
     parts += [f"{len(snapshot.expired)} expired"] if snapshot.expired else []
     parts += [f"{len(snapshot.stuck)} stuck"] if snapshot.stuck else []
     parts += [f"{starting} starting"] if starting else []
@@ -184,9 +195,10 @@ def _describe_expiry(snapshot: PresetSnapshot, expired: Sequence[Prebuild]) -> s
     """Why these have expired: age, then how the outdated differ. A prebuild that is both counts as outdated."""
     outdated = [prebuild for prebuild in expired if is_outdated(snapshot.preset, prebuild)]
     differences = list(dict.fromkeys(_describe_difference(snapshot.preset, prebuild) for prebuild in outdated))
-    old = [_describe_age(snapshot)] if len(outdated) < len(expired) else []
+    old = [prebuild for prebuild in expired if prebuild not in outdated]
+    ages = [_describe_age(snapshot, old)] if old else []
     more = len(differences) - _DIFFERENCES
-    return "; ".join([*old, *differences[:_DIFFERENCES], *([f"and {more} more differences"] if more > 0 else [])])
+    return "; ".join([*ages, *differences[:_DIFFERENCES], *([f"and {more} more differences"] if more > 0 else [])])
 
 
 def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
@@ -198,11 +210,14 @@ def _describe_difference(preset: Preset, prebuild: Prebuild) -> str:
     return "made with other parameters than the preset has now"
 
 
-def _describe_age(snapshot: PresetSnapshot) -> str:
+def _describe_age(snapshot: PresetSnapshot, old: Sequence[Prebuild]) -> str:
     preset = snapshot.preset
-    if preset.ttl is None or calculate_expiry_cutoff(preset, snapshot.now) == preset.last_invalidated_at:
-        return f"created before the invalidation at {describe_instant(preset.last_invalidated_at or snapshot.now)}"
-    return f"older than the ttl of {describe_duration(preset.ttl)}"
+    cutoff, invalidated = calculate_expiry_cutoff(preset, snapshot.now), preset.last_invalidated_at or snapshot.now
+    is_invalidated = cutoff == invalidated and any(prebuild.created_at < invalidated for prebuild in old)
+    if preset.ttl is None or is_invalidated:
+        return f"created before the invalidation at {describe_instant(invalidated)}"
+    own = "their own part of " if preset.ttl_jitter else ""
+    return f"older than {own}the ttl of {describe_duration(preset.ttl)}"
 
 
 def _list(ids: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum
 
 import attrs
 
@@ -28,6 +29,15 @@ _DISTINCT_BUDGETS = check(
 )
 
 
+class Victims(Enum):
+    """Which of the good prebuilds beyond the target go first (R15)."""
+
+    OLDEST_FIRST = "oldest_first"
+    """The oldest, then by id, ready or not. This is the original's order."""
+    WORST_FIRST = "worst_first"
+    """Those that are not ready, then the aging (R16), then the oldest, then by id. Stuck ones go before all of them."""
+
+
 @attrs.frozen(kw_only=True)
 class Policy:
     """How the decision handles failures, and how much it does at once.
@@ -45,7 +55,8 @@ class Policy:
     A pass creates at most `max_creates` prebuilds of one preset, so that a mistyped count does no harm. With
     `slow_start`, a preset whose last attempts failed creates 1, then 2, then 4 at a time, until one succeeds. `budgets`
     bound what presets create together (R18); no two of them have the same scope and key. With `cancel_surplus`, starts
-    that have not begun are canceled once the target needs them no more.
+    that have not begun are canceled once the target needs them no more. `victims` says which prebuilds beyond the
+    target go first (R15).
     """
 
     backoff_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=DURATION)
@@ -61,6 +72,7 @@ class Policy:
     budgets: tuple[Budget, ...] = attrs.field(
         default=(), converter=to_tuple, validator=[tuple_of(Budget), _DISTINCT_BUDGETS]
     )
+    victims: Victims = attrs.field(default=Victims.OLDEST_FIRST, validator=member_of(Victims))
 
     @property
     def needs_attempts(self) -> bool:
@@ -76,3 +88,14 @@ class Policy:
     def needs_recent_starts(self) -> bool:
         """Whether a decision depends on the starts that were begun in the last minute."""
         return any(budget.max_creates_per_minute is not None for budget in self.budgets)
+
+
+HARDENED = Policy(
+    backoff=BackoffKind.EXPONENTIAL,
+    backoff_cap=timedelta(minutes=15),
+    probe_interval=timedelta(minutes=10),
+    slow_start=True,
+    cancel_surplus=True,
+    victims=Victims.WORST_FIRST,
+)
+"""A policy for production, with everything on that is safe for every pool. The rest is a setting of each preset."""

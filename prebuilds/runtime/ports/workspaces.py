@@ -131,7 +131,8 @@ class ClaimWrites(Protocol):
         """Give the first prebuild that fits `request` its new owner and name, and return it; None if none fits.
 
         `is_claimable` tells which prebuilds fit: not one that was given up, nor one whose version or parameters differ
-        from what its preset has now. Two transactions never take the same prebuild; one that another transaction has
+        from what its preset has now. None that is older at `claimed_at` than its own ttl fits, if its preset has a
+        `ttl_jitter` (R16). Two transactions never take the same prebuild; one that another transaction has
         locked is passed over or waited for. The preset must be active, and stay active until this transaction has
         ended. The claim is recorded under its request id, if it has one. Raises `NameTakenError` if the owner has a
         workspace of this name that is not deleted, and `ClaimConflictError` if the request id is already recorded.

@@ -80,6 +80,9 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
         parameters=draw(parameters()),
         ready_deadline=draw(sampled(None, *TTLS)),
         build_deadline=draw(sampled(None, *TTLS)),
+        ttl_jitter=draw(sampled(0.0, 0.0, 0.2, 1)),
+        refresh_ahead=draw(sampled(None, None, timedelta(seconds=30), *TTLS)),
+        max_surge=draw(st.none() | counts()),
     )
 
 

@@ -14,7 +14,7 @@ from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Tr
 from prebuilds.decision.policies.budgets import Budget, BudgetScope, Foreground, RecentStarts
 from prebuilds.decision.policies.expectations import Expectation, Expectations
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
-from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.policy import Policy, Victims
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.testing.strategies.values import (
     SECOND,
@@ -113,6 +113,7 @@ def policies() -> st.SearchStrategy[Policy]:
         probe_interval=st.none() | intervals,
         slow_start=st.booleans(),
         cancel_surplus=st.booleans(),
+        victims=sampled(*Victims),
     )
 
 

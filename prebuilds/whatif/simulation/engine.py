@@ -146,7 +146,8 @@ class Engine:
         # Time also lets old failures be forgotten, which R12 does not cover.
         simulated.is_changed = self._interval is not None and not (is_quiet and simulated.build_history is None)
         simulated.next_change = simulated.find_next_change(decision.snapshot, now)
-        if (decision.snapshot.limit or decision.refill_at) and decision.next_change_at:
+        is_timed = decision.snapshot.limit or decision.refill_at or simulated.has_lifetimes
+        if is_timed and decision.next_change_at:
             simulated.next_change = min(simulated.next_change, to_ticks(decision.next_change_at))
         simulated.pending = 0  # this round has canceled them, or they have begun
         if not is_quiet:
@@ -175,6 +176,8 @@ class Engine:
                     simulated.is_changed = True
             elif action.type is ActionType.DELETE:
                 pool.delete(simulated, action.delete_ids, decision.snapshot, now)
+                if simulated.has_lifetimes:  # what was replaced makes room for the next replacement
+                    simulated.is_changed = True
             elif action.backoff_until is not None:
                 simulated.next_change = min(simulated.next_change, to_ticks(action.backoff_until) + 1)
 

@@ -41,6 +41,20 @@ class HoldReason(Enum):
     HARD_LIMITED = "hard_limited"
 
 
+_MOST_OF_AN_ID = 400  # characters of an id that a longer one may begin with
+_FIRST_NAME = 10**9  # all numbers then have the same length; padding with zeros takes twice as long
+
+
+def make_prefix(preset: Preset) -> str:
+    """What the ids of all simulated prebuilds of a preset begin with."""
+    return f"{preset.id[:_MOST_OF_AN_ID]}-"
+
+
+def name_prebuild(prefix: str, number: int) -> str:
+    """The id of the simulated prebuild with this number. Ids sort as their numbers do."""
+    return prefix + str(number + _FIRST_NAME)
+
+
 @attrs.frozen(kw_only=True)
 class TargetChange:
     """From tick `at` on, the pool wants `desired` prebuilds."""
@@ -92,6 +106,8 @@ class EventLog:
     """Which preset each build belongs to, by its place in `presets`."""
     outdated: tuple[int, ...]
     """The numbers of initial prebuilds made with another version or other parameters. They count as expired (R2)."""
+    given: tuple[tuple[int, str], ...]
+    """The numbers and ids of initial prebuilds that the snapshot gave."""
     num_initial: int
     """How many builds were there at the start, ready or under way."""
     rounds: int
@@ -114,6 +130,7 @@ class EventRecorder:
         self.outcomes: list[PrebuildOutcome | None] = []
         self.preset_indexes: list[int] = []
         self.outdated: list[int] = []
+        self.given: list[tuple[int, str]] = []
         self.missed: list[int] = []
         self.waits: list[int] = []
         self.presets: list[ActivePreset] = []

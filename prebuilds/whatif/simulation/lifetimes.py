@@ -13,7 +13,15 @@ from enum import Enum
 from functools import cached_property
 from itertools import accumulate
 
-from prebuilds.whatif.simulation.event_log import NEVER, EventLog, PrebuildOutcome, TargetChange
+from prebuilds.decision.lifetimes.aging import calculate_own_ttl
+from prebuilds.whatif.simulation.event_log import (
+    NEVER,
+    EventLog,
+    PrebuildOutcome,
+    TargetChange,
+    make_prefix,
+    name_prebuild,
+)
 from prebuilds.whatif.traces.ticks import count_ticks, to_ticks
 
 
@@ -140,35 +148,39 @@ class Lifetimes:
 
     def _iterate_good(self) -> Iterator[tuple[int, int, LossReason | None]]:
         log = self._log
-        rows = zip(log.created, log.ended, log.gone, log.outcomes, log.preset_indexes, strict=True)
-        for number, (created, ended, gone, outcome, preset_index) in enumerate(rows):
+        rows = zip(log.ended, log.gone, log.outcomes, strict=True)
+        for number, (ended, gone, outcome) in enumerate(rows):
             if outcome in _NEVER_GOOD or ended > log.end or number in log.outdated:
                 continue
-            until, loss = self._find_end(created, preset_index, gone, _LOSS_REASONS.get(outcome) if outcome else None)
+            until, loss = self._find_end(number, gone, _LOSS_REASONS.get(outcome) if outcome else None)
             if (
                 ended < until or loss is LossReason.CLAIMED
             ):  # a prebuild can be claimed at the instant at which it becomes ready
                 yield ended, until, loss
 
-    def _find_end(
-        self, created: int, preset_index: int, gone: int, loss: LossReason | None
-    ) -> tuple[int, LossReason | None]:
-        until = gone
+    def _find_end(self, number: int, gone: int, loss: LossReason | None) -> tuple[int, LossReason | None]:
+        until, preset_index = gone, self._log.preset_indexes[number]
         # A promotion comes first at its instant. What a round then deletes is lost to the promotion.
         if preset_index < len(self._promoted) and self._promoted[preset_index] <= until:
             until, loss = self._promoted[preset_index], LossReason.OUTDATED
-        expired = self._find_expiry(created, preset_index)
+        expired = self._find_expiry(number)
         return (expired, LossReason.EXPIRED) if expired < until else (until, loss)
 
-    def _find_expiry(self, created: int, preset_index: int) -> int:
-        log, preset = self._log, self._log.presets[preset_index].preset
+    def _find_expiry(self, number: int) -> int:
+        log, created = self._log, self._log.created[number]
+        preset = log.presets[log.preset_indexes[number]].preset
         known = preset.last_invalidated_at
         if known and created < to_ticks(known) <= log.begin:
             return created
         place = bisect_right(log.invalidations, created)
         invalidated = log.invalidations[place] if place < len(log.invalidations) else NEVER
-        outlived = created + count_ticks(preset.ttl) + 1 if preset.ttl else NEVER
+        ttl = calculate_own_ttl(preset, self._names.get(number) or name_prebuild(make_prefix(preset), number))
+        outlived = created + count_ticks(ttl) + 1 if ttl else NEVER
         return min(invalidated, outlived)
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return dict(self._log.given)
 
 
 def _iterate_changes(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

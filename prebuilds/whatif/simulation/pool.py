@@ -166,7 +166,9 @@ class SimulatedPool:
         self._add_preset(preset, build_history, begin)
         self.current.pending = own.pending
         for row in (*own.expired, *own.running):
-            self._given[len(self.recorder.created)] = attrs.evolve(row, ready=True)
+            number = len(self.recorder.created)
+            self._given[number] = attrs.evolve(row, ready=True)
+            self.recorder.given.append((number, row.id))
             ready = begin + (0 if row.ready else self._sampler.draw_leads(1)[0])
             self._add_builds(self.current, to_ticks(row.created_at), row.created_at, [ready])
         starting = sum(row.count for row in own.in_progress if row.transition is Transition.START)

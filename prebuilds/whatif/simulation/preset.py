@@ -13,15 +13,15 @@ from functools import lru_cache
 
 import attrs
 
+from prebuilds.decision.lifetimes.aging import has_outlived
 from prebuilds.decision.models import InProgress, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, take_preset_snapshot
 from prebuilds.decision.targets import find_next_target_change
 from prebuilds.whatif.simulation.build_history import BuildHistory
-from prebuilds.whatif.simulation.event_log import NEVER
+from prebuilds.whatif.simulation.event_log import NEVER, make_prefix, name_prebuild
 from prebuilds.whatif.traces.ticks import count_ticks, to_instant, to_ticks
 
 _MOST_OF_AN_ID = 400  # characters of an id that a longer one may begin with
-_FIRST_NAME = 10**9  # all numbers then have the same length; padding with zeros takes twice as long
 
 
 class SimulatedPreset:
@@ -51,14 +51,17 @@ class SimulatedPreset:
         self.id = preset.id
         self.template_id = preset.template_version.template.id
         self.version_id = preset.template_version.id
-        self.prefix = f"{preset.id[:_MOST_OF_AN_ID]}-"
+        self.prefix = make_prefix(preset)
         self.ttl = count_ticks(preset.ttl) if preset.ttl else NEVER
         self.can_expire = self.ttl < NEVER or self.invalidated_at > -NEVER
+        self.has_lifetimes = bool(preset.ttl) and bool(preset.ttl_jitter or preset.refresh_ahead)
+        """Whether prebuilds have own ttls, or are replaced ahead (R16)."""
+        self.has_own_ttls = bool(preset.ttl and preset.ttl_jitter)
         self.is_changed = True
 
     def name_prebuild(self, number: int) -> str:
         """The id of the prebuild with this number. Ids sort as their numbers do."""
-        return self.prefix + str(number + _FIRST_NAME)
+        return name_prebuild(self.prefix, number)
 
     @property
     def is_over(self) -> bool:
@@ -79,12 +82,18 @@ class SimulatedPreset:
     def take_oldest(self, now: int, created: list[int]) -> int | None:
         """Take the oldest good prebuild away and give its number; None if there is none."""
         place = self._count_expired(now, created) if self.can_expire else 0
-        while self.outdated and place < len(self.numbers) and self.running[place] in self.outdated:
+        while place < len(self.numbers) and self._is_unfit(self.running[place], now):
             place += 1
         if place == len(self.numbers):
             return None
         del self.running[place]
         return self.numbers.pop(place)
+
+    def _is_unfit(self, prebuild: Prebuild, now: int) -> bool:
+        """Whether it must not be claimed although it is younger than the ttl."""
+        if self.outdated and prebuild in self.outdated:
+            return True
+        return self.has_own_ttls and has_outlived(self.preset, prebuild.id, prebuild.created_at, to_instant(now))
 
     def _count_expired(self, now: int, created: list[int]) -> int:
         """How many prebuilds have expired by R2. It works on ticks, as it runs once for each claim."""

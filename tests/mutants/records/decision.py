@@ -37,15 +37,15 @@ DECISION = (
     ),
     Mutant(
         "the newest are deleted",
-        "decision/actions.py",
-        "snapshot.running[: count_extraneous(snapshot)]",
-        "snapshot.running[len(snapshot.running) - count_extraneous(snapshot) :]",
+        "decision/lifetimes/victims.py",
+        "        return ranked[: surplus.beyond]",
+        "        return ranked[len(ranked) - surplus.beyond :]",
     ),
     Mutant(
         "one too many is deleted",
-        "decision/state.py",
-        "max(len(snapshot.running) - snapshot.target.desired, 0)",
-        "max(len(snapshot.running) - snapshot.target.desired + 1, 0)",
+        "decision/lifetimes/victims.py",
+        "Surplus(0, max(running - desired, 0))",
+        "Surplus(0, max(running - desired + 1, 0))",
     ),
     Mutant(
         "starting builds are not counted",

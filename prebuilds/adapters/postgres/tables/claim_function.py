@@ -32,6 +32,8 @@ DECLARE
     preset_is_active boolean;
     preset_version text;
     preset_parameters jsonb;
+    preset_ttl interval;
+    preset_jitter double precision;
     cutoff timestamptz;
     chosen text;
 BEGIN
@@ -54,13 +56,13 @@ BEGIN
     END IF;
 
     SELECT
-        is_active, template_version_id, parameters,
+        is_active, template_version_id, parameters, ttl, coalesce((options ->> 'ttl_jitter')::double precision, 0),
         greatest( -- of those that are there; in UTC, where each day has 24 hours
             CASE WHEN last_invalidated_at <= claim_at THEN last_invalidated_at END,
             CASE WHEN ttl > '0' AND ttl <= claim_at - '0001-01-01 00:00:00+00'::timestamptz
                 THEN (claim_at AT TIME ZONE 'UTC' - ttl) AT TIME ZONE 'UTC' END
         )
-    INTO preset_is_active, preset_version, preset_parameters, cutoff
+    INTO preset_is_active, preset_version, preset_parameters, preset_ttl, preset_jitter, cutoff
     FROM presets WHERE id = wanted_preset;
     IF NOT FOUND THEN
         outcome := 'unknown_preset';
@@ -74,6 +76,7 @@ BEGIN
         AND (build_version_id = '' OR preset_version IN ('', build_version_id))
         AND (parameters IS NULL OR parameters = preset_parameters)
         AND created_at >= coalesce(cutoff, '-infinity')
+        AND is_within_ttl(preset_ttl, preset_jitter, id, created_at, claim_at)
         ORDER BY created_at DESC, id DESC LIMIT 1
         FOR UPDATE SKIP LOCKED;
     ELSIF preset_is_active THEN
@@ -83,6 +86,7 @@ BEGIN
         AND (build_version_id = '' OR preset_version IN ('', build_version_id))
         AND (parameters IS NULL OR parameters = preset_parameters)
         AND created_at >= coalesce(cutoff, '-infinity')
+        AND is_within_ttl(preset_ttl, preset_jitter, id, created_at, claim_at)
         ORDER BY created_at, id LIMIT 1
         FOR UPDATE SKIP LOCKED;
     END IF;

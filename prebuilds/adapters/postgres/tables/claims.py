@@ -31,7 +31,10 @@ _HAS = "SELECT request_id FROM claims WHERE request_id = %(request_id)s"
 def _order_take(order: str) -> str:
     return f"""
         WITH preset AS MATERIALIZED (
-            SELECT id, template_version_id AS version_id, parameters FROM presets
+            SELECT
+                id, template_version_id AS version_id, parameters, ttl,
+                coalesce((options ->> 'ttl_jitter')::double precision, 0) AS ttl_jitter
+            FROM presets
             WHERE id = %(preset_id)s AND is_active FOR SHARE
         ), chosen AS MATERIALIZED (
             SELECT id FROM workspaces
@@ -41,6 +44,10 @@ def _order_take(order: str) -> str:
             AND (build_version_id = '' OR (SELECT version_id FROM preset) IN ('', build_version_id))
             AND (parameters IS NULL OR parameters = (SELECT parameters FROM preset))
             AND created_at >= coalesce(%(created_since)s::timestamptz, '-infinity')
+            AND is_within_ttl(
+                (SELECT ttl FROM preset), (SELECT ttl_jitter FROM preset), id, created_at,
+                %(claimed_at)s::timestamptz
+            )
             ORDER BY {order} LIMIT 1
             FOR UPDATE SKIP LOCKED
         ), noted AS (

@@ -155,6 +155,20 @@ ADD COLUMN failure text NOT NULL DEFAULT 'transient',
 ADD COLUMN message text NOT NULL DEFAULT '';
 
 ALTER TABLE presets ADD COLUMN options jsonb NOT NULL DEFAULT '{}'; -- what `write_options` returns
+
+-- Whether a prebuild is within its own ttl, as `has_outlived` calculates it.
+CREATE FUNCTION is_within_ttl(
+    ttl interval, ttl_jitter double precision, workspace_id text, created_at timestamptz, moment timestamptz
+) RETURNS boolean LANGUAGE sql STABLE AS $$
+SELECT
+    ttl_jitter = 0 OR coalesce(ttl, '0') <= '0' OR micros.age <= micros.ttl - trunc(micros.ttl * micros.share)::bigint
+FROM (
+    SELECT
+        (extract(epoch FROM moment - created_at) * 1000000)::bigint AS age,
+        (extract(epoch FROM is_within_ttl.ttl) * 1000000)::bigint AS ttl,
+        ttl_jitter * (hash_preset(workspace_id) / 4294967296.0::double precision) AS share
+) AS micros
+$$;
 """
 
 VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD + CLAIM_FUNCTION)

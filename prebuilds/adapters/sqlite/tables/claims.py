@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
     SELECT_WORKSPACES,
     read_take,
     read_workspace,
+    write_instant,
     write_parameters,
     write_request,
 )
@@ -25,6 +28,11 @@ _CLAIMABLE = f"""
     AND workspaces.retired = 0 AND builds.transition = 'start' AND builds.status = 'succeeded'
     AND (builds.template_version_id IN ('', ?) OR ? = '')
     AND (workspaces.parameters IS NULL OR workspaces.parameters = ?)
+    -- Within its own ttl, as `has_outlived` calculates it.
+    AND (
+        ? = 0 OR ? - workspaces.created_at
+        <= ? - CAST(? * (? * (hash_preset(workspaces.id) / 4294967296.0)) AS INTEGER)
+    )
 """
 FIRST_BY = {
     ClaimOrder.OLDEST_FIRST: f"{_CLAIMABLE} ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
@@ -65,8 +73,10 @@ class ClaimRows(Role):
     def _find_claimable(self, request: ClaimRequest, preset: Preset) -> Workspace | None:
         preset_id, created_since = write_request(request)[:2]
         version, parameters = preset.template_version.id, write_parameters(preset.parameters)
+        ttl, jitter = (preset.ttl or timedelta()) // timedelta.resolution, preset.ttl_jitter
+        own_ttl = (ttl and jitter, write_instant("claimed_at", request.claimed_at), ttl, ttl, jitter)
         row = self._statements.fetch_one(
-            FIRST_BY[request.order], preset_id, created_since, version, version, parameters
+            FIRST_BY[request.order], preset_id, created_since, version, version, parameters, *own_ttl
         )
         return read_workspace(row) if row else None
 

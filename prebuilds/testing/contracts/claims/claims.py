@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import attrs
 
+from prebuilds.decision.lifetimes.aging import calculate_own_ttl
 from prebuilds.errors import ClaimConflictError, NameTakenError
 from prebuilds.runtime.models import ClaimOrder
 from prebuilds.runtime.ports import Store
@@ -146,6 +148,25 @@ def a_prebuild_of_unknown_version_is_taken(lab: Lab) -> None:
             taken = tx.take_prebuild(request_claim(f"user {number}"))
             what = f"the id taken, made with {before.template_version.id!r}, wanted {after.template_version.id!r}"
             expect(taken and taken.id, f"w{number}", what)
+
+
+@store_check(
+    CHECKS,
+    "ClaimWrites.take_prebuild",
+    "None that is older at `claimed_at` than its own ttl fits, if its preset has a `ttl_jitter` (R16).",
+)
+def nothing_is_taken_after_its_own_ttl(lab: Lab) -> None:
+    for number, jitter in enumerate((0.01, 0.3, 0.77, 1)):
+        preset = attrs.evolve(WEB, ttl=timedelta(hours=1, microseconds=number), ttl_jitter=jitter)
+        name = f"w{number}"
+        end = at(0) + (calculate_own_ttl(preset, name) or timedelta())
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+            add(tx, name, Stage.READY, preset)
+            late = attrs.evolve(request_claim(f"user {number}"), claimed_at=end + timedelta.resolution)
+            expect(tx.take_prebuild(late), None, f"take_prebuild() after the own ttl of {name}, of {jitter=},")
+            taken = tx.take_prebuild(attrs.evolve(late, claimed_at=end))
+            expect(taken and taken.id, name, f"the id taken at the end of the own ttl, of {jitter=},")
 
 
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The preset must be active")
