@@ -48,8 +48,7 @@ from prebuilds.errors import (
     UnknownPresetError,
 )
 
-__all__ = [
-    "HARDENED",
+__all__ = [  # noqa: RUF022 - as `sorted` sorts
     "ActionType",
     "Backoff",
     "BackoffKind",
@@ -67,6 +66,7 @@ __all__ = [
     "FailureClass",
     "Foreground",
     "GlobalSnapshot",
+    "HARDENED",
     "HardLimit",
     "InProgress",
     "InvalidCronError",
