@@ -43,6 +43,7 @@ from prebuilds.errors import CommitUnknownError
 from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.testing.clocks import ManualClock
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -239,8 +240,8 @@ class Life:
             tx.put_preset(preset)
             for number, age in enumerate((90, 30)):
                 request = self._make_start(number)
-                tx.insert_prebuild(request, name="n", now=NOW - age * MINUTE)
-                tx.mark_submitted(request.build_id)
+                insert_one(tx, request, name="n", now=NOW - age * MINUTE)
+                tx.mark_submitted([request.build_id])
                 self._taken[request.build_id] = (request.workspace_id, Transition.START)
         self._finish()
 

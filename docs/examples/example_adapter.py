@@ -97,6 +97,10 @@ class ExampleRows:
             self.tables["workspaces"][row.id] = row
             self.tables["builds"][row.last_build.id] = row.id
 
+    def remove_workspaces(self, workspaces):
+        for row in workspaces:
+            del self.tables["workspaces"][row.id], self.tables["builds"][row.last_build.id]
+
     def add_outcomes(self, builds):
         for build in builds:
             self.tables["outcomes"][build.id] = build

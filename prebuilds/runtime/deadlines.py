@@ -145,7 +145,7 @@ def is_late_start(workspace: Workspace, presets: Mapping[str, Preset], now: date
 
 def delete_stuck(tx: Transaction, effect: DeleteStuck, *, now: datetime) -> Workspace | None:
     """Add the delete and note the failure within a transaction; None if that must not be, so that it is rolled back."""
-    is_inserted = tx.insert_delete(effect.request, now=now)
+    is_inserted = tx.insert_deletes([effect.request], now=now)
     workspace = tx.get_workspace(effect.request.workspace_id) if is_inserted else None
     if workspace is None or workspace.ready:
         return None

@@ -70,6 +70,18 @@ class BuildRequest:
 
 
 @attrs.frozen(kw_only=True)
+class NewPrebuild:
+    """A prebuild to be added: its name, and the request for its start."""
+
+    name: str = attrs.field(validator=ID)
+    request: BuildRequest = attrs.field(validator=instance_of(BuildRequest))
+
+    def __attrs_post_init__(self) -> None:
+        if self.request.transition is not Transition.START:
+            raise InvalidValueError("NewPrebuild", "request", self.request.transition, "the request for a start")
+
+
+@attrs.frozen(kw_only=True)
 class WorkspaceBuild:
     """One build of a workspace. `number` counts the builds of the workspace from 1.
 
@@ -196,7 +208,7 @@ class Counter(Enum):
     """What is counted for each preset, from the beginning."""
 
     CREATED = "created"
-    """Prebuilds that were requested."""
+    """Prebuilds that were requested of the host's builder."""
     FAILED = "failed"
     """Start builds of prebuilds that failed."""
     CLAIMED = "claimed"

@@ -154,6 +154,12 @@ def is_outdated(workspace: Workspace, preset: Preset) -> bool:
     return is_made_otherwise(preset, workspace.last_build.template_version_id, workspace.parameters)
 
 
+def is_withdrawable(workspace: Workspace) -> bool:
+    """Whether it is a prebuild whose first build waits, and was not handed to the host's builder."""
+    is_there = workspace.is_prebuild and not workspace.deleted
+    return is_there and is_pending_start(workspace) and not workspace.last_build.submitted
+
+
 def resolve_template_version(request: BuildRequest, last_build: WorkspaceBuild | None) -> str:
     """The template version that a build runs with: that of the request, or else of the workspace's last build.
 

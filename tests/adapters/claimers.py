@@ -17,6 +17,7 @@ from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Store
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -41,7 +42,7 @@ def fill(store: Store, prebuilds: int) -> None:
                 template_version_id="",
             )
             now = EPOCH + timedelta(seconds=number)
-            tx.insert_prebuild(request, name=f"prebuild {number}", now=now)
+            insert_one(tx, request, name=f"prebuild {number}", now=now)
             tx.finish_build(request.build_id, BuildStatus.SUCCEEDED, now=now)
             tx.mark_ready(request.workspace_id)
 

@@ -8,6 +8,7 @@ from typing import Any
 from prebuilds import BuildStatus, Preset, Transition
 from prebuilds.runtime.models import BuildRequest, ClaimRequest
 from prebuilds.runtime.ports import Transaction
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 
@@ -33,6 +34,6 @@ def add_preset(tx: Transaction, **changes: Any) -> Preset:
 
 def add_ready(tx: Transaction, number: int) -> None:
     """A prebuild that a user could have."""
-    tx.insert_prebuild(make_start(number), name=f"prebuild {number}", now=NOW)
+    insert_one(tx, make_start(number), name=f"prebuild {number}", now=NOW)
     tx.finish_build(f"b{number}", BuildStatus.SUCCEEDED, now=NOW)
     tx.mark_ready(f"w{number}")

@@ -23,6 +23,7 @@ from adapters.examples import NOW, add_preset, make_start
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.errors import StoreUnavailableError
 from prebuilds.runtime import Reconciler, ReconcilerOptions
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 FULL = r"store\.db: (database or disk is full|disk I/O error)$"
 
@@ -166,9 +167,9 @@ def test_a_full_disk_of_the_server_undoes_the_transaction(database: Database) ->
         told = "^the store cannot be used: could not extend file$"
         with pytest.raises(StoreUnavailableError, match=told), store.transaction() as tx:  # noqa: PT012
             add_preset(tx)
-            tx.insert_prebuild(make_start(1), name="n", now=NOW)
+            insert_one(tx, make_start(1), name="n", now=NOW)
         admin.execute("DROP TRIGGER fill ON workspaces")
     with store.transaction() as tx:
         assert tx.list_presets() == ()
         add_preset(tx)
-        assert tx.insert_prebuild(make_start(1), name="n", now=NOW)
+        assert insert_one(tx, make_start(1), name="n", now=NOW)

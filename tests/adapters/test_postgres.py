@@ -45,6 +45,7 @@ from prebuilds.runtime import (
 )
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import PREBUILDS_USER_ID
+from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
@@ -139,7 +140,7 @@ def test_a_claim_passes_over_what_is_being_deleted(store: Store, hasty: Store) -
     """The delete has locked it first, and the claim gets another."""
     add(store, 1, 2)
     with store.transaction() as tx:
-        assert tx.insert_delete(make_delete(1), now=NOW)
+        assert delete_one(tx, make_delete(1), now=NOW)
         with hasty.transaction() as other:
             taken = other.take_prebuild(make_claim())
     assert taken is not None
@@ -152,7 +153,7 @@ def test_a_delete_waits_for_a_claim_and_leaves_its_workspace_alone(store: Store,
 
     def delete() -> bool:
         with store.transaction() as tx:
-            return tx.insert_delete(make_delete(1), now=NOW)
+            return delete_one(tx, make_delete(1), now=NOW)
 
     with ExitStack() as stack, store.transaction() as tx:
         tx.take_prebuild(make_claim())
@@ -170,7 +171,7 @@ def test_a_change_of_the_preset_waits_for_transactions_that_rely_on_it(store: St
         promote(store)
     with store.transaction() as tx:
         if write == "create":
-            assert tx.insert_prebuild(make_start(2), name="n", now=NOW)
+            assert insert_one(tx, make_start(2), name="n", now=NOW)
         elif write == "claim":
             assert tx.take_prebuild(make_claim())
         else:
@@ -188,7 +189,7 @@ def test_a_transaction_that_waited_for_a_promotion_sees_it(store: Store, databas
     def do() -> Any:
         with store.transaction() as tx:
             if write == "create":
-                return tx.insert_prebuild(make_start(2), name="n", now=NOW)
+                return insert_one(tx, make_start(2), name="n", now=NOW)
             return tx.take_prebuild(make_claim())
 
     with ExitStack() as stack, store.transaction() as tx:
@@ -202,10 +203,10 @@ def test_a_transaction_that_waited_for_a_promotion_sees_it(store: Store, databas
 def test_creates_of_one_preset_do_not_wait_for_each_other(store: Store, hasty: Store) -> None:
     """They share the lock of the preset; so do the counters, which each session has a row of its own for."""
     with store.transaction() as tx:
-        assert tx.insert_prebuild(make_start(1), name="n", now=NOW)
+        assert insert_one(tx, make_start(1), name="n", now=NOW)
         tx.count("p", Counter.CREATED)
         with hasty.transaction() as other:
-            assert other.insert_prebuild(make_start(2), name="n", now=NOW)
+            assert insert_one(other, make_start(2), name="n", now=NOW)
             other.count("p", Counter.CREATED)
     with store.transaction(read_only=True) as tx:
         assert [(value.preset_id, value.counter, value.value) for value in tx.list_counters()] == [
@@ -558,7 +559,7 @@ def test_text_that_looks_like_sql_is_text(store: Store) -> None:
     name = "'; DROP TABLE presets; -- %s %(name)s $1 \\"
     with store.transaction() as tx:
         preset = add_preset(tx, id=name, name=name, parameters={name: name})
-        assert tx.insert_prebuild(make_start(1, preset_id=name), name=name, now=NOW)
+        assert insert_one(tx, make_start(1, preset_id=name), name=name, now=NOW)
         tx.publish_on_commit(Message(topic=name, body=name))
     with store.transaction(read_only=True) as tx:
         assert list(tx.list_presets(name)) == [preset]
@@ -570,7 +571,7 @@ def test_ids_are_ordered_by_their_code_points(store: Store) -> None:
     names = ["a", "B", "ä", "Z", "\U0001f600", "ｱ"]
     with store.transaction() as tx:
         for name in names:
-            tx.insert_prebuild(make_start(1, build_id=f"b{name}", workspace_id=name), name=name, now=NOW)
+            insert_one(tx, make_start(1, build_id=f"b{name}", workspace_id=name), name=name, now=NOW)
             tx.finish_build(f"b{name}", BuildStatus.SUCCEEDED, now=NOW)
             tx.mark_ready(name)
     taken = []

@@ -23,6 +23,7 @@ from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import CommitUnknownError, NameTakenError, StoreBusyError, StoreClosedError
 from prebuilds.runtime import BuildReports, Claims, Counter, Message, OutboxRelay, Store, select
 from prebuilds.testing.clocks import ManualClock
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
@@ -213,7 +214,7 @@ def test_a_claim_expires_prebuilds_as_a_decision_does(
     name = uuid4().hex
     with berlin.transaction() as tx:
         tx.put_preset(preset)
-        tx.insert_prebuild(make_start(0, build_id=name, workspace_id=name), name=name, now=now)
+        insert_one(tx, make_start(0, build_id=name, workspace_id=name), name=name, now=now)
         tx.finish_build(name, BuildStatus.SUCCEEDED, now=now)
         tx.mark_ready(name)
     request = make_claim(name=name, request_id=name, claimed_at=now)
@@ -245,7 +246,7 @@ def test_a_report_is_three_trips(store: Store, report: Callable[[BuildReports], 
     add(store, 3)
     with store.transaction() as tx:
         for number in (1, 2):
-            tx.insert_prebuild(make_start(number), name=f"prebuild {number}", now=NOW)
+            insert_one(tx, make_start(number), name=f"prebuild {number}", now=NOW)
         tx.finish_build("b2", BuildStatus.SUCCEEDED, now=NOW)
     with counting_trips() as seen:
         assert report(BuildReports(store, clock=ManualClock(NOW)))

@@ -42,6 +42,7 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, Shard, hash_pre
 from prebuilds.runtime.models import PREBUILDS_USER_ID, ClaimOrder, Counter, Message
 from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.testing import strategies
+from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
 
 AT_ONCE = timedelta()
 INSTANTS = st.datetimes(timezones=st.just(timezone.utc))
@@ -431,7 +432,7 @@ def test_no_build_ends_before_it_was_created(store: SQLiteStore) -> None:
     """The reporter's clock may be behind. With an end before its beginning the build could not be read again."""
     with store.transaction() as tx:
         add_preset(tx)
-        tx.insert_prebuild(make_start(1), name="n", now=NOW)
+        insert_one(tx, make_start(1), name="n", now=NOW)
         tx.finish_build("b1", BuildStatus.FAILED, now=NOW - timedelta(hours=1))
         assert [build.finished_at for build in tx.read_rows(ended_since=NOW, latest=0).builds] == [NOW]
 
@@ -549,16 +550,16 @@ def run_everything(store: SQLiteStore) -> None:
         add_preset(tx)
         add_ready(tx, 1)
         add_ready(tx, 2)
-        tx.insert_prebuild(make_start(3), name="n", now=NOW)
-        tx.insert_prebuild(make_start(4), name="n", now=NOW)
+        insert_one(tx, make_start(3), name="n", now=NOW)
+        insert_one(tx, make_start(4), name="n", now=NOW)
         tx.insert_failed_build(make_start(5), now=NOW)
         tx.take_prebuild(make_claim(request_id="r"))
         tx.take_prebuild(make_claim(name="other", order=ClaimOrder.NEWEST_FIRST))
         tx.find_claim("r")
-        tx.mark_submitted("b3")
+        tx.mark_submitted(["b3"])
         tx.begin_build("b3", now=NOW)
         tx.finish_build("b3", BuildStatus.FAILED, now=NOW)
-        tx.insert_delete(make_delete(3), now=NOW)
+        delete_one(tx, make_delete(3), now=NOW)
         tx.finish_build("d", BuildStatus.SUCCEEDED, now=NOW)
         for selection in (ALL_PRESETS, select("p"), Selection(shard=Shard(index=0, count=2))):
             tx.read_rows(selection, ended_since=NOW, latest=3)

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from prebuilds.errors import CallTimedOutError
-from prebuilds.runtime.loop.timed_calls import SOON, LimitedCalls, PutOffError
-from prebuilds.runtime.loop.timeout_backoff import Delays, calculate_delay
+from prebuilds.runtime.loop.calls.timed_calls import SOON, LimitedCalls, PutOffError
+from prebuilds.runtime.loop.calls.timeout_backoff import Delays, calculate_delay
 from prebuilds.testing.clocks import ManualClock
 from runtime.world import MINUTE, NOW, SECOND
 
@@ -33,7 +33,7 @@ class Line:
             if error:
                 raise error
 
-        self.calls.call("submit", function, key=key, group=group)
+        self.calls.end(self.calls.begin("submit", function, key=key, group=group))
 
     def hang(self, key: str, *, group: str = "web", error: BaseException | None = None) -> None:
         """A call that does not return in time; once released it ends, or raises the error."""
@@ -45,7 +45,7 @@ class Line:
                 raise error
 
         with pytest.raises(CallTimedOutError, match=r"submit did not return within 0\.1 s"):
-            self.calls.call("submit", function, key=key, group=group)
+            self.calls.end(self.calls.begin("submit", function, key=key, group=group))
 
     def release(self) -> None:
         """Let all that hang end, and wait for it."""
@@ -216,8 +216,8 @@ def test_a_call_that_hangs_is_looked_at_again_soon(line: Line) -> None:
 
 def test_what_nobody_asks_for_is_forgotten(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the answers for builds that were canceled meanwhile, and their delays: memory stays bounded."""
-    monkeypatch.setattr("prebuilds.runtime.loop.timed_calls._MOST_KEPT", 3)
-    monkeypatch.setattr("prebuilds.runtime.loop.timeout_backoff._MOST_KEPT", 3)
+    monkeypatch.setattr("prebuilds.runtime.loop.calls.timed_calls._MOST_KEPT", 3)
+    monkeypatch.setattr("prebuilds.runtime.loop.calls.timeout_backoff._MOST_KEPT", 3)
     for number in range(6):
         line.hang(f"b{number}")
         line.release()
@@ -242,7 +242,7 @@ def test_one_build_is_called_for_once_however_many_ask(line: Line) -> None:
     def ask() -> None:
         together.wait(LONG)
         try:
-            line.calls.call("submit", function, key="b", group="web")
+            line.calls.end(line.calls.begin("submit", function, key="b", group="web"))
         except PutOffError as error:
             put_off.append(error)
         except CallTimedOutError:

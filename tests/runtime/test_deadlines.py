@@ -10,11 +10,13 @@ import pytest
 from prebuilds import Build, BuildStatus, PrebuildStatus, Preset, Transition, plan
 from prebuilds.runtime import BuildRequest, Counter, OutcomeStatus, Reconciler, Workspace
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
-from prebuilds.runtime.loop.effects import Effect, list_effects
+from prebuilds.runtime.loop.calls.handover import Handover
+from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
+from prebuilds.runtime.loop.effects import Effect, list_batches, list_effects
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, take_lease
-from prebuilds.runtime.loop.timed_calls import LimitedCalls
+from prebuilds.testing.contracts.equipment.scenes import delete_one
 from runtime.world import HOUR, MINUTE, NOW, ScriptedBuilder, World, make_preset
 
 DAY = timedelta(days=1)
@@ -63,8 +65,9 @@ def carry_out(world: World, effects: list[Effect]) -> list[OutcomeStatus]:
     assert lease is not None
     held = HeldLease(store, lease, clock=clock, duration=MINUTE, longest_call=MINUTE)
     calls = LimitedCalls(most=8, timeout=MINUTE, clock=clock)
-    executor = Executor(store, world.builder, lease=held, clock=clock, calls=calls)
-    return [executor.carry_out(effect).status for effect in effects]
+    handover = Handover(world.builder, calls, held, width=1, is_stopping=lambda: False)
+    executor = Executor(store, handover, lease=held, clock=clock)
+    return [outcome.status for batch in list_batches(effects) for outcome in executor.carry_out(batch)]
 
 
 def count_failed(world: World) -> int:
@@ -295,7 +298,7 @@ def test_every_prebuild_is_in_one_class() -> None:
     world.reports.lose(rows[1].id)
     with world.store.transaction() as tx:
         request = BuildRequest(build_id="delete", workspace_id=rows[3].id, transition=Transition.DELETE)
-        assert tx.insert_delete(request, now=NOW)
+        assert delete_one(tx, request, now=NOW)
     with world.store.transaction(read_only=True) as tx:
         fleet = read_fleet(tx, now=NOW + HOUR, policy=world.options.policy)
     (decision,) = plan(fleet.snapshot, now=NOW + HOUR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import attrs
@@ -106,14 +107,24 @@ def test_the_builder_gets_version_and_parameters_of_a_start() -> None:
 def test_a_create_of_a_version_that_was_promoted_over_meanwhile_is_skipped() -> None:
     """What was planned is compared in the transaction that writes; nothing of the old version is made."""
     world = World()
-    preset = make_preset()
-    world.builder.on_submit = lambda _: world.promote(preset)
+    before_first_write(world, lambda: world.promote(make_preset()))
     result = world.reconcile()
-    assert list_outcomes(result)[1:] == (
-        *done(create(1)),
-        *skipped("the planned version is no longer active", create(2)),
-    )
-    assert [workspace.id for workspace in world.list_prebuilds()] == ["0002"]
+    assert list_outcomes(result)[1:] == skipped("the planned version is no longer active", create(1), create(2))
+    assert world.list_prebuilds() == []
+    assert world.list_counters() == {}
+
+
+def before_first_write(world: World, act: Callable[[], object]) -> None:
+    """Do this between the plan of the next pass and its first write."""
+    acts, real = iter([act]), world.store.transaction
+
+    def transaction(**options: object):  # noqa: ANN202
+        if options.get("lease"):
+            for next_act in acts:
+                next_act()
+        return real(**options)
+
+    world.store.transaction = transaction  # type: ignore[method-assign]
 
 
 def test_a_delete_of_a_prebuild_that_was_claimed_meanwhile_is_skipped() -> None:
@@ -121,17 +132,7 @@ def test_a_delete_of_a_prebuild_that_was_claimed_meanwhile_is_skipped() -> None:
     world = World()
     world.fill()
     world.put(make_preset(desired_instances=0))
-    claims = iter(["dev"])
-    world.builder.on_submit = lambda _: None
-    real = world.store.transaction
-
-    def transaction(**options: object):  # noqa: ANN202
-        if not options.get("read_only") and options.get("lease"):
-            for name in claims:
-                world.claim(name)
-        return real(**options)
-
-    world.store.transaction = transaction  # type: ignore[method-assign]
+    before_first_write(world, world.claim)
     result = world.reconcile()
     assert list_outcomes(result) == (
         *skipped("it is no longer a prebuild, or another build of it is under way", delete("0005", "0002")),
@@ -230,7 +231,7 @@ class _Refusing:
     def __enter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
         tx = self._inner.__enter__()  # type: ignore[attr-defined]
         if self._error:
-            tx.insert_prebuild = self._refuse
+            tx.insert_prebuilds = self._refuse
         return tx
 
     def __exit__(self, *error: object):  # type: ignore[no-untyped-def]  # noqa: ANN204
@@ -405,7 +406,7 @@ def test_a_reconciler_that_was_deposed_in_a_pass_writes_no_more() -> None:
     _, first, *rest = list_outcomes(world.reconcile())
     assert first.status is OutcomeStatus.FAILED
     assert first.reason == "LeaseLostError: the lease 'prebuilds' with the token 1 has been taken by another holder"
-    assert {outcome.reason for outcome in rest} == {"an earlier create of the preset failed"}
+    assert {outcome.reason for outcome in rest} == {f"the lease could not be renewed: {first.reason}"}
     assert len(world.list_prebuilds()) == 3
     world.builder.on_submit = lambda _: None
     assert second.reconcile_all().failed == ()

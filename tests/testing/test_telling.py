@@ -24,9 +24,12 @@ def test_the_error_reports_everything() -> None:
     with pytest.raises(BrokenContractError) as caught:
         CHECKS["a_build_is_marked_submitted"](lambda: BrokenStore(**methods))
     lines = str(caught.value).splitlines()
-    assert lines[0] == "BuildWrites.mark_submitted: Note that the host's builder has taken the build."
+    assert (
+        lines[0]
+        == "BuildWrites.mark_submitted: Note that the host's builder has taken these builds; unknown ids are ignored."
+    )
     assert lines[1:3] == ["  check: a_build_is_marked_submitted", "  done:"]
-    assert "    [2] mark_submitted('w-1') -> []" in lines
+    assert "    [2] mark_submitted(['w-1', 'unknown']) -> []" in lines
     assert (
         lines[-1]
         == "  seen: the workspace, its build being submitted,: last_build.submitted is False; expected was True"

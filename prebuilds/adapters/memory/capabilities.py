@@ -29,9 +29,9 @@ class MemoryRows(PlainRows):
     def add_membership(self, organization_id: str) -> None:
         self.own("memberships").memberships[organization_id] = None
 
-    def count(self, preset_id: str, counter: Counter) -> None:
+    def count(self, preset_id: str, counter: Counter, amount: int = 1) -> None:
         counters = self.own("counters").counters
-        counters[preset_id, counter] = counters.get((preset_id, counter), 0) + 1
+        counters[preset_id, counter] = counters.get((preset_id, counter), 0) + amount
 
     def list_counters(self) -> Sequence[CounterValue]:
         counters = self.tables.counters.items()

@@ -67,6 +67,11 @@ class PlainRows:
             tables.workspaces[workspace.id] = workspace
             tables.builds[workspace.last_build.id] = workspace.id
 
+    def remove_workspaces(self, workspaces: Sequence[Workspace]) -> None:
+        tables = self.own("workspaces", "builds")
+        for workspace in workspaces:
+            del tables.workspaces[workspace.id], tables.builds[workspace.last_build.id]
+
     def add_outcomes(self, builds: Sequence[Build]) -> None:
         tables = self.own("outcomes", "builds")
         for build in builds:

@@ -1,4 +1,4 @@
-"""Effects: the steps of a pass. Each is a plain value and is carried out in its own transaction.
+"""Effects: the steps of a pass. Each is a plain value. Those of one kind that follow each other are one batch.
 
 - The list of effects depends only on the fleet and the plan, apart from new ids. So a test can stop between any two.
 - An effect names everything that it needs. Carrying it out twice has the same result as once.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 import attrs
 
@@ -99,6 +100,29 @@ Effect = (
     | GiveUpStart
     | StopStart
 )
+
+
+MOST_IN_BATCH = 100
+"""How many effects are carried out together at most."""
+
+
+def list_batches(effects: Sequence[Effect]) -> Iterator[Sequence[Effect]]:
+    """Part the effects for one preset, in their order, into those that are carried out together.
+
+    Starts are one batch, deletes another, and builds that are handed over again are two, as they may be either. All
+    other effects are alone.
+    """
+    for kind, together in groupby(effects, _get_kind):
+        batch = tuple(together)
+        size = 1 if kind is None else MOST_IN_BATCH
+        yield from (batch[first : first + size] for first in range(0, len(batch), size))
+
+
+def _get_kind(effect: Effect) -> tuple[type[Effect], Transition] | None:
+    """Effects of the same kind can be a batch; None for those that are always alone."""
+    if isinstance(effect, (CreatePrebuild, DeletePrebuild, SubmitBuild)):
+        return type(effect), effect.request.transition
+    return None
 
 
 def list_effects(

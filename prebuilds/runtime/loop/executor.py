@@ -1,26 +1,30 @@
-"""The executor: it carries out each effect in its own transaction, and calls the host's builder in between.
+"""The executor: it carries out effects in batches, each in transactions of its own, and calls the host's builder in
+between.
 
-- A write is committed before the builder is called. A crash in between leaves a build that was not submitted. The next
-  pass hands it over, and the builder accepts each build once.
-- A prebuild that cannot be created leaves a failed build, so that the backoff counts it.
+- Effects of one kind for one preset are written in one transaction, which is committed before the builder is called.
+  The calls are `Handover`'s. One more transaction writes down what came of them.
+- A crash in between leaves builds that were not submitted. The next pass hands them over, and the builder accepts each
+  build once.
+- New prebuilds that the builder was not asked for, because another of them was refused, are withdrawn.
+- Prebuilds that cannot be added leave one failed build, so that the backoff counts it.
 - The transaction that writes compares the rows with the plan, and leaves rows alone that have changed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from prebuilds.decision.models import BuildStatus, Transition
-from prebuilds.decision.policies.failures import tidy_message
-from prebuilds.errors import CallTimedOutError, CommitUnknownError, LeaseLostError, NoRoomError
+from prebuilds.decision.models import BuildStatus
+from prebuilds.errors import CommitUnknownError, LeaseLostError
 from prebuilds.runtime.build_reports import finish_build
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, delete_stuck, give_up_start
 from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.loop.calls.handover import Answer, Handover, Offer
+from prebuilds.runtime.loop.calls.timed_calls import PutOffError
 from prebuilds.runtime.loop.effects import (
     AddMembership,
     CancelBuild,
@@ -31,18 +35,28 @@ from prebuilds.runtime.loop.effects import (
     SetPrebuildStatus,
     SubmitBuild,
 )
+from prebuilds.runtime.loop.endings import (
+    DONE,
+    FAILED_BEFORE,
+    ID_EXISTS,
+    LEASE_LOST,
+    NOT_DELETABLE,
+    PROMOTED,
+    Ending,
+    get_status,
+    stop_creates,
+    stop_refused_starts,
+)
 from prebuilds.runtime.loop.leasing import HeldLease
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus
-from prebuilds.runtime.loop.timed_calls import LimitedCalls, PutOffError
-from prebuilds.runtime.models import BuildRequest, Counter
-from prebuilds.runtime.ports import CancelingBuilder, Clock, Store, Transaction, WorkspaceBuilder
+from prebuilds.runtime.loop.settlements import Settlement, describe_error
+from prebuilds.runtime.models import BuildRequest, Counter, NewPrebuild
+from prebuilds.runtime.ports import Clock, Store, Transaction
 
 _log = logging.getLogger(__name__)
 
-_SKIPPED_CREATE = "the planned version is no longer active"
-_SKIPPED_DELETE = "it is no longer a prebuild, or another build of it is under way"
-_SKIPPED_STUCK = "it is ready by now, no longer a prebuild, or another build of it is under way"
-_SKIPPED_GIVE_UP = "its start has ended by now, or it is no longer a prebuild"
+_NOT_STUCK = "it is ready by now, no longer a prebuild, or another build of it is under way"
+_NOT_OVERDUE = "its start has ended by now, or it is no longer a prebuild"
 
 _KINDS: dict[type[Effect], str] = {
     SubmitBuild: "submit",
@@ -58,197 +72,174 @@ _KINDS: dict[type[Effect], str] = {
 }
 
 
-class _SkippedError(Exception):
-    """The situation has changed since the effect was planned."""
-
-
-class _HeldError(Exception):
-    """The host's builder has no room for a start."""
-
-
 class Executor:
     """Carries out effects under a lease."""
 
-    def __init__(
-        self, store: Store, builder: WorkspaceBuilder, *, lease: HeldLease, clock: Clock, calls: LimitedCalls
-    ) -> None:
+    def __init__(self, store: Store, handover: Handover, *, lease: HeldLease, clock: Clock) -> None:
         self._store = store
-        self._builder = builder
+        self._handover = handover
         self._lease = lease
         self._clock = clock
-        self._calls = calls
-        self._hanging: set[str] = set()  # presets with a call that did not return during this pass
-        self._ways: dict[type, Callable[[Any], None]] = {
-            SubmitBuild: self._submit_build,
-            CancelBuild: self._cancel_build,
-            SetPrebuildStatus: self._set_prebuild_status,
-            CancelPending: self._cancel_pending,
-            AddMembership: self._add_membership,
-            CreatePrebuild: self._create_prebuild,
-            DeletePrebuild: self._delete_prebuild,
+        self._ways: dict[type, Callable[[Sequence[Any]], Sequence[Ending]]] = {
+            SubmitBuild: self._submit_builds,
+            CreatePrebuild: self._create_prebuilds,
+            DeletePrebuild: self._delete_prebuilds,
             DeleteStuck: self._delete_stuck,
             GiveUpStart: self._give_up_start,
             StopStart: self._stop_start,
         }
+        self._writes: dict[type, Callable[[Transaction, Any], object]] = {
+            CancelBuild: self._cancel_build,
+            SetPrebuildStatus: lambda tx, effect: tx.set_prebuild_status(effect.preset_id, effect.status),
+            CancelPending: lambda tx, effect: tx.cancel_pending(effect.preset_id, now=self._clock.now()),
+            AddMembership: lambda tx, effect: tx.add_membership(effect.organization_id),
+        }
 
-    def carry_out(self, effect: Effect) -> EffectOutcome:
-        """Carry out the effect and return its outcome. Never raises: an error becomes a failed outcome."""
+    def carry_out(self, effects: Sequence[Effect]) -> Sequence[EffectOutcome]:
+        """Carry out a batch of `list_batches`, and return an outcome for each effect.
+
+        Never raises: an error becomes a failed outcome.
+        """
         began = self._clock.monotonic()
-        status, reason = self._try(effect)
+        endings = self._try(effects)
         elapsed = timedelta(seconds=self._clock.monotonic() - began)
-        return EffectOutcome(effect=effect, status=status, reason=reason, elapsed=elapsed)
+        return [
+            EffectOutcome(effect=effect, status=ending.status, reason=ending.reason, elapsed=elapsed)
+            for effect, ending in zip(effects, endings, strict=True)
+        ]
 
-    def _try(self, effect: Effect) -> tuple[OutcomeStatus, str]:
+    def _try(self, effects: Sequence[Effect]) -> Sequence[Ending]:
         if self._lease.is_lost:
-            return OutcomeStatus.SKIPPED, "the lease has been lost"
+            return [LEASE_LOST] * len(effects)
         try:
             self._lease.renew_if_due()
-            self._ways[type(effect)](effect)
-        except (_SkippedError, PutOffError) as skipped:
-            return OutcomeStatus.SKIPPED, str(skipped)
-        except _HeldError as held:
-            return OutcomeStatus.HELD, str(held)
+            return self._ways.get(type(effects[0]), self._write)(effects)
+        except PutOffError as put_off:
+            return [Ending(OutcomeStatus.SKIPPED, str(put_off))] * len(effects)
         except Exception as error:
-            _tell_failed(effect, error)
-            if isinstance(error, LeaseLostError):
-                self._lease.is_lost = True
-            return OutcomeStatus.FAILED, f"{type(error).__name__}: {error}"
-        return OutcomeStatus.DONE, ""
+            return self._end_all(effects, self._fail(effects[0], error))
+
+    def _end_all(self, effects: Sequence[Effect], failed: Ending) -> Sequence[Ending]:
+        """The endings of a batch of which nothing was written. Of creates, one counts as failed."""
+        if isinstance(effects[0], CreatePrebuild):
+            return [failed, *[FAILED_BEFORE] * (len(effects) - 1)]
+        return [failed] * len(effects)
+
+    def _fail(self, effect: Effect, error: Exception) -> Ending:
+        """Log the failure with ids only, as the parameters of a build may be secret."""
+        kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
+        fields = {"preset_id": effect.preset_id, "effect": kind}
+        if request:
+            fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
+        log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
+        if isinstance(error, LeaseLostError):
+            self._lease.is_lost = True
+        return Ending(OutcomeStatus.FAILED, f"{type(error).__name__}: {error}")
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
         return self._store.transaction(lease=self._lease.lease)
 
-    def _submit_build(self, effect: SubmitBuild) -> None:
-        self._submit(effect.preset_id, effect.request, effect.template_version_id)
-
-    def _cancel_build(self, effect: CancelBuild) -> None:
+    def _write(self, effects: Sequence[Effect]) -> Sequence[Ending]:
         with self._transaction() as tx:
-            finish_build(tx, effect.build_id, BuildStatus.CANCELED, now=self._clock.now())
+            for effect in effects:
+                self._writes[type(effect)](tx, effect)
+        return [DONE] * len(effects)
 
-    def _set_prebuild_status(self, effect: SetPrebuildStatus) -> None:
-        with self._transaction() as tx:
-            tx.set_prebuild_status(effect.preset_id, effect.status)
+    def _cancel_build(self, tx: Transaction, effect: CancelBuild) -> None:
+        finish_build(tx, effect.build_id, BuildStatus.CANCELED, now=self._clock.now())
 
-    def _cancel_pending(self, effect: CancelPending) -> None:
-        with self._transaction() as tx:
-            tx.cancel_pending(effect.preset_id, now=self._clock.now())
+    def _submit_builds(self, effects: Sequence[SubmitBuild]) -> Sequence[Ending]:
+        versions = {effect.request.build_id: effect.template_version_id for effect in effects}
+        endings = self._hand_over(effects, versions)
+        return [endings[effect.request.build_id] for effect in effects]
 
-    def _add_membership(self, effect: AddMembership) -> None:
-        with self._transaction() as tx:
-            tx.add_membership(effect.organization_id)
-
-    def _create_prebuild(self, effect: CreatePrebuild) -> None:
-        self._require_builder(effect.preset_id)
+    def _create_prebuilds(self, effects: Sequence[CreatePrebuild]) -> Sequence[Ending]:
+        self._handover.require_builder(effects[0].preset_id)
         try:
-            is_inserted = self._insert(effect)
+            added = self._insert(effects)
         except (LeaseLostError, TimeoutError, CommitUnknownError):
             raise  # not the preset's fault: nothing was written, or the next pass hands it over
         except Exception as error:
-            self._note_failure(effect, error)
+            self._note_failure(effects[0], error)
             raise
-        if not is_inserted:
-            raise _SkippedError(_SKIPPED_CREATE)
-        self._submit(effect.preset_id, effect.request, effect.request.template_version_id or "")
+        versions = {effect.request.build_id: effect.request.template_version_id or "" for effect in effects}
+        endings = self._hand_over(effects, {build_id: versions[build_id] for build_id in added})
+        left_out = ID_EXISTS if added else PROMOTED
+        return [endings.get(effect.request.build_id, left_out) for effect in effects]
 
-    def _insert(self, effect: CreatePrebuild) -> bool:
+    def _insert(self, effects: Sequence[CreatePrebuild]) -> Sequence[str]:
+        prebuilds = [NewPrebuild(name=effect.name, request=effect.request) for effect in effects]
         with self._transaction() as tx:
-            is_inserted = tx.insert_prebuild(effect.request, name=effect.name, now=effect.begun_at)
-            if is_inserted:
-                tx.count(effect.preset_id, Counter.CREATED)
-        return is_inserted
+            return tx.insert_prebuilds(prebuilds, now=effects[0].begun_at)
 
     def _note_failure(self, effect: CreatePrebuild, error: Exception) -> None:
         with self._transaction() as tx:
-            tx.insert_failed_build(effect.request, now=effect.begun_at, message=_describe(error))
+            tx.insert_failed_build(effect.request, now=effect.begun_at, message=describe_error(error))
             tx.count(effect.preset_id, Counter.FAILED)
 
-    def _delete_prebuild(self, effect: DeletePrebuild) -> None:
-        self._require_builder(effect.preset_id)
-        request = effect.request
+    def _delete_prebuilds(self, effects: Sequence[DeletePrebuild]) -> Sequence[Ending]:
+        self._handover.require_builder(effects[0].preset_id)
+        requests = [effect.request for effect in effects]
         with self._transaction() as tx:
-            if not tx.insert_delete(request, now=self._clock.now()):
-                raise _SkippedError(_SKIPPED_DELETE)
-            workspace = tx.get_workspace(request.workspace_id)
-        if workspace:
-            self._submit(effect.preset_id, request, workspace.last_build.template_version_id)
+            versions = tx.insert_deletes(requests, now=self._clock.now())
+        endings = self._hand_over(effects, versions)
+        return [endings.get(request.build_id, NOT_DELETABLE) for request in requests]
 
-    def _delete_stuck(self, effect: DeleteStuck) -> None:
-        self._require_builder(effect.preset_id)
+    def _delete_stuck(self, effects: Sequence[DeleteStuck]) -> Sequence[Ending]:
+        (effect,) = effects
+        self._handover.require_builder(effect.preset_id)
         with self._transaction() as tx:
             workspace = delete_stuck(tx, effect, now=self._clock.now())
             if workspace is None:
-                raise _SkippedError(_SKIPPED_STUCK)
-        self._submit(effect.preset_id, effect.request, workspace.last_build.template_version_id)
+                raise PutOffError(_NOT_STUCK)
+        endings = self._hand_over(effects, {effect.request.build_id: workspace.last_build.template_version_id})
+        return tuple(endings.values())
 
-    def _give_up_start(self, effect: GiveUpStart) -> None:
+    def _give_up_start(self, effects: Sequence[GiveUpStart]) -> Sequence[Ending]:
+        (effect,) = effects
         with self._transaction() as tx:
             if not give_up_start(tx, effect, now=self._clock.now()):
-                raise _SkippedError(_SKIPPED_GIVE_UP)
-        self._ask_to_stop(effect.preset_id, effect.build_id)
+                raise PutOffError(_NOT_OVERDUE)
+        return self._stop_start(effects)
 
-    def _stop_start(self, effect: StopStart) -> None:
-        self._ask_to_stop(effect.preset_id, effect.build_id)
+    def _stop_start(self, effects: Sequence[GiveUpStart | StopStart]) -> Sequence[Ending]:
+        (effect,) = effects
+        self._handover.cancel(effect.preset_id, effect.build_id)
+        return [DONE]
 
-    def _ask_to_stop(self, preset_id: str, build_id: str) -> None:
-        """Ask the builder to stop a build, if it can do so."""
-        builder = self._builder
-        if isinstance(builder, CancelingBuilder):
-            self._require_builder(preset_id)
-            cancel = partial(builder.cancel, build_id, timeout=self._calls.timeout)
-            self._calls.call("the builder's cancel", cancel, key=f"cancel {build_id}", group=preset_id)
-
-    def _require_builder(self, preset_id: str) -> None:
-        """Check that the builder can be called, before a write that needs the call. Raises what puts the effect off."""
-        self._require_answers(preset_id)
-        self._calls.require_place(preset_id)
-
-    def _require_answers(self, preset_id: str) -> None:
-        """In one pass, wait for only one hanging call of each preset, so that the next pass is not delayed further."""
-        if preset_id in self._hanging:
-            raise _SkippedError("an earlier call of the preset did not return in time")
-
-    def _submit(self, preset_id: str, request: BuildRequest, template_version_id: str) -> None:
-        def submit() -> None:
-            self._builder.submit(request, template_version_id, timeout=self._calls.timeout)
-
-        self._require_answers(preset_id)
-        self._lease.renew_if_due()
+    def _hand_over(
+        self,
+        effects: Sequence[SubmitBuild | CreatePrebuild | DeletePrebuild | DeleteStuck],
+        versions: Mapping[str, str],
+    ) -> Mapping[str, Ending]:
+        """Hand over the builds that have a version, write down the answers, and return the endings by build id."""
+        by_build = {effect.request.build_id: effect for effect in effects if effect.request.build_id in versions}
+        offers = [_make_offer(effect.request, versions) for effect in by_build.values()]
+        stops = stop_creates if isinstance(effects[0], CreatePrebuild) else stop_refused_starts
+        answers = self._handover.hand_over(effects[0].preset_id, offers, stops=stops)
+        ended = map(self._end, by_build.values(), answers)
+        endings = dict(zip(by_build, ended, strict=True))
         try:
-            self._calls.call("the builder's submit", submit, key=request.build_id, group=preset_id)
-        except (TimeoutError, PutOffError) as error:
-            if isinstance(error, CallTimedOutError):
-                self._hanging.add(preset_id)
-            raise  # nobody knows whether it was accepted, so a later pass submits it again
+            self._settle(effects[0], answers)
         except Exception as error:
-            self._end_refused(request, error)
-            raise
-        with self._transaction() as tx:
-            tx.mark_submitted(request.build_id)
+            failed = self._fail(effects[0], error)
+            asked = {answer.offer.request.build_id: failed for answer in answers if answer.was_asked}
+            return {**endings, **asked}
+        return endings
 
-    def _end_refused(self, request: BuildRequest, error: Exception) -> None:
-        """End a build that the builder refused. Raises `_HeldError` if a start only has to wait for room."""
-        is_held = _lacks_room(error, request)
-        status = BuildStatus.CANCELED if is_held else BuildStatus.FAILED
-        with self._transaction() as tx:
-            finish_build(tx, request.build_id, status, now=self._clock.now(), message=_describe(error))
-        if is_held:
-            raise _HeldError(str(error)) from error
+    def _end(self, effect: Effect, answer: Answer) -> Ending:
+        status = get_status(answer)
+        if status is OutcomeStatus.FAILED and answer.error:
+            return self._fail(effect, answer.error)
+        return Ending(status, str(answer.error or ""))
 
-
-def _describe(error: Exception) -> str:
-    """The error as the message of a build."""
-    return tidy_message(f"{type(error).__name__}: {error}")
-
-
-def _tell_failed(effect: Effect, error: Exception) -> None:
-    """Log the failure with ids only, as the parameters of a build may be secret."""
-    kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
-    fields = {"preset_id": effect.preset_id, "effect": kind}
-    if request:
-        fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}
-    log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
+    def _settle(self, effect: Effect, answers: Sequence[Answer]) -> None:
+        """Write down what came of the calls."""
+        settlement = Settlement.make(answers, is_new=isinstance(effect, CreatePrebuild))
+        if settlement.is_needed:
+            with self._transaction() as tx:
+                settlement.write(tx, effect.preset_id, now=self._clock.now())
 
 
-def _lacks_room(error: Exception, request: BuildRequest) -> bool:
-    """Whether a start must wait for room. A delete needs no room, so a delete refused for that has failed."""
-    return isinstance(error, NoRoomError) and request.transition is Transition.START
+def _make_offer(request: BuildRequest, versions: Mapping[str, str]) -> Offer:
+    return Offer(request=request, template_version_id=versions[request.build_id])

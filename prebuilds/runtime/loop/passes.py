@@ -2,7 +2,8 @@
 
 - Presets are independent. A worker carries out the effects of one preset, and a failure stops no other preset.
 - Workers never use more than half of the store's connections, so that claims and messages always find one.
-- After a failed create, the other creates of that preset wait for a later pass, which backs off first.
+- After a failed create, the other creates of that preset wait for a later pass, which backs off first. Those that the
+  builder is being asked for already are the exception.
 - After a call to the builder that timed out, all other calls for that preset wait for a later pass.
 """
 
@@ -20,7 +21,10 @@ from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.runtime.fleet_rows import Selection
-from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
+from prebuilds.runtime.loop.calls.handover import STOPS, Handover
+from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
+from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_batches, list_effects
+from prebuilds.runtime.loop.endings import STOPS_CREATES
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
@@ -28,16 +32,11 @@ from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
-from prebuilds.runtime.loop.timed_calls import LimitedCalls
 from prebuilds.runtime.ports import CancelingBuilder, Isolation, Store, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
 _CALLS_PER_WORKER = 4  # a worker waits for one; the others are calls that timed out and still hang
 _LEAST_CALLS = 8
-_STOPS_CREATES = {
-    OutcomeStatus.FAILED: "an earlier create of the preset failed",
-    OutcomeStatus.HELD: "the builder has no room for the preset",
-}
 
 
 class Passes:
@@ -156,11 +155,15 @@ class Passes:
         return changes
 
     def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:
-        executor = Executor(self._store, self._builder, lease=held, clock=self._options.clock, calls=self._calls)
+        executor = self._make_executor(held)
         if len(effects) <= 1:  # no need of threads
             return tuple(self._carry_out_preset(executor, *item) for item in effects.items())
         with ThreadPoolExecutor(self._workers, thread_name_prefix="prebuilds") as workers:
             return tuple(workers.map(lambda item: self._carry_out_preset(executor, *item), effects.items()))
+
+    def _make_executor(self, held: HeldLease) -> Executor:
+        handover = Handover(self._builder, self._calls, held, width=self._workers, is_stopping=lambda: self.is_stopping)
+        return Executor(self._store, handover, lease=held, clock=self._options.clock)
 
     def _carry_out_preset(self, executor: Executor, preset_id: str, effects: Sequence[Effect]) -> PresetResult:
         began = self._options.clock.monotonic()
@@ -172,19 +175,15 @@ class Passes:
 
     def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[EffectOutcome]:
         stops_creates = ""
-        for effect in effects:
-            is_create = isinstance(effect, CreatePrebuild)
-            if self.is_stopping:
-                yield _skip(effect, "the reconciler stops")
-            elif is_create and stops_creates:
-                yield _skip(effect, stops_creates)
-            else:
-                outcome = executor.carry_out(effect)
-                if outcome.status is OutcomeStatus.HELD:
-                    self._room.begin(effect.preset_id, self._options.clock.now())
-                if is_create:
-                    stops_creates = _STOPS_CREATES.get(outcome.status, "")
-                yield outcome
+        for batch in list_batches(effects):
+            is_create = isinstance(batch[0], CreatePrebuild)
+            reason = STOPS if self.is_stopping else stops_creates if is_create else ""
+            outcomes = _skip(batch, reason) if reason else executor.carry_out(batch)
+            if any(outcome.status is OutcomeStatus.HELD for outcome in outcomes):
+                self._room.begin(batch[0].preset_id, self._options.clock.now())
+            if is_create and not reason:
+                stops_creates = _find_stop(outcomes)
+            yield from outcomes
 
 
 def _waits_for_others(decision: Decision) -> bool:
@@ -193,8 +192,13 @@ def _waits_for_others(decision: Decision) -> bool:
     return any(withheld.reason not in timed for withheld in decision.withheld)
 
 
-def _skip(effect: Effect, reason: str) -> EffectOutcome:
-    return EffectOutcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason)
+def _find_stop(outcomes: Sequence[EffectOutcome]) -> str:
+    """Why the preset creates no more in this pass; empty if it may."""
+    return next((STOPS_CREATES[outcome.status] for outcome in outcomes if outcome.status in STOPS_CREATES), "")
+
+
+def _skip(effects: Sequence[Effect], reason: str) -> Sequence[EffectOutcome]:
+    return [EffectOutcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason) for effect in effects]
 
 
 def _tell(result: PresetResult) -> None:

@@ -28,7 +28,7 @@ class OutcomeStatus(Enum):
 
 @attrs.frozen(kw_only=True)
 class EffectOutcome:
-    """How one effect ended, the reason if it was not done, and how long it took."""
+    """How one effect ended, the reason if it was not done, and how long the batch took that it was part of."""
 
     effect: Effect = attrs.field()
     status: OutcomeStatus = attrs.field(validator=member_of(OutcomeStatus))

@@ -70,6 +70,10 @@ class Rows(Protocol):
         """
         ...
 
+    def remove_workspaces(self, workspaces: Sequence[Workspace]) -> None:
+        """Remove workspaces, each with its last build, which is its only one."""
+        ...
+
     def add_outcomes(self, builds: Sequence[Build]) -> None:
         """Remember start builds that succeeded or failed. Some of them have no workspace."""
         ...

@@ -52,8 +52,8 @@ class MembershipWrites(Protocol):
 class CounterWrites(Protocol):
     """Counters for metrics, written in the same transaction as what they count."""
 
-    def count(self, preset_id: str, counter: Counter) -> None:
-        """Add one."""
+    def count(self, preset_id: str, counter: Counter, amount: int = 1) -> None:
+        """Add this many."""
         ...
 
     def list_counters(self) -> Sequence[CounterValue]:

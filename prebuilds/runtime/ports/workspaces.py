@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from prebuilds.decision.models import BuildStatus
 from prebuilds.decision.policies.failures import FailureClass
-from prebuilds.runtime.models import BuildRequest, ClaimRequest, Workspace
+from prebuilds.runtime.models import BuildRequest, ClaimRequest, NewPrebuild, Workspace
 
 
 class WorkspaceWrites(Protocol):
@@ -18,22 +18,31 @@ class WorkspaceWrites(Protocol):
         """The workspace, claimed or not, deleted or not; None if there never was one with this id."""
         ...
 
-    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
-        """Add a workspace of the prebuilds user and its first build, as the start `request` asks.
+    def insert_prebuilds(self, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+        """Add workspaces of the prebuilds user, each with its first build, as the starts ask. Returns the ids of the
+        builds that were added, in order.
 
-        Compare and set: adds nothing and returns False unless the preset exists, is active, and has the version that
-        the request names. A transaction that would change this waits until this one has ended, or makes it fail. Also
-        returns False if a workspace or a build with one of these ids exists. The workspace keeps the parameters of the
-        request, so that the same build can be requested again.
+        Compare and set: leaves out a start unless its preset exists, is active, and has the version that the start
+        names. A transaction that would change this waits until this one has ended, or makes it fail. Also leaves out a
+        start if a workspace or a build with one of its ids exists. A workspace keeps the parameters of its start, so
+        that the same build can be requested again.
         """
         ...
 
-    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
-        """Add a delete build to a prebuild.
+    def withdraw_prebuilds(self, build_ids: Sequence[str]) -> None:
+        """Remove prebuilds that were added and never handed to the host's builder, as if they had not been added.
 
-        Compare and set: adds nothing and returns False unless the workspace exists, still belongs to the prebuilds
-        user, is not deleted, and has no build that is PENDING or RUNNING. A claim of it waits until this transaction
-        has ended, or takes another. The build runs with the version that `resolve_template_version` returns.
+        Touches a prebuild only if the build is its first, is PENDING and not submitted, and ignores all other ids.
+        """
+        ...
+
+    def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+        """Add a delete build to each of several prebuilds. Returns the versions that the added builds run with, by
+        build id: those that `resolve_template_version` returns.
+
+        Compare and set: leaves out a request unless its workspace exists, still belongs to the prebuilds user, is not
+        deleted, and has no build that is PENDING or RUNNING. A claim of it waits until this transaction has ended, or
+        takes another. Also leaves out a request if a build with its id exists.
         """
         ...
 
@@ -81,8 +90,8 @@ class WorkspaceWrites(Protocol):
 class BuildWrites(Protocol):
     """The progress of builds. A build moves from PENDING through RUNNING to a final status, and never back."""
 
-    def mark_submitted(self, build_id: str) -> None:
-        """Note that the host's builder has taken the build."""
+    def mark_submitted(self, build_ids: Sequence[str]) -> None:
+        """Note that the host's builder has taken these builds; unknown ids are ignored."""
         ...
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:

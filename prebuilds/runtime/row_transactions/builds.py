@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -24,8 +25,8 @@ from prebuilds.runtime.workspace_rules import (
 class RowBuildWrites(RowRole):
     """The role `BuildWrites`."""
 
-    def mark_submitted(self, build_id: str) -> None:
-        self._change_by_build(build_id, submit_build)
+    def mark_submitted(self, build_ids: Sequence[str]) -> None:
+        self.rows.put_workspaces([submit_build(row) for row in self._lock_by_builds(build_ids)])
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - no row keeps it
         return self._change_by_build(build_id, begin_build) is not None

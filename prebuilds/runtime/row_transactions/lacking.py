@@ -42,7 +42,7 @@ class LackingRows:
     def delete_messages(self, _ids: Sequence[int]) -> None:
         pass
 
-    def count(self, _preset_id: str, _counter: Counter) -> None:
+    def count(self, _preset_id: str, _counter: Counter, amount: int = 1) -> None:
         pass
 
     def list_counters(self) -> Sequence[CounterValue]:

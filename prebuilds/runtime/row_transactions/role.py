@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from prebuilds.errors import ReadOnlyTransactionError
@@ -45,7 +45,16 @@ class RowRole:
 
     def _change_by_build(self, build_id: str, guard: Guard) -> Workspace | None:
         """The same for the workspace whose last build this is. Earlier builds have ended and change no more."""
-        workspace_id = self.rows.find_builds([build_id]).get(build_id)
-        if workspace_id is None:
-            return None
-        return self._change(workspace_id, lambda row: guard(row) if row.last_build.id == build_id else None)
+        for workspace in self._lock_by_builds([build_id]):
+            changed = guard(workspace)
+            if changed:
+                self.rows.put_workspaces([changed])
+            return changed
+        return None
+
+    def _lock_by_builds(self, build_ids: Sequence[str]) -> Sequence[Workspace]:
+        """Lock the workspaces whose last builds these are."""
+        found = self._written.find_builds(build_ids)
+        ids = [workspace_id for workspace_id in found.values() if workspace_id is not None]
+        rows = self.rows.get_workspaces(ids, lock=True) if ids else ()
+        return [row for row in rows if row.last_build.id in found]

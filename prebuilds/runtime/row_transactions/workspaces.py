@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 import attrs
 
 from prebuilds.decision.models import BuildStatus
+from prebuilds.runtime.batch_rules import add_deletes, make_prebuilds
 from prebuilds.runtime.fleet_rows import select
-from prebuilds.runtime.models import BuildRequest, Workspace
+from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
 from prebuilds.runtime.row_transactions.role import RowRole
 from prebuilds.runtime.workspace_rules import (
-    add_delete,
     cancel_start,
     forget_workspace,
-    is_pinned,
+    is_withdrawable,
     make_build,
     make_outcome,
-    make_prebuild,
     release_workspace,
     retire_prebuild,
 )
@@ -31,17 +30,29 @@ class RowWorkspaceWrites(RowRole):
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         return next(iter(self.rows.get_workspaces([workspace_id])), None)
 
-    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
-        preset = self._written.lock_preset(request.preset_id or "")
-        if preset is None or not is_pinned(request, preset) or self._is_known(request):
-            return False
-        self.rows.put_workspaces([make_prebuild(request, preset, name=name, now=now)])
-        return True
+    def insert_prebuilds(self, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+        requests = [new.request for new in prebuilds]
+        preset_ids = dict.fromkeys(request.preset_id or "" for request in requests)
+        made = make_prebuilds(
+            prebuilds,
+            {preset_id: self._written.lock_preset(preset_id) for preset_id in preset_ids},
+            workspace_ids=[row.id for row in self.rows.get_workspaces([request.workspace_id for request in requests])],
+            build_ids=self.rows.find_builds([request.build_id for request in requests]),
+            now=now,
+        )
+        self.rows.put_workspaces(made)
+        return tuple(row.last_build.id for row in made)
 
-    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
-        if self.rows.find_builds([request.build_id]):
-            return False
-        return self._change(request.workspace_id, partial(add_delete, request=request, now=now)) is not None
+    def withdraw_prebuilds(self, build_ids: Sequence[str]) -> None:
+        rows = self._lock_by_builds(build_ids)
+        self.rows.remove_workspaces([row for row in rows if is_withdrawable(row)])
+
+    def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+        rows = self._written.get_workspaces([request.workspace_id for request in requests], lock=True)
+        known = self.rows.find_builds([request.build_id for request in requests])
+        changed = add_deletes(requests, rows, build_ids=known, now=now)
+        self.rows.put_workspaces(changed)
+        return {row.last_build.id: row.last_build.template_version_id for row in changed}
 
     def insert_failed_build(
         self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
@@ -69,7 +80,3 @@ class RowWorkspaceWrites(RowRole):
 
     def forget_workspace(self, workspace_id: str) -> Workspace | None:
         return self._change(workspace_id, forget_workspace)
-
-    def _is_known(self, request: BuildRequest) -> bool:
-        """Whether there is a workspace or a build with an id of the request."""
-        return bool(self.rows.get_workspaces([request.workspace_id]) or self.rows.find_builds([request.build_id]))

@@ -20,6 +20,7 @@ from prebuilds.testing.contracts.equipment.checking import (
     StoreCheck,
 )
 from prebuilds.testing.contracts.store import (
+    batches,
     builds,
     connections,
     creates,
@@ -88,6 +89,7 @@ def list_store_checks() -> tuple[StoreCheck, ...]:
         *histories.CHECKS,
         *selections.CHECKS,
         *deletes.CHECKS,
+        *batches.CHECKS,
         *releases.CHECKS,
     )
     return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.decision.models import BuildStatus
+from prebuilds.decision.models import BuildStatus, Preset
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, select
-from prebuilds.runtime.models import BuildRequest, Workspace
+from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
 
 
-def delete_claimed(tx: MemoryTransaction, request: BuildRequest, *, now: datetime) -> bool:
+def delete_claimed(tx: MemoryTransaction, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
     """Deletes without looking at the owner."""
-    row = tx.get_workspace(request.workspace_id)
-    if row is None or row.is_prebuild:
-        return tx.insert_delete(request, now=now)
-    tx.rows.put_workspaces([attrs.evolve(row, owner_id="prebuilds")])
-    return tx.insert_delete(request, now=now)
+    for row in _get_rows(tx, requests):
+        tx.rows.put_workspaces([attrs.evolve(row, owner_id="prebuilds")])
+    return tx.insert_deletes(requests, now=now)
 
 
-def delete_with_active_version(tx: MemoryTransaction, request: BuildRequest, *, now: datetime) -> bool:
+def delete_with_active_version(
+    tx: MemoryTransaction, requests: Sequence[BuildRequest], *, now: datetime
+) -> Mapping[str, str]:
     """Deletes with the version that is active now."""
-    added = tx.insert_delete(request, now=now)
-    row = tx.get_workspace(request.workspace_id)
-    if added and row:
-        active = [preset.template_version for preset in tx.list_presets() if preset.is_active]
+    added = tx.insert_deletes(requests, now=now)
+    active = [preset.template_version for preset in tx.read_rows().presets if preset.is_active]
+    for row in _get_rows(tx, requests):
         version = next(version.id for version in active if version.template.id == row.template_id)
         tx.rows.put_workspaces(
             [attrs.evolve(row, last_build=attrs.evolve(row.last_build, template_version_id=version))]
@@ -35,12 +35,21 @@ def delete_with_active_version(tx: MemoryTransaction, request: BuildRequest, *, 
     return added
 
 
-def delete_busy(tx: MemoryTransaction, request: BuildRequest, *, now: datetime) -> bool:
+def delete_busy(tx: MemoryTransaction, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
     """Deletes what has a build under way."""
-    row = tx.get_workspace(request.workspace_id)
-    if row and not row.last_build.status.is_final:
+    for row in _get_rows(tx, requests):
         tx.finish_build(row.last_build.id, BuildStatus.CANCELED, now=now)
-    return tx.insert_delete(request, now=now)
+    return tx.insert_deletes(requests, now=now)
+
+
+def delete_the_first(tx: MemoryTransaction, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+    """Takes a batch for one request."""
+    return tx.insert_deletes(requests[:1], now=now)
+
+
+def _get_rows(tx: MemoryTransaction, requests: Sequence[BuildRequest]) -> list[Workspace]:
+    rows = (tx.get_workspace(request.workspace_id) for request in requests)
+    return [row for row in rows if row]
 
 
 def cancel_begun(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> list[str]:
@@ -55,7 +64,7 @@ def cancel_begun(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> lis
 
 def cancel_active(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> list[str]:
     """Cancels builds of active presets."""
-    preset = next(iter(tx.list_presets(preset_id)), None)
+    preset = next(iter(tx.read_rows(select(preset_id)).presets), None)
     if preset is None:
         return []
     tx.put_preset(attrs.evolve(preset, template_version=attrs.evolve(preset.template_version, is_active=False)))
@@ -64,22 +73,31 @@ def cancel_active(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> li
     return list(canceled)
 
 
-def create_unpinned(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+def _change(prebuilds: Sequence[NewPrebuild], **changes: Any) -> list[NewPrebuild]:
+    return [attrs.evolve(new, request=attrs.evolve(new.request, **changes)) for new in prebuilds]
+
+
+def _get_preset(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild]) -> Preset | None:
+    return next(iter(tx.read_rows(select(prebuilds[0].request.preset_id or "")).presets), None) if prebuilds else None
+
+
+def create_unpinned(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
     """Creates with any version."""
-    preset = next(iter(tx.list_presets(request.preset_id)), None)
-    version = preset.template_version.id if preset else request.template_version_id
-    return tx.insert_prebuild(attrs.evolve(request, template_version_id=version), **options)
+    preset = _get_preset(tx, prebuilds)
+    if preset:
+        prebuilds = _change(prebuilds, template_version_id=preset.template_version.id)
+    return tx.insert_prebuilds(prebuilds, now=now)
 
 
-def create_inactive(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+def create_inactive(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
     """Creates for presets that are inactive."""
-    preset = next(iter(tx.list_presets(request.preset_id)), None)
+    preset = _get_preset(tx, prebuilds)
     if preset is None or preset.is_active:
-        return tx.insert_prebuild(request, **options)
+        return tx.insert_prebuilds(prebuilds, now=now)
     template = attrs.evolve(preset.template_version.template, deleted=False, deprecated=False)
     version = attrs.evolve(preset.template_version, is_active=True, template=template)
     tx.put_preset(attrs.evolve(preset, template_version=version))
-    added = tx.insert_prebuild(request, **options)
+    added = tx.insert_prebuilds(prebuilds, now=now)
     tx.put_preset(preset)
     return added
 
@@ -88,6 +106,24 @@ def read_deleted(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **op
     """Reads prebuilds that are deleted too."""
     rows = [row for row in tx.rows.tables.workspaces.values() if row.is_prebuild and selection.has(row.preset_id)]
     return attrs.evolve(tx.read_rows(selection, **options), prebuilds=rows)
+
+
+def create_the_first(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+    """Takes a batch for one prebuild."""
+    return tx.insert_prebuilds(prebuilds[:1], now=now)
+
+
+def _find_by_build(tx: MemoryTransaction, build_id: str) -> Workspace | None:
+    return tx.get_workspace(tx.rows.find_builds([build_id]).get(build_id) or "")
+
+
+def withdraw_submitted(tx: MemoryTransaction, build_ids: Sequence[str]) -> None:
+    """Withdraws what the builder has taken."""
+    for build_id in build_ids:
+        row = _find_by_build(tx, build_id)
+        if row:
+            tx.rows.put_workspaces([attrs.evolve(row, last_build=attrs.evolve(row.last_build, submitted=False))])
+    tx.withdraw_prebuilds(build_ids)
 
 
 def read_all(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
@@ -101,11 +137,12 @@ def read_running(tx: MemoryTransaction, selection: Selection = ALL_PRESETS, **op
     return attrs.evolve(rows, prebuilds=[row for row in rows.prebuilds if row.is_running])
 
 
-def create_again(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+def create_again(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
     """Creates with the id of a build that is there."""
-    if request.workspace_id not in tx.rows.tables.workspaces:
-        tx.rows.own("builds").builds.pop(request.build_id, None)
-    return tx.insert_prebuild(request, **options)
+    for new in prebuilds:
+        if new.request.workspace_id not in tx.rows.tables.workspaces:
+            tx.rows.own("builds").builds.pop(new.request.build_id, None)
+    return tx.insert_prebuilds(prebuilds, now=now)
 
 
 def get_prebuild(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
@@ -114,20 +151,22 @@ def get_prebuild(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:
     return row if row and row.is_prebuild else None
 
 
-def create_without_parameters(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+def create_without_parameters(
+    tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime
+) -> Sequence[str]:
     """Forgets what a prebuild was to be made with."""
-    added = tx.insert_prebuild(request, **options)
-    row = tx.get_workspace(request.workspace_id)
-    if added and row:
+    added = tx.insert_prebuilds(prebuilds, now=now)
+    for row in _get_rows(tx, [new.request for new in prebuilds]):
         tx.rows.put_workspaces([attrs.evolve(row, parameters=None)])
     return added
 
 
-def create_with_parameters_of_now(tx: MemoryTransaction, request: BuildRequest, **options: Any) -> bool:
+def create_with_parameters_of_now(
+    tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime
+) -> Sequence[str]:
     """Makes a prebuild with what its preset has now."""
-    preset = next(iter(tx.list_presets(request.preset_id)), None)
-    parameters = preset.parameters if preset else ()
-    return tx.insert_prebuild(attrs.evolve(request, parameters=parameters), **options)
+    preset = _get_preset(tx, prebuilds)
+    return tx.insert_prebuilds(_change(prebuilds, parameters=preset.parameters if preset else ()), now=now)
 
 
 def retire_ready(tx: MemoryTransaction, workspace_id: str) -> Workspace | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -70,12 +70,12 @@ class StoreWithoutRollback(MemoryStore):
 
 
 class _DeletesClaimed(Wrapped):
-    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
-        workspace = self.tx.get_workspace(request.workspace_id)
-        if workspace is None or workspace.is_prebuild:
-            return self.tx.insert_delete(request, now=now)
-        self.tx.rows.put_workspaces([attrs.evolve(workspace, owner_id=PREBUILDS_USER_ID)])
-        return self.tx.insert_delete(request, now=now)
+    def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+        for request in requests:
+            workspace = self.tx.get_workspace(request.workspace_id)
+            if workspace and not workspace.is_prebuild:
+                self.tx.rows.put_workspaces([attrs.evolve(workspace, owner_id=PREBUILDS_USER_ID)])
+        return self.tx.insert_deletes(requests, now=now)
 
 
 class StoreThatDeletesClaimed(BrokenStore):

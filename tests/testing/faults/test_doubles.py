@@ -12,6 +12,7 @@ from prebuilds import Preset, Transition
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import BuildRequest, Isolation, Message, Store
 from prebuilds.testing import Delivery, JumpingClock, ManualClock, Script, ScriptedBuilder, StaleStore, UnreliablePubSub
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -28,7 +29,7 @@ def make_builder(script: Script) -> tuple[Store, ScriptedBuilder]:
     store = MemoryStore()
     with store.transaction() as tx:
         tx.put_preset(PRESET)
-        tx.insert_prebuild(START, name="n", now=NOW)
+        insert_one(tx, START, name="n", now=NOW)
     return store, ScriptedBuilder(store, ManualClock(NOW), script=lambda _: script)
 
 

@@ -23,6 +23,7 @@ from prebuilds.testing import (
     ScriptedBuilder,
     UnreliablePubSub,
 )
+from prebuilds.testing.contracts.equipment.scenes import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -71,7 +72,7 @@ def test_a_repeated_transaction_stops_at_the_first_different_answer() -> None:
     with store.transaction() as tx:
         tx.put_preset(PRESET)
     with FaultyStore(store, inject(FaultMode.DUPLICATE)).transaction() as tx:
-        assert tx.insert_prebuild(START, name="n", now=NOW)
+        assert insert_one(tx, START, name="n", now=NOW)
         tx.publish_on_commit(MESSAGE)
     with store.transaction(read_only=True) as tx:
         assert (len(tx.read_rows().prebuilds), len(tx.list_messages(9))) == (1, 1)

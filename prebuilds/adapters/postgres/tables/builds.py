@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from prebuilds.adapters.postgres.connections.statements import Role
@@ -11,7 +12,9 @@ from prebuilds.decision.models import BuildStatus
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.models import Workspace
 
-_MARK_SUBMITTED = "UPDATE workspaces SET build_submitted = true WHERE build_id = %(id)s AND NOT build_submitted"
+_MARK_SUBMITTED = """
+    UPDATE workspaces SET build_submitted = true WHERE build_id = ANY(%(ids)s::text[]) AND NOT build_submitted
+"""
 _BEGIN = """
     UPDATE workspaces SET build_status = 'running' WHERE build_id = %(id)s AND build_status = 'pending' RETURNING id
 """
@@ -44,8 +47,8 @@ _MARK_UNREADY = f"""
 class BuildRows(Role):
     """The role `BuildWrites`."""
 
-    def mark_submitted(self, build_id: str) -> None:
-        self._statements.write(_MARK_SUBMITTED, id=build_id)
+    def mark_submitted(self, build_ids: Sequence[str]) -> None:
+        self._statements.write(_MARK_SUBMITTED, ids=list(build_ids))
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - not stored
         return bool(self._statements.write(_BEGIN, id=build_id))

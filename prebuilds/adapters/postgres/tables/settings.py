@@ -22,8 +22,8 @@ _PUT_PRESET = f"""
 """
 _COUNT = """
     INSERT INTO counters (preset_id, counter, slot, value)
-    VALUES (%(preset_id)s, %(counter)s, pg_backend_pid() %% 64, 1)
-    ON CONFLICT (preset_id, counter, slot) DO UPDATE SET value = counters.value + 1
+    VALUES (%(preset_id)s, %(counter)s, pg_backend_pid() %% 64, %(amount)s::bigint)
+    ON CONFLICT (preset_id, counter, slot) DO UPDATE SET value = counters.value + excluded.value
 """
 _LIST_COUNTERS = "SELECT preset_id, counter, sum(value)::bigint FROM counters GROUP BY preset_id, counter"
 _TAKE_LEASE = """
@@ -64,8 +64,8 @@ class SettingsRows(Role):
 class CounterRows(Role):
     """The role `CounterWrites`."""
 
-    def count(self, preset_id: str, counter: Counter) -> None:
-        self._statements.write_late(_COUNT, preset_id=preset_id, counter=counter.value)
+    def count(self, preset_id: str, counter: Counter, amount: int = 1) -> None:
+        self._statements.write_late(_COUNT, preset_id=preset_id, counter=counter.value, amount=amount)
 
     def list_counters(self) -> Sequence[CounterValue]:
         self._statements.catch_up()

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from psycopg.types.json import Jsonb
 
@@ -17,32 +18,44 @@ from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.postgres.tables.plan_reads import WORKSPACE_COLUMNS
 from prebuilds.adapters.rows import Row, make_workspace
 from prebuilds.decision.models import Transition
-from prebuilds.runtime.models import BuildRequest, Workspace
+from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
 
-_INSERT_PREBUILD = """
+_T = TypeVar("_T")
+
+_INSERT_PREBUILDS = """
     INSERT INTO workspaces (
         id, name, owner_id, preset_id, template_id, parameters, created_at,
         build_id, build_transition, build_version_id, build_created_at
     )
     SELECT
-        %(id)s, %(name)s, 'prebuilds', presets.id, presets.template_id, %(parameters)s, %(now)s::timestamptz,
-        %(build_id)s, 'start', presets.template_version_id, %(now)s::timestamptz
-    FROM presets
-    WHERE presets.id = %(preset_id)s AND presets.is_active AND presets.template_version_id = %(version_id)s
-    AND NOT EXISTS (SELECT FROM builds WHERE builds.id = %(build_id)s)
+        new.id, new.name, 'prebuilds', presets.id, presets.template_id, new.parameters, %(now)s::timestamptz,
+        new.build_id, 'start', presets.template_version_id, %(now)s::timestamptz
+    FROM unnest(
+        %(ids)s::text[], %(names)s::text[], %(parameters)s::jsonb[], %(build_ids)s::text[], %(preset_ids)s::text[],
+        %(version_ids)s::text[]
+    ) AS new (id, name, parameters, build_id, preset_id, version_id)
+    JOIN presets ON presets.id = new.preset_id AND presets.template_version_id = new.version_id
+    WHERE presets.is_active AND NOT EXISTS (SELECT FROM builds WHERE builds.id = new.build_id)
     FOR SHARE OF presets
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING build_id
 """
-_INSERT_DELETE = """
+_WITHDRAW = """
+    DELETE FROM workspaces
+    WHERE build_id = ANY(%(ids)s::text[]) AND owner_id = 'prebuilds' AND NOT deleted
+    AND build_number = 1 AND build_transition = 'start' AND build_status = 'pending' AND NOT build_submitted
+"""
+_INSERT_DELETES = """
     UPDATE workspaces SET
-        build_id = %(build_id)s, build_number = build_number + 1, build_transition = %(transition)s,
+        build_id = new.build_id, build_number = build_number + 1, build_transition = 'delete',
         build_status = 'pending', build_created_at = %(now)s, build_finished_at = NULL, build_submitted = false,
         build_failure = 'transient', build_message = ''
-    WHERE id = %(id)s AND owner_id = 'prebuilds' AND NOT deleted AND build_status NOT IN ('pending', 'running')
-    AND NOT EXISTS (SELECT FROM builds WHERE builds.id = %(build_id)s)
-    AND NOT EXISTS (SELECT FROM workspaces AS other WHERE other.build_id = %(build_id)s)
-    RETURNING id
+    FROM unnest(%(ids)s::text[], %(build_ids)s::text[]) AS new (id, build_id)
+    WHERE workspaces.id = new.id AND owner_id = 'prebuilds' AND NOT deleted
+    AND build_status NOT IN ('pending', 'running')
+    AND NOT EXISTS (SELECT FROM builds WHERE builds.id = new.build_id)
+    AND NOT EXISTS (SELECT FROM workspaces AS other WHERE other.build_id = new.build_id)
+    RETURNING workspaces.build_id, workspaces.build_version_id
 """
 _INSERT_FAILED = """
     INSERT INTO builds (
@@ -102,28 +115,31 @@ class WorkspaceRows(Role):
         )
         return make_workspace(row) if row else None
 
-    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
+    def insert_prebuilds(self, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+        prebuilds = _select_first(prebuilds, lambda new: new.request)
+        requests = [new.request for new in prebuilds]
         rows = self._statements.write(
-            _INSERT_PREBUILD,
-            id=request.workspace_id,
-            name=name,
+            _INSERT_PREBUILDS,
             now=now,
-            build_id=request.build_id,
-            preset_id=request.preset_id,
-            version_id=request.template_version_id,
-            parameters=Jsonb(dict(request.parameters)),
+            ids=[request.workspace_id for request in requests],
+            names=[new.name for new in prebuilds],
+            parameters=[Jsonb(dict(request.parameters)) for request in requests],
+            build_ids=[request.build_id for request in requests],
+            preset_ids=[request.preset_id for request in requests],
+            version_ids=[request.template_version_id for request in requests],
         )
-        return bool(rows)
+        added = {build_id for (build_id,) in rows}
+        return tuple(request.build_id for request in requests if request.build_id in added)
 
-    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
-        rows = self._statements.write(
-            _INSERT_DELETE,
-            id=request.workspace_id,
-            build_id=request.build_id,
-            transition=request.transition.value,
-            now=now,
-        )
-        return bool(rows)
+    def withdraw_prebuilds(self, build_ids: Sequence[str]) -> None:
+        self._statements.write(_WITHDRAW, ids=list(build_ids))
+
+    def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+        requests = _select_first(requests, lambda request: request)
+        ids = [request.workspace_id for request in requests]
+        build_ids = [request.build_id for request in requests]
+        versions: dict[str, str] = dict(self._statements.write(_INSERT_DELETES, ids=ids, build_ids=build_ids, now=now))
+        return {request.build_id: versions[request.build_id] for request in requests if request.build_id in versions}
 
     def insert_failed_build(
         self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
@@ -151,6 +167,13 @@ class WorkspaceRows(Role):
 
     def forget_workspace(self, workspace_id: str) -> Workspace | None:
         return make_first(self._statements.write(_FORGET, id=workspace_id))
+
+
+def _select_first(items: Sequence[_T], get_request: Callable[[_T], BuildRequest]) -> Sequence[_T]:
+    """The items whose request is the first with its workspace and with its build."""
+    by_workspace = {get_request(item).workspace_id: item for item in reversed(items)}
+    by_build = {get_request(item).build_id: item for item in by_workspace.values()}
+    return tuple(by_build.values())[::-1]
 
 
 def make_first(rows: Sequence[Row]) -> Workspace | None:

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -66,9 +66,16 @@ class Connection:
 
         Raises `StoreBusyError`, `StoreUnavailableError`, `ReadOnlyTransactionError`, and other errors of sqlite3.
         """
+        return self._run(self._raw.execute, sql, parameters)
+
+    def execute_all(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each row of parameters. Raises what `execute` raises."""
+        self._run(self._raw.executemany, sql, rows)
+
+    def _run(self, run: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any) -> sqlite3.Cursor:
         self._require_own()
         try:
-            return self._raw.execute(sql, parameters)
+            return run(sql, parameters)
         except sqlite3.OperationalError as error:
             if is_busy(error):
                 raise StoreBusyError(self._seconds) from error

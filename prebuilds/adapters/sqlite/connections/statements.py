@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,10 @@ class Statements:
     def run(self, sql: str, *parameters: Any) -> int:
         """Run a statement. Returns the number of rows it wrote."""
         return self._require_open().execute(sql, parameters).rowcount
+
+    def run_all(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each row of parameters. It is compiled once."""
+        self._require_open().execute_all(sql, rows)
 
     def fetch(self, sql: str, *parameters: Any) -> list[Row]:
         """All rows of a query."""

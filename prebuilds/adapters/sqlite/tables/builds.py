@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from prebuilds.adapters.sqlite.connections.statements import Role
-from prebuilds.adapters.sqlite.tables.rows import SELECT_WORKSPACES, check_instant, read_workspace
+from prebuilds.adapters.sqlite.tables.rows import EACH, SELECT_WORKSPACES, check_instant, read_workspace
 from prebuilds.adapters.sqlite.tables.workspaces import find_workspace, update_build, update_workspace
 from prebuilds.decision.models import BuildStatus
 from prebuilds.decision.policies.failures import FailureClass
@@ -17,8 +19,9 @@ from prebuilds.runtime.workspace_rules import end_build, make_ready, make_unread
 class BuildRows(Role):
     """The role `BuildWrites`."""
 
-    def mark_submitted(self, build_id: str) -> None:
-        self._statements.run("UPDATE builds SET submitted = 1 WHERE id = ?", build_id)
+    def mark_submitted(self, build_ids: Sequence[str]) -> None:
+        sql = f"UPDATE builds SET submitted = 1 WHERE id IN ({EACH})"
+        self._statements.run(sql, json.dumps(list(build_ids)))
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:
         check_instant("now", now)  # not stored, but a wrong value is refused as everywhere

@@ -44,6 +44,9 @@ SELECT_WORKSPACES = """
     JOIN builds ON builds.workspace_id = workspaces.id AND builds.number = workspaces.last_number
 """
 
+EACH = "SELECT value FROM json_each(?)"
+"""The values of a list that is bound as JSON."""
+
 
 def check_instant(name: str, value: datetime) -> datetime:
     """The value in UTC. Raises `InvalidValueError`, with the argument's name, if it is not an instant."""

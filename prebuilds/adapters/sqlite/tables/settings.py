@@ -19,6 +19,11 @@ _PUT_PRESET = f"""
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
 """
 
+_COUNT = """
+    INSERT INTO counters VALUES (?, ?, ?)
+    ON CONFLICT (preset_id, counter) DO UPDATE SET value = value + excluded.value
+"""
+
 
 class SettingsRows(Role):
     """The role `SettingsWrites`."""
@@ -47,9 +52,8 @@ class SettingsRows(Role):
 class CounterRows(Role):
     """The role `CounterWrites`."""
 
-    def count(self, preset_id: str, counter: Counter) -> None:
-        sql = "INSERT INTO counters VALUES (?, ?, 1) ON CONFLICT (preset_id, counter) DO UPDATE SET value = value + 1"
-        self._statements.run(sql, preset_id, counter.value)
+    def count(self, preset_id: str, counter: Counter, amount: int = 1) -> None:
+        self._statements.run(_COUNT, preset_id, counter.value, amount)
 
     def list_counters(self) -> Sequence[CounterValue]:
         rows = self._statements.fetch("SELECT preset_id, counter, value FROM counters")

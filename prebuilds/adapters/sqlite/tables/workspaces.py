@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
+    EACH,
     SELECT_WORKSPACES,
     check_instant,
     read_workspace,
@@ -18,16 +20,10 @@ from prebuilds.adapters.sqlite.tables.rows import (
     write_parameters,
 )
 from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.runtime.batch_rules import add_deletes, make_prebuilds
 from prebuilds.runtime.fleet_rows import hash_preset
-from prebuilds.runtime.models import BuildRequest, Workspace, WorkspaceBuild
-from prebuilds.runtime.workspace_rules import (
-    end_build,
-    forget_workspace,
-    make_build,
-    make_prebuild,
-    release_workspace,
-    retire_prebuild,
-)
+from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
+from prebuilds.runtime.workspace_rules import end_build, forget_workspace, release_workspace, retire_prebuild
 
 _INSERT_WORKSPACE = """
     INSERT INTO workspaces (
@@ -56,6 +52,15 @@ _PENDING = f"""
     AND builds.number = 1 AND builds.transition = 'start' AND builds.status = 'pending'
 """
 
+_HAVE_IDS = f"SELECT id FROM workspaces WHERE id IN ({EACH})"
+_HAVE_BUILDS = f"SELECT id FROM builds WHERE id IN ({EACH})"
+_UNSUBMITTED = f"id IN ({EACH}) AND number = 1 AND transition = 'start' AND status = 'pending' AND submitted = 0"
+_WITHDRAW = (
+    "DELETE FROM workspaces WHERE owner_id = 'prebuilds' AND deleted = 0"
+    f" AND id IN (SELECT workspace_id FROM builds WHERE {_UNSUBMITTED})",
+    f"DELETE FROM builds WHERE {_UNSUBMITTED} AND workspace_id NOT IN (SELECT id FROM workspaces)",
+)
+
 
 class WorkspaceRows(Role):
     """The role `WorkspaceWrites`."""
@@ -63,27 +68,36 @@ class WorkspaceRows(Role):
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         return find_workspace(self._statements, workspace_id)
 
-    def insert_prebuild(self, request: BuildRequest, *, name: str, now: datetime) -> bool:
-        preset = find_preset(self._statements, request.preset_id) if request.preset_id else None
-        if preset is None or not preset.is_active or preset.template_version.id != request.template_version_id:
-            return False
-        if self.get_workspace(request.workspace_id) or self._has_build(request.build_id):
-            return False
-        workspace = make_prebuild(request, preset, name=name, now=now)
-        self._insert_workspace(workspace)
-        self._insert_build(workspace, workspace.last_build)
-        return True
+    def insert_prebuilds(self, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+        requests = [new.request for new in prebuilds]
+        preset_ids = dict.fromkeys(request.preset_id or "" for request in requests)
+        made = make_prebuilds(
+            prebuilds,
+            {preset_id: find_preset(self._statements, preset_id) for preset_id in preset_ids},
+            workspace_ids=self._find_ids(_HAVE_IDS, [request.workspace_id for request in requests]),
+            build_ids=self._find_ids(_HAVE_BUILDS, [request.build_id for request in requests]),
+            now=check_instant("now", now),
+        )
+        self._statements.run_all(_INSERT_WORKSPACE, map(_flatten_workspace, made))
+        self._statements.run_all(_INSERT_BUILD, map(_flatten_build, made))
+        return tuple(workspace.last_build.id for workspace in made)
 
-    def insert_delete(self, request: BuildRequest, *, now: datetime) -> bool:
-        workspace = self.get_workspace(request.workspace_id)
-        if workspace is None or workspace.deleted or not workspace.is_prebuild:
-            return False
-        if not workspace.last_build.status.is_final or self._has_build(request.build_id):
-            return False
-        build = make_build(request, workspace.last_build, now=now)
-        self._insert_build(workspace, build)
-        self._statements.run("UPDATE workspaces SET last_number = ? WHERE id = ?", build.number, workspace.id)
-        return True
+    def withdraw_prebuilds(self, build_ids: Sequence[str]) -> None:
+        for sql in _WITHDRAW:
+            self._statements.run(sql, json.dumps(list(build_ids)))
+
+    def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
+        ids = json.dumps([request.workspace_id for request in requests])
+        rows = self._statements.fetch(f"{SELECT_WORKSPACES} WHERE workspaces.id IN ({EACH})", ids)
+        known = self._find_ids(_HAVE_BUILDS, [request.build_id for request in requests])
+        changed = add_deletes(requests, map(read_workspace, rows), build_ids=known, now=check_instant("now", now))
+        self._statements.run_all(_INSERT_BUILD, map(_flatten_build, changed))
+        numbers = [(workspace.last_build.number, workspace.id) for workspace in changed]
+        self._statements.run_all("UPDATE workspaces SET last_number = ? WHERE id = ?", numbers)
+        return {workspace.last_build.id: workspace.last_build.template_version_id for workspace in changed}
+
+    def _find_ids(self, sql: str, ids: Sequence[str]) -> set[str]:
+        return {name for (name,) in self._statements.fetch(sql, json.dumps(list(ids)))}
 
     def insert_failed_build(
         self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
@@ -119,37 +133,38 @@ class WorkspaceRows(Role):
     def _has_build(self, build_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM builds WHERE id = ?", build_id)
 
-    def _insert_workspace(self, workspace: Workspace) -> None:
-        self._statements.run(
-            _INSERT_WORKSPACE,
-            workspace.id,
-            workspace.name,
-            workspace.owner_id,
-            workspace.preset_id,
-            hash_preset(workspace.preset_id),
-            workspace.template_id,
-            write_parameters(workspace.parameters or ()),
-            write_instant("created_at", workspace.created_at),
-            workspace.ready,
-            workspace.deleted,
-            workspace.failed_deletes,
-            workspace.last_build.number,
-        )
 
-    def _insert_build(self, workspace: Workspace, build: WorkspaceBuild) -> None:
-        self._statements.run(
-            _INSERT_BUILD,
-            build.id,
-            workspace.id,
-            build.number,
-            workspace.preset_id,
-            build.transition.value,
-            build.status.value,
-            build.template_version_id,
-            write_instant("created_at", build.created_at),
-            write_optional_instant("finished_at", build.finished_at),
-            build.submitted,
-        )
+def _flatten_workspace(workspace: Workspace) -> tuple[object, ...]:
+    return (
+        workspace.id,
+        workspace.name,
+        workspace.owner_id,
+        workspace.preset_id,
+        hash_preset(workspace.preset_id),
+        workspace.template_id,
+        write_parameters(workspace.parameters or ()),
+        write_instant("created_at", workspace.created_at),
+        workspace.ready,
+        workspace.deleted,
+        workspace.failed_deletes,
+        workspace.last_build.number,
+    )
+
+
+def _flatten_build(workspace: Workspace) -> tuple[object, ...]:
+    build = workspace.last_build
+    return (
+        build.id,
+        workspace.id,
+        build.number,
+        workspace.preset_id,
+        build.transition.value,
+        build.status.value,
+        build.template_version_id,
+        write_instant("created_at", build.created_at),
+        write_optional_instant("finished_at", build.finished_at),
+        build.submitted,
+    )
 
 
 def find_workspace(statements: Statements, workspace_id: str) -> Workspace | None:

@@ -13,6 +13,7 @@ from prebuilds.testing.contracts.equipment.overtaking import do_both, expect_no_
 from prebuilds.testing.contracts.equipment.scenes import (
     Undo,
     at,
+    delete_one,
     list_ids,
     put_ready,
     request_claim,
@@ -104,7 +105,7 @@ def what_is_deleted_is_not_claimed(lab: Lab) -> None:
 def _deleting(store: Store, workspace_id: str) -> Callable[[], None]:
     def delete() -> None:
         with store.transaction() as tx:
-            tx.insert_delete(request_delete(workspace_id), now=at(200))
+            delete_one(tx, request_delete(workspace_id), now=at(200))
 
     return delete
 

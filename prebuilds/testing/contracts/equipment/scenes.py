@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from prebuilds.decision.models import Build, BuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, select
-from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
+from prebuilds.runtime.models import BuildRequest, ClaimOrder, ClaimRequest, NewPrebuild, Workspace, WorkspaceBuild
 from prebuilds.runtime.ports import FleetReads, Store, Transaction
 
 _NOW = datetime(2026, 11, 23, 9, 30, 0, 123_456, tzinfo=timezone.utc)
@@ -70,6 +70,16 @@ def request_delete(workspace_id: str, number: int = 2, *, build_id: str | None =
     )
 
 
+def insert_one(tx: Transaction, request: BuildRequest, *, name: str, now: datetime) -> bool:
+    """Add one prebuild. Returns whether it was added."""
+    return tuple(tx.insert_prebuilds([NewPrebuild(name=name, request=request)], now=now)) == (request.build_id,)
+
+
+def delete_one(tx: Transaction, request: BuildRequest, *, now: datetime) -> bool:
+    """Add one delete. Returns whether it was added."""
+    return request.build_id in tx.insert_deletes([request], now=now)
+
+
 class ClaimOptions(TypedDict, total=False):
     """What `request_claim` takes besides the owner."""
 
@@ -118,7 +128,7 @@ def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, 
     A workspace that a user gets is created a day earlier, as claims take the oldest. Nothing else may be as old.
     """
     created = seconds - _DAY if stage in _WAS_CLAIMED else seconds
-    tx.insert_prebuild(request_start(workspace_id, preset), name=f"name of {workspace_id}", now=at(created))
+    insert_one(tx, request_start(workspace_id, preset), name=f"name of {workspace_id}", now=at(created))
     if stage in (Stage.PENDING, Stage.BEGUN, Stage.FAILED, Stage.CANCELED):
         _advance(tx, f"{workspace_id}-1", stage)
         return
@@ -132,7 +142,7 @@ def add(tx: Transaction, workspace_id: str, stage: Stage, preset: Preset = WEB, 
     elif stage is Stage.RETIRED:
         tx.retire_prebuild(workspace_id)
     elif stage is not Stage.READY:
-        tx.insert_delete(request_delete(workspace_id), now=at(seconds + 120))
+        delete_one(tx, request_delete(workspace_id), now=at(seconds + 120))
         _advance(tx, f"{workspace_id}-2", stage)
 
 

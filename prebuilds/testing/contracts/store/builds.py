@@ -13,6 +13,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     Stage,
     add,
     at,
+    delete_one,
     expected_workspace,
     finish,
     list_outcomes,
@@ -31,14 +32,17 @@ def _evolve_build(workspace: Workspace, **changes: object) -> Workspace:
     return attrs.evolve(workspace, last_build=attrs.evolve(workspace.last_build, **changes))  # type: ignore[arg-type]
 
 
-@store_check(CHECKS, "BuildWrites.mark_submitted", "Note that the host's builder has taken the build.")
+@store_check(
+    CHECKS,
+    "BuildWrites.mark_submitted",
+    "Note that the host's builder has taken these builds; unknown ids are ignored.",
+)
 def a_build_is_marked_submitted(lab: Lab) -> None:
     put_one(lab.store, "w", Stage.PENDING)
     expected = _evolve_build(expected_workspace("w"), submitted=True)
     for _ in range(2):
         with lab.store.transaction() as tx:
-            tx.mark_submitted("w-1")
-            tx.mark_submitted("unknown")
+            tx.mark_submitted(["w-1", "unknown"])
         with lab.store.transaction(read_only=True) as tx:
             expect(tx.get_workspace("w"), expected, "the workspace, its build being submitted,")
 
@@ -153,7 +157,7 @@ def a_delete_that_ends_tells(lab: Lab) -> None:
     ends = (BuildStatus.FAILED, BuildStatus.FAILED, BuildStatus.SUCCEEDED)
     for number, status in enumerate(ends, 2):
         with lab.store.transaction() as tx:
-            tx.insert_delete(request_delete("w", number), now=at(number * 100))
+            delete_one(tx, request_delete("w", number), now=at(number * 100))
             before = get_workspace(tx, "w")
             seen = finish(tx, f"w-{number}", status, seconds=number * 100 + 50)
         is_done = status is BuildStatus.SUCCEEDED

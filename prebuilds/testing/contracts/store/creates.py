@@ -20,6 +20,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     at,
     expected_workspace,
     finish,
+    insert_one,
     list_ids,
     list_outcomes,
     make_preset,
@@ -30,22 +31,21 @@ from prebuilds.testing.contracts.equipment.scenes import (
 
 CHECKS: list[StoreCheck] = []
 _PINNED = (
-    "Compare and set: adds nothing and returns False unless the preset exists, is active, and has the version "
-    "that the request names."
+    "Compare and set: leaves out a start unless its preset exists, is active, and has the version that the start names."
 )
 
 
 @store_check(
     CHECKS,
-    "WorkspaceWrites.insert_prebuild",
-    "Add a workspace of the prebuilds user and its first build, as the start `request` asks.",
+    "WorkspaceWrites.insert_prebuilds",
+    "Add workspaces of the prebuilds user, each with its first build, as the starts ask.",
 )
 def a_prebuild_is_added_whole(lab: Lab) -> None:
     preset = attrs.evolve(WEB, parameters={"size": "large"})
     with lab.store.transaction() as tx:
         tx.put_preset(preset)
-        added = tx.insert_prebuild(request_start("w", preset), name="name of w", now=at(0))
-        expect(added, True, "insert_prebuild()")
+        added = insert_one(tx, request_start("w", preset), name="name of w", now=at(0))
+        expect(added, True, "insert_prebuilds()")
         expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, before the commit,")
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.get_workspace("w"), expected_workspace("w", preset), "the workspace, after the commit,")
@@ -54,15 +54,15 @@ def a_prebuild_is_added_whole(lab: Lab) -> None:
 
 @store_check(
     CHECKS,
-    "WorkspaceWrites.insert_prebuild",
-    "The workspace keeps the parameters of the request, so that the same build can be requested again.",
+    "WorkspaceWrites.insert_prebuilds",
+    "A workspace keeps the parameters of its start, so that the same build can be requested again.",
 )
 def a_prebuild_keeps_its_requested_parameters(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         for number, parameters in enumerate(({}, {"size": "large", "region": "eu"})):
             tx.put_preset(WEB)
             request = attrs.evolve(request_start(f"w{number}"), parameters=parameters)
-            tx.insert_prebuild(request, name="w", now=at(0))
+            insert_one(tx, request, name="w", now=at(0))
             tx.put_preset(attrs.evolve(WEB, parameters={"size": "small"}))
             workspace = tx.get_workspace(request.workspace_id)
             expect(workspace and workspace.parameters, request.parameters, "the parameters of the workspace")
@@ -82,26 +82,26 @@ def a_new_build_is_pending(lab: Lab) -> None:
 def _expect_refused(store: Store, request: BuildRequest, what: str) -> None:
     with store.transaction() as tx:
         before = sorted(map(repr, tx.read_rows().prebuilds))
-        expect(tx.insert_prebuild(request, name="another", now=at(9)), False, f"insert_prebuild() {what}")
-        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuild() {what},")
+        expect(insert_one(tx, request, name="another", now=at(9)), False, f"insert_prebuilds() {what}")
+        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuilds() {what},")
     with store.transaction(read_only=True) as tx:
-        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuild() {what},")
+        expect(sorted(map(repr, tx.read_rows().prebuilds)), before, f"the prebuilds, after insert_prebuilds() {what},")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuilds", _PINNED)
 def no_prebuild_without_its_preset(lab: Lab) -> None:
     put_presets(lab.store, DATA)
     _expect_refused(lab.store, request_start("w"), "of a preset that is not there")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuilds", _PINNED)
 def no_prebuild_of_an_inactive_preset(lab: Lab) -> None:
     for preset in INACTIVE:
         put_presets(lab.store, preset)
         _expect_refused(lab.store, request_start("w"), "of an inactive preset")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_prebuild", _PINNED)
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuilds", _PINNED)
 def no_prebuild_of_another_version(lab: Lab) -> None:
     put_presets(lab.store, make_preset("web", "v2"))
     _expect_refused(lab.store, request_start("w"), "of the version v1, of a preset of the version v2")
@@ -135,8 +135,8 @@ def a_create_that_failed_is_noted(lab: Lab) -> None:
 
 @store_check(
     CHECKS,
-    "WorkspaceWrites.insert_prebuild",
-    "Also returns False if a workspace or a build with one of these ids exists.",
+    "WorkspaceWrites.insert_prebuilds",
+    "Also leaves out a start if a workspace or a build with one of its ids exists.",
 )
 def no_prebuild_is_added_twice(lab: Lab) -> None:
     with lab.store.transaction() as tx:
@@ -153,14 +153,12 @@ def no_prebuild_is_added_twice(lab: Lab) -> None:
 
 @store_check(
     CHECKS,
-    "WorkspaceWrites.insert_prebuild",
+    "WorkspaceWrites.insert_prebuilds",
     "A transaction that would change this waits until this one has ended, or makes it fail.",
 )
 def no_promotion_overtakes_a_create(lab: Lab) -> None:
     put_presets(lab.store, WEB)
-    expect_no_promotion_during(
-        lab.store, lambda tx: tx.insert_prebuild(request_start("w"), name="w", now=at(0)), "create"
-    )
+    expect_no_promotion_during(lab.store, lambda tx: insert_one(tx, request_start("w"), name="w", now=at(0)), "create")
 
 
 @store_check(CHECKS, "WorkspaceWrites.get_workspace", "The workspace, claimed or not, deleted or not")

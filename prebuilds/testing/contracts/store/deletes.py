@@ -20,6 +20,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     Stage,
     add,
     at,
+    delete_one,
     list_ids,
     make_preset,
     put_all_stages,
@@ -32,8 +33,8 @@ from prebuilds.testing.contracts.equipment.threads import insist
 
 CHECKS: list[StoreCheck] = []
 _GUARDED = (
-    "Compare and set: adds nothing and returns False unless the workspace exists, still belongs to the "
-    "prebuilds user, is not deleted, and has no build that is PENDING or RUNNING."
+    "Compare and set: leaves out a request unless its workspace exists, still belongs to the prebuilds user, is "
+    "not deleted, and has no build that is PENDING or RUNNING."
 )
 _REACH = (
     "Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. "
@@ -41,12 +42,12 @@ _REACH = (
 )
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_delete", "Add a delete build to a prebuild.")
+@store_check(CHECKS, "WorkspaceWrites.insert_deletes", "Add a delete build to each of several prebuilds.")
 def a_delete_is_added_whole(lab: Lab) -> None:
     put_one(lab.store, "w", Stage.READY)
     with lab.store.transaction() as tx:
         before = tx.get_workspace("w")
-        expect(tx.insert_delete(request_delete("w"), now=at(90)), True, "insert_delete()")
+        expect(delete_one(tx, request_delete("w"), now=at(90)), True, "insert_deletes()")
     build = WorkspaceBuild(
         id="w-2",
         number=2,
@@ -60,7 +61,7 @@ def a_delete_is_added_whole(lab: Lab) -> None:
         expect(tx.get_workspace("w"), expected, "the workspace with its delete")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_delete", _GUARDED)
+@store_check(CHECKS, "WorkspaceWrites.insert_deletes", _GUARDED)
 def only_deletable_prebuilds_are_deleted(lab: Lab) -> None:
     put_all_stages(lab.store)
     for stage in Stage:
@@ -72,16 +73,16 @@ def only_deletable_prebuilds_are_deleted(lab: Lab) -> None:
 def _expect_delete(store: Store, request: BuildRequest, what: str, *, added: bool) -> None:
     with store.transaction() as tx:
         before = tx.get_workspace(request.workspace_id)
-        expect(tx.insert_delete(request, now=at(400)), added, f"insert_delete() {what}")
+        expect(delete_one(tx, request, now=at(400)), added, f"insert_deletes() {what}")
     with store.transaction(read_only=True) as tx:
         after = tx.get_workspace(request.workspace_id)
     if added and after:
-        expect(after.last_build.id, request.build_id, f"the last build after insert_delete() {what}")
+        expect(after.last_build.id, request.build_id, f"the last build after insert_deletes() {what}")
     else:
-        expect(after, before, f"the workspace after insert_delete() {what}")
+        expect(after, before, f"the workspace after insert_deletes() {what}")
 
 
-@store_check(CHECKS, "ports", "A method that is asked to do what is already done does nothing")
+@store_check(CHECKS, "WorkspaceWrites.insert_deletes", "Also leaves out a request if a build with its id exists.")
 def a_delete_is_added_once(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
@@ -92,18 +93,20 @@ def a_delete_is_added_once(lab: Lab) -> None:
 
 
 @store_check(
-    CHECKS, "WorkspaceWrites.insert_delete", "The build runs with the version that `resolve_template_version` returns."
+    CHECKS,
+    "WorkspaceWrites.insert_deletes",
+    "Returns the versions that the added builds run with, by build id: those that `resolve_template_version` returns.",
 )
 def a_delete_runs_with_the_version_of_the_last_build(lab: Lab) -> None:
     put_one(lab.store, "w", Stage.READY)
     with lab.store.transaction() as tx:  # another version of the template is promoted
         tx.put_preset(make_preset(is_active=False))
         tx.put_preset(make_preset("new web", "v2"))
-        tx.insert_delete(request_delete("w"), now=at(100))
+        delete_one(tx, request_delete("w"), now=at(100))
     expect(_get_version(lab.store), "v1", "the version of a delete, v2 having been promoted since,")
     with lab.store.transaction() as tx:
         tx.finish_build("w-2", BuildStatus.FAILED, now=at(110))
-        tx.insert_delete(request_delete("w", 3), now=at(120))
+        delete_one(tx, request_delete("w", 3), now=at(120))
     expect(_get_version(lab.store), "v1", "the version of a second delete, after one that failed,")
 
 
@@ -115,29 +118,29 @@ def _get_version(store: Store) -> str | None:
 
 @store_check(
     CHECKS,
-    "WorkspaceWrites.insert_delete",
+    "WorkspaceWrites.insert_deletes",
     "A claim of it waits until this transaction has ended, or takes another.",
 )
 def no_claim_overtakes_a_delete(lab: Lab) -> None:
     put_one(lab.store, "w", Stage.READY)
     _, taken = do_both(
         lab.store,
-        lambda tx: tx.insert_delete(request_delete("w"), now=at(100)),
+        lambda tx: delete_one(tx, request_delete("w"), now=at(100)),
         lambda: take_in(lab.store, request_claim()),
     )
     expect(taken, None, "a claim that began while the only prebuild was being deleted got")
 
 
-@store_check(CHECKS, "WorkspaceWrites.insert_delete", _GUARDED)
+@store_check(CHECKS, "WorkspaceWrites.insert_deletes", _GUARDED)
 def no_delete_overtakes_a_claim(lab: Lab) -> None:
     def delete() -> bool:
         with lab.store.transaction() as tx:
-            return tx.insert_delete(request_delete("w"), now=at(100))
+            return delete_one(tx, request_delete("w"), now=at(100))
 
     put_one(lab.store, "w", Stage.READY)
     _, added = do_both(lab.store, lambda tx: tx.take_prebuild(request_claim()), delete)
-    expect(added, False, "insert_delete() that began while the prebuild was being claimed")
-    expect(insist(delete), False, "insert_delete() of a prebuild that is claimed")
+    expect(added, False, "insert_deletes() that began while the prebuild was being claimed")
+    expect(insist(delete), False, "insert_deletes() of a prebuild that is claimed")
 
 
 @store_check(CHECKS, "WorkspaceWrites.cancel_pending", _REACH)

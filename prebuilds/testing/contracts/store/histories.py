@@ -15,6 +15,7 @@ from prebuilds.testing.contracts.equipment.scenes import (
     Stage,
     at,
     finish,
+    insert_one,
     list_outcomes,
     make_preset,
     put_all_stages,
@@ -78,7 +79,7 @@ def builds_of_one_pass_are_one_attempt(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
         for name, seconds in (("old", -5), ("slow", 0), ("quick", 0)):
-            tx.insert_prebuild(request_start(name), name=name, now=at(seconds))
+            insert_one(tx, request_start(name), name=name, now=at(seconds))
             finish(tx, f"{name}-1", BuildStatus.FAILED, seconds=50 if name == "slow" else 10)
     old = _outcome("old-1", 10, created=-5)
     slow, quick = _outcome("slow-1", 50, created=0), _outcome("quick-1", 10, created=0)
@@ -93,7 +94,7 @@ def only_builds_that_count_fill_the_limit(lab: Lab) -> None:
     mended = make_preset(version_id="v2")
     with lab.store.transaction() as tx:
         tx.put_preset(WEB)
-        tx.insert_prebuild(request_start("slow"), name="slow", now=at(20))
+        insert_one(tx, request_start("slow"), name="slow", now=at(20))
         tx.set_reset("web", at=at(30))
         tx.insert_failed_build(request_start("since"), now=at(40))
         finish(tx, "slow-1", BuildStatus.FAILED, seconds=50)
@@ -126,7 +127,7 @@ def a_build_keeps_why_it_failed(lab: Lab) -> None:
         tx.put_preset(WEB)
         tx.insert_failed_build(request_start("lost"), now=at(0), message="OSError: no space left")
         for failure in FailureClass:
-            tx.insert_prebuild(request_start(failure.value), name=failure.value, now=at(0))
+            insert_one(tx, request_start(failure.value), name=failure.value, now=at(0))
             why = f"it was {failure.value}: ü"
             tx.finish_build(f"{failure.value}-1", BuildStatus.FAILED, now=at(60), failure=failure, message=why)
     expected = {f"{failure.value}-1": (failure, f"it was {failure.value}: ü") for failure in FailureClass}
@@ -146,7 +147,7 @@ def attempts_without_capacity_use_up_nothing(lab: Lab) -> None:
         tx.put_preset(WEB)
         tx.insert_failed_build(request_start("broken"), now=at(0))
         for seconds in (10, 20):
-            tx.insert_prebuild(request_start(f"w{seconds}"), name=f"w{seconds}", now=at(seconds))
+            insert_one(tx, request_start(f"w{seconds}"), name=f"w{seconds}", now=at(seconds))
             tx.finish_build(f"w{seconds}-1", BuildStatus.FAILED, now=at(seconds), failure=FailureClass.CAPACITY)
     with lab.store.transaction(read_only=True) as tx:
         _expect_remembered(tx, [_outcome("broken-1", 0)], since=99, latest=1)

@@ -153,12 +153,12 @@ def every_counter_is_listed(lab: Lab) -> None:
         expect(sorted(tx.list_counters(), key=_rank), sorted(expected, key=_rank), "list_counters()")
 
 
-@store_check(CHECKS, "CounterWrites.count", "Add one.")
-def a_counter_grows_by_one(lab: Lab) -> None:
+@store_check(CHECKS, "CounterWrites.count", "Add this many.")
+def a_counter_grows_by_the_amount(lab: Lab) -> None:
     put_presets(lab.store, WEB)
     with lab.store.transaction() as tx:
-        for value in (1, 2, 3):
-            tx.count("web", Counter.CLAIMED)
+        for amount, value in ((1, 1), (100, 101), (2, 103)):
+            tx.count("web", Counter.CLAIMED, amount)
             expected = [CounterValue(preset_id="web", counter=Counter.CLAIMED, value=value)]
             expect(tx.list_counters(), expected, "list_counters()")
 

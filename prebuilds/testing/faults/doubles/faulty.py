@@ -136,7 +136,7 @@ def _is_planned_from(calls: Sequence[TransactionCall]) -> bool:
 
 
 def _refuse_broken(name: str, arguments: Sequence[Any], broken_preset: str | None) -> None:
-    if broken_preset is not None and name == "insert_prebuild" and arguments[0].preset_id == broken_preset:
+    if broken_preset is not None and name == "insert_prebuilds" and arguments[0][0].request.preset_id == broken_preset:
         raise RuntimeError(f"nothing can be added to {broken_preset}")
 
 

@@ -66,7 +66,7 @@ class Watch:
         before, self.contents = self.contents, self.read()
         self._note_offers()
         for name in before.workspaces.keys() - self.contents.workspaces.keys():
-            self.fail(Invariant.KEEPS_CLAIMED, f"the row of {before.workspaces[name]} is gone")
+            self._check_gone(before.workspaces[name])
         for workspace in self.contents.workspaces.values():
             earlier = before.workspaces.get(workspace.id)
             if earlier is None:
@@ -161,6 +161,13 @@ class Watch:
         self._note_made(workspace)
         if preset is None or not count_wanted(preset) or preset.template_version.id != version:
             self.fail(Invariant.PINNED, f"{workspace.id} of {workspace.preset_id} was added with {version}")
+
+    def _check_gone(self, workspace: Workspace) -> None:
+        """Only a prebuild that the builder was never asked for may be withdrawn."""
+        if not workspace.is_prebuild:
+            self.fail(Invariant.KEEPS_CLAIMED, f"the row of {workspace} is gone")
+        if workspace.last_build.number > 1 or workspace.last_build.id in self._requests:
+            self.fail(Invariant.NO_LEAK, f"the row of {workspace} is gone, and the builder was asked for it")
 
     def _check_claimed(self, before: Workspace, workspace: Workspace) -> None:
         if before.id in self._freed:

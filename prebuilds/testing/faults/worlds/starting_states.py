@@ -14,7 +14,7 @@ import attrs
 
 from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message
+from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message, NewPrebuild
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
@@ -59,13 +59,13 @@ class Scene:
         """Add a prebuild of the preset, whose first build is PENDING."""
         name = f"{preset.id}-{suffix}"
         request = _request_start(preset, build_id=f"{name}-b", workspace_id=name)
-        self.tx.insert_prebuild(request, name=request.workspace_id, now=at)
+        self.tx.insert_prebuilds([NewPrebuild(name=request.workspace_id, request=request)], now=at)
         return request
 
     def run(self, preset: Preset, suffix: str, *, at: datetime = _LONG_AGO) -> None:
         """Add a ready prebuild."""
         request = self.add(preset, suffix, at=at)
-        self.tx.mark_submitted(request.build_id)
+        self.tx.mark_submitted([request.build_id])
         self.tx.begin_build(request.build_id, now=at)
         self.tx.finish_build(request.build_id, BuildStatus.SUCCEEDED, now=at)
         self.tx.mark_ready(request.workspace_id)
@@ -131,7 +131,7 @@ def _claim_two(scene: Scene, preset: Preset) -> None:
 def _retire(scene: Scene, preset: Preset) -> None:
     scene.run(preset, "a")
     pending = scene.add(preset, "b")
-    scene.tx.mark_submitted(pending.build_id)
+    scene.tx.mark_submitted([pending.build_id])
     scene.add(preset, "c")
     scene.tx.put_preset(attrs.evolve(preset, template_version=_OLD_VERSION))
 
@@ -149,7 +149,7 @@ def _leave_unsubmitted(scene: Scene, preset: Preset) -> None:
 def _leave_leftovers(scene: Scene, preset: Preset) -> None:
     scene.run(preset, "a")
     failed = scene.add(preset, "b")
-    scene.tx.mark_submitted(failed.build_id)
+    scene.tx.mark_submitted([failed.build_id])
     scene.tx.finish_build(failed.build_id, BuildStatus.FAILED, now=_LONG_AGO)
 
 
@@ -162,14 +162,14 @@ def _limit(scene: Scene, preset: Preset) -> None:
 
 def _leave_unready(scene: Scene, preset: Preset) -> None:
     request = scene.add(preset, "a")
-    scene.tx.mark_submitted(request.build_id)
+    scene.tx.mark_submitted([request.build_id])
     scene.tx.finish_build(request.build_id, BuildStatus.SUCCEEDED, now=_LONG_AGO)
     scene.resources[request.workspace_id] = preset.template_version.id
 
 
 def _leave_hanging(scene: Scene, preset: Preset) -> None:
     request = scene.add(preset, "a")
-    scene.tx.mark_submitted(request.build_id)
+    scene.tx.mark_submitted([request.build_id])
     scene.tx.begin_build(request.build_id, now=_LONG_AGO)
 
 

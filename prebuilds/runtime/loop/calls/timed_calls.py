@@ -14,11 +14,12 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 
 import attrs
 
 from prebuilds.errors import CallTimedOutError
-from prebuilds.runtime.loop.timeout_backoff import Delays
+from prebuilds.runtime.loop.calls.timeout_backoff import Delays
 from prebuilds.runtime.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -34,8 +35,13 @@ class PutOffError(Exception):
 
 
 @attrs.define
-class _Call:
+class Call:
+    """A call that has begun."""
+
+    what: str
+    key: str
     group: str
+    give_up_at: float
     ended: threading.Event = attrs.field(factory=threading.Event)
     error: BaseException | None = None
 
@@ -55,24 +61,36 @@ class LimitedCalls:
         self._most = most
         self._share = max(most // _SHARE, 1)
         self._lock = threading.Lock()
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Call] = {}
         self._told: set[str] = set()
         self._delays = Delays(clock)
         self.timeout = timeout
 
-    def call(self, what: str, function: Callable[[], None], *, key: str, group: str) -> None:
-        """Call the function, or use the answer of an earlier call with this key. Raises what the function raises.
+    def begin(self, what: str, function: Callable[[], None], *, key: str, group: str) -> Call:
+        """Begin to call the function, or take the answer of an earlier call with this key. `end` tells the result.
 
-        Raises `CallTimedOutError` if it does not return in time, and `PutOffError` if it cannot be called now.
+        Raises `PutOffError` if it cannot be called now.
         """
-        call = self._begin(what, function, key, group)
+        with self._lock:
+            earlier = self._calls.get(key)
+            if earlier and earlier.has_answer:
+                return earlier
+            if earlier and not earlier.ended.is_set():
+                raise PutOffError(f"an earlier call of {what} for this build has not returned")
+            if not self._delays.is_over(key):
+                raise PutOffError(f"{what} has timed out for this build, and waits to be called again")
+            self._require_place(group)
+            return self._start(Call(what, key, group, monotonic() + self.timeout.total_seconds()), function)
+
+    def end(self, call: Call) -> None:
+        """Wait until the call returns. Raises what the function raises, or `CallTimedOutError` after the limit."""
         try:
-            self._await(what, call)
+            self._await(call)
         except TimeoutError:
-            self._delays.add(key)
+            self._delays.add(call.key)
             raise
         finally:
-            self._settle(key, call)
+            self._settle(call)
 
     def require_place(self, group: str) -> None:
         """Raises `PutOffError` if a new call of the group would be put off."""
@@ -86,29 +104,17 @@ class LimitedCalls:
         waits = (self._delays.find_wait(), SOON if hangs else None)
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _begin(self, what: str, function: Callable[[], None], key: str, group: str) -> _Call:
-        with self._lock:
-            earlier = self._calls.get(key)
-            if earlier and earlier.has_answer:
-                return earlier
-            if earlier and not earlier.ended.is_set():
-                raise PutOffError(f"an earlier call of {what} for this build has not returned")
-            if not self._delays.is_over(key):
-                raise PutOffError(f"{what} has timed out for this build, and waits to be called again")
-            self._require_place(group)
-            return self._start(what, function, key, group)
-
-    def _start(self, what: str, function: Callable[[], None], key: str, group: str) -> _Call:
-        call = self._calls[key] = _Call(group)
-        thread = threading.Thread(target=self._run, args=(call, function), name=f"prebuilds: {what}", daemon=True)
+    def _start(self, call: Call, function: Callable[[], None]) -> Call:
+        self._calls[call.key] = call
+        thread = threading.Thread(target=self._run, args=(call, function), name=f"prebuilds: {call.what}", daemon=True)
         try:
             thread.start()
         except Exception as error:
-            del self._calls[key]
-            raise PutOffError(f"no thread could be started for {what}: {error}") from error
+            del self._calls[call.key]
+            raise PutOffError(f"no thread could be started for {call.what}: {error}") from error
         return call
 
-    def _run(self, call: _Call, function: Callable[[], None]) -> None:
+    def _run(self, call: Call, function: Callable[[], None]) -> None:
         try:
             function()
         except BaseException as error:  # raised again where the call came from
@@ -118,19 +124,19 @@ class LimitedCalls:
                 call.ended.set()
                 self._told -= {call.group, _ALL}
 
-    def _await(self, what: str, call: _Call) -> None:
-        if not call.ended.wait(self.timeout.total_seconds()):
-            raise CallTimedOutError(what, self.timeout.total_seconds())
+    def _await(self, call: Call) -> None:
+        if not call.ended.wait(max(call.give_up_at - monotonic(), 0)):
+            raise CallTimedOutError(call.what, self.timeout.total_seconds())
         if call.error:
             raise call.error
 
-    def _settle(self, key: str, call: _Call) -> None:
+    def _settle(self, call: Call) -> None:
         """Forget a call that has ended. Keep one that goes on, for its answer."""
         with self._lock:
             if call.ended.is_set():
-                self._calls.pop(key, None)
+                self._calls.pop(call.key, None)
             if call.has_answer:
-                self._delays.forget(key)
+                self._delays.forget(call.key)
             self._forget_unasked()
 
     def _forget_unasked(self) -> None:
