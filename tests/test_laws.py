@@ -321,7 +321,8 @@ def test_a_target_is_what_the_wall_clock_of_the_zone_says(world: World) -> None:
         target = calculate_target(preset, now=now)
         if target.source not in (TargetSource.SCHEDULE, TargetSource.PRESET) or not preset.schedules:
             continue
-        walked = Walk(preset.schedules, preset.precedence, load_zone(preset.timezone or ""), now, days=0)
+        zone, base = load_zone(preset.timezone or ""), preset.desired_instances
+        walked = Walk(preset.schedules, preset.precedence, zone, now, days=0, base=base)
         shown = walked.choose(now)
         assert target.desired == (preset.desired_instances if shown is None else preset.schedules[shown].instances)
         assert (target.source is TargetSource.SCHEDULE) is (shown is not None)

@@ -68,7 +68,7 @@ def find_target(preset: Preset, now: datetime) -> Target:
         return _INACTIVE
     if not preset.schedules:
         return _make_own_target(preset.desired_instances)
-    timetable = compile_schedules(preset.schedules, preset.timezone, preset.precedence)
+    timetable = _compile(preset)
     if not isinstance(timetable, Timetable):
         error = _describe_problems(timetable)
         return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
@@ -76,6 +76,10 @@ def find_target(preset: Preset, now: datetime) -> Target:
     if opening is None:
         return _make_own_target(preset.desired_instances)
     return _make_target(opening.instances, TargetSource.SCHEDULE, None, opening)
+
+
+def _compile(preset: Preset) -> Timetable | tuple[ScheduleProblem, ...]:
+    return compile_schedules(preset.schedules, preset.timezone, preset.precedence, preset.desired_instances)
 
 
 def _describe_problems(problems: Sequence[ScheduleProblem]) -> str:
@@ -92,7 +96,7 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which a window opens or closes; None if that never happens."""
     if not preset.is_active or not preset.schedules:
         return None
-    timetable = compile_schedules(preset.schedules, preset.timezone, preset.precedence)
+    timetable = _compile(preset)
     return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None
 
 

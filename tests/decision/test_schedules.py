@@ -241,6 +241,22 @@ def test_a_lead_begins_on_the_day_before_a_date() -> None:
     ]
 
 
+@pytest.mark.parametrize(("instances", "targets"), [(50, [50] * 5), (4, [5, 4, 4, 4, 4]), (1, [5, 2, 2, 2, 1])])
+def test_the_lead_of_a_schedule_for_dates_only_adds(instances: int, targets: list[int]) -> None:
+    """Until its window opens, the larger count holds, so that no other day has less than without it."""
+    week = make_schedule("* 8-18 * * *", 5)
+    special = make_schedule("* * * * *", instances, dates=[CHRISTMAS], lead=6 * HOUR)
+    preset = make_preset(desired_instances=2, timezone="UTC", schedules=[week, special])
+    begin = datetime(2026, 12, 24, 18, tzinfo=UTC)
+    assert [calculate_target(preset, now=begin + hour * HOUR).desired for hour in (0, 1, 2, 5, 6)] == targets
+    edges = [begin + timedelta(hours=1), begin + timedelta(hours=6), begin + timedelta(hours=30)]
+    expected = {50: edges[2], 4: edges[0], 1: edges[0]}[instances]
+    assert plan(make_fleet(preset), now=begin).decisions[0].next_change_at == expected
+    assert plan(make_fleet(preset), now=edges[0]).decisions[0].next_change_at == (
+        edges[1] if instances == 1 else edges[2]
+    )
+
+
 def test_a_lead_as_long_as_a_gap_joins_what_it_parts() -> None:
     """An hour shorter it does not; where a clock is set back, the gap is an hour longer."""
     parts = [make_timetable(make_schedule("* 8-11,14-17 * * 1-5", lead=lead)) for lead in (HOUR, 2 * HOUR)]
@@ -386,9 +402,9 @@ def test_targets_and_edges_agree_with_walking_the_minutes(
 ) -> None:
     """Minutes, dates, exceptions, leads, precedence and jumps of the clock included: which counts, and until when."""
     now, schedules, precedence, zone = case
-    timetable = compile_schedules(tuple(schedules), zone, precedence)
+    timetable = compile_schedules(tuple(schedules), zone, precedence, 2)
     assert isinstance(timetable, Timetable)
-    walked = Walk(schedules, precedence, timetable.zone, now, days=2)
+    walked = Walk(schedules, precedence, timetable.zone, now, days=2, base=2)
     opening, edge = timetable.get_opening(now), timetable.find_next_edge(now)
     assert (None if opening is None else opening.index) == walked.choose(now)
     assert (edge if edge is not None and edge < walked.end else None) == walked.find_next_edge()

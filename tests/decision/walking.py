@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 
+import attrs
+
 from decision.examples import MINUTE
 from prebuilds import Precedence, Schedule, parse_window
 
@@ -48,25 +50,48 @@ class Walk:
     """The schedules of a preset over a few days. `choose` gives the position of the one that counts at an instant."""
 
     def __init__(
-        self, schedules: Sequence[Schedule], precedence: Precedence, zone: tzinfo, now: datetime, days: int
+        self,
+        schedules: Sequence[Schedule],
+        precedence: Precedence,
+        zone: tzinfo,
+        now: datetime,
+        *,
+        days: int,
+        base: int = 0,
     ) -> None:
         self.end = now + timedelta(days=days, minutes=1)
         self._schedules = schedules
-        self._precedence = precedence
+        self._base = base
         self._now = now
         self._stretches = [join(walk(schedule, zone, now, self.end)) for schedule in schedules]
+        own = [attrs.evolve(schedule, lead=timedelta()) for schedule in schedules]
+        self._own = [join(walk(schedule, zone, now, self.end)) for schedule in own]
+        places = range(len(schedules))
+        last_first = reversed(places) if precedence is Precedence.LAST_WINS else places
+        self._ranked = sorted(last_first, key=lambda place: not is_for_dates(schedules[place]))
 
     def choose(self, at: datetime) -> int | None:
-        found = [index for index, rows in enumerate(self._stretches) if any(begin <= at < end for begin, end in rows)]
-        for_dates = [index for index in found if is_for_dates(self._schedules[index])]
-        ranked = for_dates or found
-        return (ranked[-1] if self._precedence is Precedence.LAST_WINS else ranked[0]) if ranked else None
+        found = [place for place in self._ranked if is_within(self._stretches[place], at)]
+        ahead = [
+            place for place in found if is_for_dates(self._schedules[place]) and not is_within(self._own[place], at)
+        ]
+        others = [place for place in found if place not in ahead]
+        least = self._schedules[others[0]].instances if others else self._base
+        # A lead for a schedule that stands lower is not looked at.
+        above = [place for place in ahead if not others or found.index(place) < found.index(others[0])]
+        if above and self._schedules[above[0]].instances >= least:
+            return above[0]
+        return others[0] if others else None
 
     def find_next_edge(self) -> datetime | None:
         """The first instant after `now` at which another schedule counts; None if it is not within the days."""
-        edges = sorted({edge for rows in self._stretches for stretch in rows for edge in stretch})
+        edges = sorted({edge for rows in (*self._stretches, *self._own) for stretch in rows for edge in stretch})
         current = self.choose(self._now)
         return next((at for at in edges if self._now < at < self.end and self.choose(at) != current), None)
+
+
+def is_within(stretches: Sequence[Stretch], at: datetime) -> bool:
+    return any(begin <= at < end for begin, end in stretches)
 
 
 def is_for_dates(schedule: Schedule) -> bool:

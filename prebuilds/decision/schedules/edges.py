@@ -32,7 +32,7 @@ def is_open(opening: Opening, zone: tzinfo, now: datetime, local: datetime) -> b
     """Whether the schedule is open at this instant, its lead included. `local` is the same instant in the zone."""
     if opening.contains(local):
         return True
-    return bool(opening.lead) and _find_own_edge(opening, zone, now, add(now, opening.lead)) is not None
+    return bool(opening.lead) and find_own_edge(opening, zone, now, add(now, opening.lead)) is not None
 
 
 def find_edge(opening: Opening, zone: tzinfo, now: datetime, until: datetime) -> datetime | None:
@@ -42,10 +42,10 @@ def find_edge(opening: Opening, zone: tzinfo, now: datetime, until: datetime) ->
     to do so for ever. If the schedule's dates end later, a host has to look again at the instant that is given.
     """
     if not opening.lead:
-        return _find_own_edge(opening, zone, now, until)
+        return find_own_edge(opening, zone, now, until)
     if is_open(opening, zone, now, now.astimezone(zone)):
         return _find_end(opening, zone, now, until)
-    begin = _find_own_edge(opening, zone, now, add(until, opening.lead))
+    begin = find_own_edge(opening, zone, now, add(until, opening.lead))
     return None if begin is None else begin - opening.lead
 
 
@@ -53,11 +53,11 @@ def _find_end(opening: Opening, zone: tzinfo, now: datetime, until: datetime) ->
     """The first instant at which the window is closed and does not open again within the lead."""
     at = now
     for _ in range(_MOST_JOINED):
-        end = _find_own_edge(opening, zone, at, until) if opening.contains(at.astimezone(zone)) else at
+        end = find_own_edge(opening, zone, at, until) if opening.contains(at.astimezone(zone)) else at
         if end is None or end > until:
             return None
         end = _join_day(opening, zone, end)
-        again = _find_own_edge(opening, zone, end, add(end, opening.lead))
+        again = find_own_edge(opening, zone, end, add(end, opening.lead))
         if again is None:
             return end if end <= until else None
         at = again
@@ -76,7 +76,7 @@ def _join_day(opening: Opening, zone: tzinfo, end: datetime) -> datetime:
     return joined if end < joined <= last and opening.has_date(local.date()) else end
 
 
-def _find_own_edge(opening: Opening, zone: tzinfo, now: datetime, until: datetime) -> datetime | None:
+def find_own_edge(opening: Opening, zone: tzinfo, now: datetime, until: datetime) -> datetime | None:
     """As `find_edge`, but without the lead."""
     is_open_now = opening.contains(now.astimezone(zone))
     if not opening.can_change(is_open=is_open_now):

@@ -83,6 +83,10 @@ class Opening:
         """Whether the window itself is open at this wall-clock time, without the lead."""
         return self.window.contains(local) and (self.days is ALL_DAYS or self.days.has(local.date()))
 
+    def is_ahead(self, local: datetime) -> bool:
+        """For an open schedule for dates: whether only its lead has begun."""
+        return self.is_for_dates and not self.contains(local)
+
     def find_joined_end(self, minute: int) -> int:
         """The minute of a day at which those stretches end that the lead joins to the one which ends at `minute`."""
         place = bisect_left(self._joined, minute)

@@ -14,7 +14,7 @@ from itertools import combinations
 
 import attrs
 
-from prebuilds.decision.schedules.edges import find_edge, get_horizon, is_open
+from prebuilds.decision.schedules.edges import find_edge, find_own_edge, get_horizon, is_open
 from prebuilds.decision.schedules.openings import Opening, make_opening
 from prebuilds.decision.schedules.overlaps import find_overlap
 from prebuilds.decision.schedules.schedule import Precedence, Schedule
@@ -37,27 +37,58 @@ class ScheduleProblem:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Timetable:
-    """Windows in one time zone, in the order in which they take precedence."""
+    """Windows in one time zone, in the order in which they take precedence, above the preset's own count."""
 
     openings: tuple[Opening, ...]
     zone: tzinfo
+    desired_instances: int = 0
 
     def get_opening(self, now: datetime) -> Opening | None:
-        """The window that counts at this instant, if any is open."""
+        """The window that counts at this instant, if any is open.
+
+        The lead of a schedule for dates only adds: until its window opens, the larger count holds.
+        """
         local = now.astimezone(self.zone)
-        return next((opening for opening in self.openings if is_open(opening, self.zone, now, local)), None)
+        ahead: Opening | None = None
+        for opening in self.openings:
+            if is_open(opening, self.zone, now, local):
+                if not opening.is_ahead(local):
+                    return self._choose(ahead, opening)
+                ahead = ahead or opening
+        return self._choose(ahead, None)
+
+    def _choose(self, ahead: Opening | None, other: Opening | None) -> Opening | None:
+        least = self.desired_instances if other is None else other.instances
+        return other if ahead is None or ahead.instances < least else ahead
 
     def find_next_edge(self, now: datetime) -> datetime | None:
         """The first instant after `now` at which another window counts, or none; None if that does not happen.
 
-        Looks 400 years ahead. What is below the open window is not looked at, as it cannot show.
+        Looks 400 years ahead.
         """
-        edge, until, local = None, get_horizon(now), now.astimezone(self.zone)
+        until, edge = get_horizon(now), self._find_any_edge(now, get_horizon(now))
+        while edge is not None and self._is_no_change(now, edge):
+            edge = self._find_any_edge(edge, until)
+        return edge
+
+    def _is_no_change(self, now: datetime, edge: datetime) -> bool:
+        """Whether this edge is that of a lead which would lower the count, or of what is hidden by a lead."""
+        return self._has_leads_for_dates and self.get_opening(edge) is self.get_opening(now)
+
+    @property
+    def _has_leads_for_dates(self) -> bool:
+        return any(opening.is_for_dates and opening.lead for opening in self.openings)
+
+    def _find_any_edge(self, now: datetime, until: datetime) -> datetime | None:
+        """The first edge of a window that may count. What is below an open one is not looked at, as it cannot show."""
+        edge: datetime | None = None
+        local = now.astimezone(self.zone)
         for opening in self.openings:
-            found = find_edge(opening, self.zone, now, until)
-            if found is not None:
-                edge = until = found
-            if is_open(opening, self.zone, now, local):
+            for find in (find_edge, find_own_edge) if opening.is_for_dates and opening.lead else (find_edge,):
+                found = find(opening, self.zone, now, until)
+                if found is not None:
+                    edge = until = found
+            if is_open(opening, self.zone, now, local) and not opening.is_ahead(local):
                 break
         return edge
 
@@ -76,7 +107,10 @@ def check_schedules(
 
 @lru_cache(maxsize=2**14)
 def compile_schedules(
-    schedules: tuple[Schedule, ...], timezone: str | None, precedence: Precedence = Precedence.FALL_BACK
+    schedules: tuple[Schedule, ...],
+    timezone: str | None,
+    precedence: Precedence = Precedence.FALL_BACK,
+    desired_instances: int = 0,
 ) -> Timetable | tuple[ScheduleProblem, ...]:
     """The schedules as a timetable, or all their problems; both are cached."""
     zone = _find_zone(timezone)
@@ -90,7 +124,7 @@ def compile_schedules(
     problems += _find_overlaps(openings) if precedence is Precedence.FALL_BACK else ()
     if problems or isinstance(zone, ScheduleProblem):
         return tuple(problems)
-    return Timetable(openings=_rank(openings, precedence), zone=zone)
+    return Timetable(openings=_rank(openings, precedence), zone=zone, desired_instances=desired_instances)
 
 
 def _rank(openings: Sequence[Opening], precedence: Precedence) -> tuple[Opening, ...]:
