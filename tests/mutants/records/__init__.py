@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mutants.records.calls import CALLS
 from mutants.records.decision import DECISION
-from mutants.records.history import HISTORY
+from mutants.records.handover import HANDOVER
 from mutants.records.loop import LOOP
 from mutants.records.memory import MEMORY
 from mutants.records.mutant import Mutant
@@ -17,14 +17,12 @@ from mutants.records.postgres import POSTGRES
 from mutants.records.sqlite import SQLITE
 from mutants.records.testing import TESTING
 from mutants.records.whatif import WHATIF
-from mutants.records.windows import WINDOWS
 from mutants.records.workspaces import WORKSPACES
 
 MUTANTS = (
     *DECISION,
-    *HISTORY,
-    *WINDOWS,
     *PASSES,
+    *HANDOVER,
     *CALLS,
     *LOOP,
     *WORKSPACES,

@@ -40,4 +40,25 @@ POSTGRES = (
         "        if not self._is_closed:\n",
         tests=("adapters/test_forks.py",),
     ),
+    Mutant(
+        "postgres: a build forgets why it failed",
+        "adapters/postgres/tables/builds.py",
+        "build_failure = %(failure)s, build_message = %(message)s,",
+        "",
+        tests=("testing/test_contracts.py",),
+    ),
+    Mutant(
+        "postgres: a delete does not compare the owner",
+        "adapters/postgres/tables/workspaces.py",
+        "    WHERE workspaces.id = new.id AND owner_id = 'prebuilds' AND NOT deleted\n",
+        "    WHERE workspaces.id = new.id AND NOT deleted\n",
+        tests=("testing/test_contracts.py",),
+    ),
+    Mutant(
+        "postgres: a create is not pinned",
+        "adapters/postgres/tables/workspaces.py",
+        "ON presets.id = new.preset_id AND presets.template_version_id = new.version_id",
+        "ON presets.id = new.preset_id",
+        tests=("testing/test_contracts.py",),
+    ),
 )

@@ -6,18 +6,6 @@ from mutants.records.mutant import Mutant
 
 SQLITE = (
     Mutant(
-        "sqlite: a delete does not compare the owner",
-        "adapters/sqlite/tables/workspaces.py",
-        "if workspace is None or workspace.deleted or not workspace.is_prebuild:",
-        "if workspace is None or workspace.deleted:",
-    ),
-    Mutant(
-        "sqlite: a create is not pinned",
-        "adapters/sqlite/tables/workspaces.py",
-        "if preset is None or not preset.is_active or preset.template_version.id != request.template_version_id:",
-        "if preset is None:",
-    ),
-    Mutant(
         "sqlite: claims are unordered",
         "adapters/sqlite/tables/claims.py",
         "ORDER BY workspaces.created_at, workspaces.id LIMIT 1",
@@ -82,8 +70,8 @@ SQLITE = (
     Mutant(
         "sqlite: a prebuild forgets its requested parameters",
         "adapters/sqlite/tables/workspaces.py",
-        "            write_parameters(workspace.parameters or ()),\n",
-        "            None,\n",
+        "        write_parameters(workspace.parameters or ()),\n",
+        "        None,\n",
     ),
     Mutant(
         "sqlite: what is released keeps its user's name",
@@ -111,5 +99,29 @@ SQLITE = (
         "or connection.in_transaction or connection.is_frozen",
         "or connection.in_transaction",
         tests=("adapters/test_sqlite_reading.py",),
+    ),
+    Mutant(
+        "sqlite: a prebuild is added though its id exists",
+        "adapters/sqlite/tables/workspaces.py",
+        "            workspace_ids=self._find_ids(_HAVE_IDS, [request.workspace_id for request in requests]),\n",
+        "            workspace_ids=(),\n",
+    ),
+    Mutant(
+        "sqlite: a build is added though its id exists",
+        "adapters/sqlite/tables/workspaces.py",
+        "            build_ids=self._find_ids(_HAVE_BUILDS, [request.build_id for request in requests]),\n",
+        "            build_ids=(),\n",
+    ),
+    Mutant(
+        "sqlite: attempts without capacity use up the latest",
+        "adapters/sqlite/tables/plan_reads.py",
+        " AND latest.failure <> 'capacity'",
+        "",
+    ),
+    Mutant(
+        "sqlite: the prebuilds of all shards are read",
+        "adapters/sqlite/tables/plan_reads.py",
+        "        WHERE owner_id = 'prebuilds' AND deleted = 0 AND {_IN_SHARD}\n",
+        "        WHERE owner_id = 'prebuilds' AND deleted = 0 AND {_IN_SHARD} >= 0\n",
     ),
 )

@@ -26,4 +26,11 @@ TESTING = (
         "_RELAYING: frozenset[str] = frozenset()",
         tests=("test_lint.py",),
     ),
+    Mutant(
+        "the suite does not say what it left out",
+        "testing/contracts/__init__.py",
+        "lacking=tuple(each for each in Capability if each not in capabilities)",
+        "lacking=tuple(each for each in Capability if each not in Capability)",
+        tests=("adapters/test_example.py::test_it_passes_the_checks_and_says_what_it_lacks",),
+    ),
 )

@@ -71,15 +71,15 @@ WHATIF = (
     Mutant(
         "each build of a simulated round is an attempt",
         "whatif/simulation/build_history.py",
-        "return is_failing and bool(calculate_hard_limited(latest, now=now, policy=self._policy))",
-        "return is_failing and len(self._failed) >= self._policy.failure_hard_limit > 0",
+        "return self._was_hard_limited or self.find_limit(now) is not None",
+        "return self._was_hard_limited or len(self._failed) >= self._policy.failure_hard_limit > 0",
         tests=("whatif/test_simulation.py",),
     ),
     Mutant(
         "a simulated user gets an outdated prebuild",
         "whatif/simulation/preset.py",
-        "while self.outdated and place < len(self.numbers) and self.running[place] in self.outdated:",
-        "while False:",
+        "        if self.outdated and prebuild in self.outdated:\n            return True\n",
+        "",
         tests=("whatif/test_simulation.py",),
     ),
     Mutant(

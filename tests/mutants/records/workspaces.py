@@ -14,8 +14,8 @@ WORKSPACES = (
     Mutant(
         "failures are counted for deletes too",
         "runtime/build_reports.py",
-        "if workspace and status is BuildStatus.FAILED and workspace.last_build.transition is Transition.START:",
-        "if workspace and status is BuildStatus.FAILED:",
+        "if workspace and build and build.status is BuildStatus.FAILED and build.transition is Transition.START:",
+        "if workspace and build and build.status is BuildStatus.FAILED:",
     ),
     Mutant(
         "a start that was lost keeps its place",
@@ -57,8 +57,8 @@ WORKSPACES = (
     Mutant(
         "a claim made again takes another",
         "runtime/claims.py",
-        "claim = _find_repeated(tx, request) or _take(tx, request)",
-        "claim = _take(tx, attrs.evolve(request, request_id=None))",
+        "return _find_repeated(tx, request) or _take(tx, request)",
+        "return _take(tx, attrs.evolve(request, request_id=None))",
     ),
     Mutant(
         "a preset without parameters matches everything",
@@ -126,5 +126,46 @@ WORKSPACES = (
         '_UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")',
         '_UNSTORABLE = re.compile("[\\ud800-\\udfff]")',
         tests=("runtime/test_publishing.py",),
+    ),
+    Mutant(
+        "the success of a start hides that it was never ready",
+        "runtime/deadlines.py",
+        "return [build for build in builds if build.id not in unjudged and _name_note(build.id) not in noted]",
+        "return builds",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "starts that may still be never ready hide failures",
+        "runtime/deadlines.py",
+        "build.id not in unjudged and _name_note",
+        "_name_note",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "what became ready before the delete is deleted",
+        "runtime/deadlines.py",
+        "if workspace is None or workspace.ready:",
+        "if workspace is None:",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "a start that has not begun is left to the builder",
+        "runtime/deadlines.py",
+        "if workspace.last_build.status is BuildStatus.PENDING:",
+        "if False:",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "a start that was given up counts when it ends",
+        "runtime/workspace_rules.py",
+        "if workspace.retired and build.transition is Transition.START:",
+        "if False:",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "a claim takes a prebuild past its own ttl",
+        "runtime/workspace_rules.py",
+        "if claimed_at and preset.ttl_jitter and has_outlived(",
+        "if False and has_outlived(",
     ),
 )

@@ -32,14 +32,14 @@ HISTORY = (
     Mutant(
         "a hard limit is never reset",
         "decision/history.py",
-        "in presets}, since, now,",
+        "in presets}, resets, now,",
         "in presets}, {}, now,",
     ),
     Mutant(
         "a success does not end a hard limit",
         "decision/history.py",
-        "    latest = list(_judge_attempts(outcomes))[:limit]\n    return len(latest) == limit and all(latest)\n",
-        "    return sum(_judge_attempts(outcomes)) >= limit\n",
+        "list(takewhile(lambda attempt:",
+        "list(filter(lambda attempt:",
     ),
     Mutant(
         "an outcome that is dated later is hidden",
@@ -51,8 +51,8 @@ HISTORY = (
     Mutant(
         "a backoff runs from a future instant",
         "decision/history.py",
-        "last_build_at = min(failures[0].ended_at, now)",
-        "last_build_at = failures[0].ended_at",
+        "last_build_at=min(last.ended_at, now)",
+        "last_build_at=last.ended_at",
         tests=("decision/test_history.py",),
     ),
     Mutant(
@@ -65,15 +65,15 @@ HISTORY = (
     Mutant(
         "each build of a pass is an attempt",
         "decision/history.py",
-        "yield all(outcome.is_failure for outcome in attempt)",
-        "yield from (outcome.is_failure for outcome in attempt)",
+        "(list(attempt) for _, attempt in groupby(ranked, key=_begun_at))",
+        "([outcome] for outcome in ranked)",
         tests=("decision/test_history.py",),
     ),
     Mutant(
         "attempts are ranked by when they ended",
         "decision/history.py",
-        "in groupby(sorted(outcomes, key=_begun_at, reverse=True), key=_begun_at):",
-        "in groupby(outcomes, key=_begun_at):",
+        "ranked = sorted(outcomes, key=_begun_at, reverse=True)",
+        "ranked = list(outcomes)",
         tests=("decision/test_history.py",),
     ),
     Mutant(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mutants.records.mutant import Mutant
 
-DECISION = (
+ACTIONS = (
     Mutant(
         "expired prebuilds of an inactive preset are kept",
         "decision/actions.py",
-        "sorted((*snapshot.expired, *snapshot.running), key=rank_by_age)",
+        "sorted((*snapshot.expired, *snapshot.stuck, *snapshot.running), key=rank_by_age)",
         "snapshot.running",
     ),
     Mutant(
@@ -19,21 +19,21 @@ DECISION = (
     ),
     Mutant(
         "a backoff ends an instant early",
-        "decision/actions.py",
+        "decision/policies/waiting.py",
         "return until if snapshot.now <= until else None",
         "return until if snapshot.now < until else None",
     ),
     Mutant(
         "a backoff does not grow",
-        "decision/actions.py",
-        "backoff.last_build_at + backoff.num_failed * policy.backoff_interval",
-        "backoff.last_build_at + policy.backoff_interval",
+        "decision/policies/waiting.py",
+        "return failures * policy.backoff_interval",
+        "return policy.backoff_interval",
     ),
     Mutant(
         "no backoff at all",
         "decision/actions.py",
-        "    return backoff or (*delete_expired",
-        "    return (*delete_expired",
+        "    return backoff or (\n",
+        "    return (\n",
     ),
     Mutant(
         "the newest are deleted",
@@ -50,20 +50,20 @@ DECISION = (
     Mutant(
         "starting builds are not counted",
         "decision/state.py",
-        "snapshot.target.desired - len(snapshot.running) - starting, 0",
-        "snapshot.target.desired - len(snapshot.running), 0",
+        "    return max(_count_needed_starts(snapshot) - count_starting(snapshot), 0)\n",
+        "    return max(_count_needed_starts(snapshot), 0)\n",
     ),
     Mutant(
         "starting builds are counted twice",
         "decision/state.py",
-        "snapshot.target.desired - len(snapshot.running) - starting, 0",
-        "snapshot.target.desired - len(snapshot.running) - 2 * starting, 0",
+        "    return max(_count_needed_starts(snapshot) - count_starting(snapshot), 0)\n",
+        "    return max(_count_needed_starts(snapshot) - 2 * count_starting(snapshot), 0)\n",
     ),
     Mutant(
         "expired prebuilds count towards the target",
         "decision/state.py",
-        "snapshot.target.desired - len(snapshot.running) - starting, 0",
-        "snapshot.target.desired - len(snapshot.running) - len(snapshot.expired) - starting, 0",
+        "return snapshot.target.desired - len(snapshot.running) + surge",
+        "return snapshot.target.desired - len(snapshot.running) - len(snapshot.expired) + surge",
     ),
     Mutant(
         "in-progress counts of every transition are starts",
@@ -159,8 +159,8 @@ DECISION = (
     Mutant(
         "a mistyped count is tried in full",
         "decision/plans/decisions.py",
-        "if create.create > policy.max_creates:",
-        "if create.create < 0:",
+        "return policy.max_creates, WithheldReason.MAX_CREATES",
+        "return 2**31, WithheldReason.MAX_CREATES",
         tests=("decision/test_planning.py",),
     ),
     Mutant(

@@ -1,0 +1,13 @@
+"""Bugs of decisions."""
+
+from __future__ import annotations
+
+from mutants.records.decision.actions import ACTIONS
+from mutants.records.decision.history import HISTORY
+from mutants.records.decision.lifetimes import LIFETIMES
+from mutants.records.decision.policies import POLICIES
+from mutants.records.decision.windows import WINDOWS
+
+DECISION = (*ACTIONS, *HISTORY, *WINDOWS, *POLICIES, *LIFETIMES)
+
+__all__ = ["DECISION"]
