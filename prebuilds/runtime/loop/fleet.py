@@ -128,16 +128,18 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
 def _make_snapshot(
     rows: FleetRows, prebuilds: Sequence[Workspace], builds: Sequence[Build], *, now: datetime, policy: Policy
 ) -> GlobalSnapshot:
-    presets, resets, failing = rows.presets, dict(rows.resets), _select_failing(builds)
-    found = calculate_hard_limits(failing, now=now, presets=presets, policy=policy, resets=resets)
-    known = {preset.id for preset in presets}
+    presets, resets, failed = rows.presets, dict(rows.resets), _select_failing(builds)
+    names = {build.preset_id for build in failed}
+    failing = [preset for preset in presets if preset.id in names]
+    found = calculate_hard_limits(failed, now=now, presets=failing, policy=policy, resets=resets)
+    known = {preset.id for preset in failing}
     limits = [limit for limit in found if limit.preset_id in known]  # history may outlive its preset
     return GlobalSnapshot(
         presets=presets,
         running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
         in_progress=_count_in_progress(prebuilds, presets),
         pending=_count_pending(prebuilds),
-        backoffs=calculate_backoffs(failing, presets, now=now, policy=policy, resets=resets),
+        backoffs=calculate_backoffs(failed, failing, now=now, policy=policy, resets=resets),
         hard_limited=[limit.preset_id for limit in limits],
         limits=limits,
         recent_starts=_list_recent_starts(prebuilds, builds, now) if policy.needs_recent_starts else (),

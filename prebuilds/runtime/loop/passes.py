@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 
 import attrs
@@ -98,8 +100,8 @@ class Passes:
         held = self._take_lease()
         if held is None:
             return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
-        fleet = self._read_fleet(now, preset_ids)
-        made = plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
+        with _pausing_collector() if preset_ids is None else nullcontext():
+            fleet, made = self._plan(now, preset_ids)
         self._schedules.note(made, is_whole=preset_ids is None)
         if preset_ids is None:
             self._room.forget_others({preset.id for preset in fleet.snapshot.presets})
@@ -111,6 +113,10 @@ class Passes:
             presets=presets,
             next_changes=self._list_next_changes(fleet, made, presets),
         )
+
+    def _plan(self, now: datetime, preset_ids: Collection[str] | None) -> tuple[Fleet, Plan]:
+        fleet = self._read_fleet(now, preset_ids)
+        return fleet, plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
 
     def _take_lease(self) -> HeldLease | None:
         if self._held and not self._held.is_lost and self._held.is_fresh:
@@ -184,6 +190,19 @@ class Passes:
             if is_create and not reason:
                 stops_creates = _find_stop(outcomes)
             yield from outcomes
+
+
+@contextmanager
+def _pausing_collector() -> Iterator[None]:
+    """Let the garbage collector rest while rows become models. It took a third of the time, and found no garbage."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _waits_for_others(decision: Decision) -> bool:

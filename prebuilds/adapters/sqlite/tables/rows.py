@@ -1,8 +1,8 @@
 """From models to SQLite's rows and back: instants become whole microseconds, and flags numbers.
 
 - Every field comes back exactly as it was.
-- Making a model checks it, and most rows do not change from one pass to the next. So the models of recent rows are kept
-  in a cache by the whole row. They are frozen, so sharing them is safe.
+- Making a preset checks it, and presets rarely change from one pass to the next. So those of recent rows are kept in a
+  cache by the whole row. They are frozen, so sharing them is safe.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from prebuilds.runtime.models import ClaimRequest, Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-_REMEMBERED = 2**14  # models of each kind in the cache
+_REMEMBERED = 2**17  # presets in the cache, about 1 kB each
 
 LISTED_PRESET_COLUMNS = ", ".join(PRESET_COLUMNS)
 SELECT_WORKSPACES = """
