@@ -66,7 +66,7 @@ class _Watched:
 
         tx.read_rows = note
         if self._store.is_hanging:
-            tx.insert_prebuild = hang
+            tx.insert_prebuilds = hang
         return tx
 
     def __exit__(self, *error: object) -> Any:
