@@ -1,4 +1,4 @@
-"""With every policy off, plans are those of version 0.1: compared with its rules (R1 to R11), written down once more."""
+"""With every policy off, plans are those of version 0.1: compared with its rules R1 to R11, written down once more."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from enum import Enum
 import attrs
 
 from prebuilds.decision.fields import INSTANT, LAST_NOW, instance_of, member_of
-from prebuilds.decision.lifetimes.aging import find_first_end, is_aging
+from prebuilds.decision.lifetimes.aging import find_first_end
 from prebuilds.decision.lifetimes.deadlines import list_build_deadlines, list_ready_deadlines
 from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Policy
@@ -126,7 +126,8 @@ def _find_aging(snapshot: PresetSnapshot) -> Iterator[Change]:
     preset, ahead = snapshot.preset, snapshot.preset.refresh_ahead
     if ahead is None or not preset.is_active:
         return
-    young = [prebuild for prebuild in snapshot.running if not is_aging(preset, prebuild, snapshot.now)]
+    aging = {prebuild.id for prebuild in snapshot.aging}
+    young = [prebuild for prebuild in snapshot.running if prebuild.id not in aging]
     first = find_first_end(preset, young if preset.ttl_jitter else young[:1])
     at = _add(first[0], first[1] - ahead) if first else None
     if first and at is not None:

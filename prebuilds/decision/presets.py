@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
-from prebuilds.decision.lifetimes.aging import list_outlived
+from prebuilds.decision.lifetimes.aging import list_aging, list_outlived
 from prebuilds.decision.lifetimes.deadlines import split_stuck
 from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
@@ -44,7 +44,8 @@ class PresetSnapshot:
 
     Its prebuilds are already split into good ones (`running`), `expired` ones, and unexpired ones that are `stuck`.
     Each part is sorted oldest first (R10). `pending` counts the jobs that have not started. A preset with a `limit` is
-    hard-limited. `target` is calculated from the rest.
+    hard-limited. `target` and `aging` are
+    calculated from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
@@ -58,6 +59,8 @@ class PresetSnapshot:
     is_hard_limited: bool = attrs.field(default=False, validator=FLAG)
     limit: HardLimit | None = attrs.field(default=None, validator=optional(instance_of(HardLimit)))
     target: Target = attrs.field(init=False, eq=False, repr=False)
+    aging: tuple[Prebuild, ...] = attrs.field(init=False, eq=False, repr=False)
+    """The good prebuilds that will expire soon, and are replaced (R16)."""
 
     def __attrs_post_init__(self) -> None:
         own = self.preset.id
@@ -76,6 +79,7 @@ class PresetSnapshot:
             raise InvalidValueError("PresetSnapshot", "stuck", self.stuck, allowed)
         object.__setattr__(self, "is_hard_limited", self.is_hard_limited or self.limit is not None)
         object.__setattr__(self, "target", find_target(self.preset, self.now))
+        object.__setattr__(self, "aging", list_aging(self.preset, self.running, self.now))
 
 
 _make_preset_snapshot = UncheckedFactory(
@@ -92,6 +96,7 @@ _make_preset_snapshot = UncheckedFactory(
         "is_hard_limited",
         "limit",
         "target",
+        "aging",
     ),
 )
 
@@ -126,6 +131,7 @@ def take_preset_snapshot(
         is_hard_limited or limit is not None,
         limit,
         find_target(preset, now),
+        list_aging(preset, running, now),
     )
 
 

@@ -8,7 +8,7 @@ import attrs
 
 from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
 from prebuilds.decision.lifetimes.deadlines import count_overdue
-from prebuilds.decision.lifetimes.victims import calculate_surplus, limit_surge, list_aging_of
+from prebuilds.decision.lifetimes.victims import calculate_surplus, limit_surge
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
@@ -61,7 +61,7 @@ def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
         snapshot.target.error,
         len(snapshot.stuck),
         count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now),
-        len(list_aging_of(snapshot)),
+        len(snapshot.aging),
     )
 
 
@@ -72,7 +72,7 @@ def count_eligible(running: Iterable[Prebuild]) -> int:
 
 def count_extraneous(snapshot: PresetSnapshot) -> int:
     """How many unexpired prebuilds there are beyond the target, without aging ones that wait for a replacement."""
-    surplus = calculate_surplus(snapshot, list_aging_of(snapshot))
+    surplus = calculate_surplus(snapshot)
     return surplus.replaced + surplus.beyond
 
 
@@ -91,7 +91,7 @@ def count_surplus_starts(snapshot: PresetSnapshot) -> int:
 
 def _count_needed_starts(snapshot: PresetSnapshot) -> int:
     """How many starts the target and the replacements of aging prebuilds need; negative if too many run."""
-    surge = limit_surge(snapshot, len(list_aging_of(snapshot)))
+    surge = limit_surge(snapshot, len(snapshot.aging)) if snapshot.aging else 0
     return snapshot.target.desired - len(snapshot.running) + surge
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 
 from prebuilds.decision.fields import UTC
@@ -26,12 +27,17 @@ def calculate_own_ttl(preset: Preset, prebuild_id: str) -> timedelta | None:
     """How long this prebuild stays good after its creation; None means for ever."""
     if not preset.ttl or not preset.ttl_jitter:
         return preset.ttl or None
-    return _shorten(preset.ttl, preset.ttl_jitter * calculate_share(prebuild_id))
+    return _find_own_ttl(preset.ttl, preset.ttl_jitter, prebuild_id)
 
 
-def _calculate_shortest_ttl(preset: Preset) -> timedelta:
-    """No own ttl is shorter. For a preset with a ttl."""
-    return _shorten(preset.ttl or timedelta(), preset.ttl_jitter)
+@lru_cache(2**17)  # each plan asks again for the same prebuilds
+def _find_own_ttl(ttl: timedelta, jitter: float, prebuild_id: str) -> timedelta:
+    return _shorten(ttl, jitter * calculate_share(prebuild_id))
+
+
+@lru_cache(2**10)  # each plan asks for the shortest ttl of the same presets
+def _find_shortest_ttl(ttl: timedelta, jitter: float) -> timedelta:
+    return _shorten(ttl, jitter)
 
 
 def _shorten(ttl: timedelta, share: float) -> timedelta:
@@ -48,16 +54,16 @@ def list_outlived(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) 
     """Those of these prebuilds that are older than their own ttl. They are given oldest first, and returned so."""
     if not preset.ttl or not preset.ttl_jitter:
         return ()
-    old = _take_older(prebuilds, now, _calculate_shortest_ttl(preset))
+    old = _take_older(prebuilds, now, _find_shortest_ttl(preset.ttl, preset.ttl_jitter))
     return [prebuild for prebuild in old if has_outlived(preset, prebuild.id, prebuild.created_at, now)]
 
 
-def list_aging(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> Sequence[Prebuild]:
-    """The aging ones among these good prebuilds, which are sorted oldest first."""
-    if preset.refresh_ahead is None or not preset.ttl:
+def list_aging(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> tuple[Prebuild, ...]:
+    """The aging ones among these good prebuilds, which are sorted oldest first; none of an inactive preset."""
+    if preset.refresh_ahead is None or not preset.ttl or not preset.is_active:
         return ()
-    old = _take_older(prebuilds, now, _calculate_shortest_ttl(preset) - preset.refresh_ahead)
-    return [prebuild for prebuild in old if is_aging(preset, prebuild, now)]
+    old = _take_older(prebuilds, now, _find_shortest_ttl(preset.ttl, preset.ttl_jitter) - preset.refresh_ahead)
+    return tuple([prebuild for prebuild in old if is_aging(preset, prebuild, now)])
 
 
 def is_aging(preset: Preset, prebuild: Prebuild, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from prebuilds.decision.lifetimes.aging import list_aging, rank_by_end
+from prebuilds.decision.lifetimes.aging import rank_by_end
 from prebuilds.decision.models import Prebuild
 from prebuilds.decision.policies.policy import Victims
 from prebuilds.decision.presets import PresetSnapshot
@@ -26,14 +26,9 @@ class Surplus(NamedTuple):
     beyond: int
 
 
-def list_aging_of(snapshot: PresetSnapshot) -> Sequence[Prebuild]:
-    """The aging prebuilds of a snapshot, oldest first; none of an inactive preset."""
-    preset = snapshot.preset
-    return list_aging(preset, snapshot.running, snapshot.now) if preset.is_active else ()
-
-
-def calculate_surplus(snapshot: PresetSnapshot, aging: Sequence[Prebuild]) -> Surplus:
-    """How many good prebuilds go, given the aging ones among them."""
+def calculate_surplus(snapshot: PresetSnapshot) -> Surplus:
+    """How many good prebuilds go."""
+    aging = snapshot.aging
     desired, running = snapshot.target.desired, len(snapshot.running)
     if not aging:
         return Surplus(0, max(running - desired, 0))
@@ -51,8 +46,9 @@ def limit_surge(snapshot: PresetSnapshot, count: int) -> int:
 
 def select_victims(snapshot: PresetSnapshot, order: Victims) -> Sequence[Prebuild]:
     """The good prebuilds that go, the first victim first."""
-    aging = list_aging_of(snapshot)
-    surplus = calculate_surplus(snapshot, aging)
+    surplus, aging = calculate_surplus(snapshot), snapshot.aging
+    if not any(surplus):
+        return ()
     ids = {prebuild.id for prebuild in aging}
     ranked = snapshot.running if order is Victims.OLDEST_FIRST else _rank(snapshot.running, ids)
     if not surplus.replaced:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.lifetimes.deadlines import count_overdue
-from prebuilds.decision.lifetimes.victims import list_aging_of
 from prebuilds.decision.models import HardLimit, Prebuild, Preset
 from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.withholding import WithheldReason
@@ -98,7 +97,7 @@ def _explain_delete(snapshot: PresetSnapshot, policy: Policy, ids: Sequence[str]
 
 
 def _describe_victims(snapshot: PresetSnapshot, policy: Policy, ids: Sequence[str]) -> str:
-    aging = {prebuild.id for prebuild in list_aging_of(snapshot)}
+    aging = {prebuild.id for prebuild in snapshot.aging}
     if aging.issuperset(ids):
         return "replaced before they expire" if len(ids) > 1 else "replaced before it expires"
     return "the oldest beyond the target" if policy.victims is Victims.OLDEST_FIRST else "the worst beyond the target"
@@ -147,7 +146,7 @@ def _describe_balance(snapshot: PresetSnapshot) -> str:
     starting = count_starting(snapshot)
     overdue = count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now)
     parts = [_describe_target(snapshot), f"{len(snapshot.running)} running"]
-    aging = len(list_aging_of(snapshot))
+    aging = len(snapshot.aging)
     parts += [f"{aging} of them aging"] if aging else []
     parts += [f"{len(snapshot.expired)} expired"] if snapshot.expired else []
     parts += [f"{len(snapshot.stuck)} stuck"] if snapshot.stuck else []
