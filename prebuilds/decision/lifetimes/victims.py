@@ -59,5 +59,11 @@ def select_victims(snapshot: PresetSnapshot, order: Victims) -> Sequence[Prebuil
 
 
 def _rank(prebuilds: Sequence[Prebuild], aging: set[str]) -> Sequence[Prebuild]:
-    """Not ready, then aging, then oldest, then by id. The given order is by age and id, and sorting keeps it."""
-    return sorted(prebuilds, key=lambda prebuild: (prebuild.ready, prebuild.id not in aging))
+    """Not ready, then aging, then oldest, then by id. The given order is by age and id, and each part keeps it."""
+    unready, ready = [row for row in prebuilds if not row.ready], [row for row in prebuilds if row.ready]
+    return [*_put_first(unready, aging), *_put_first(ready, aging)]
+
+
+def _put_first(prebuilds: list[Prebuild], aging: set[str]) -> list[Prebuild]:
+    """The aging ones first."""
+    return sorted(prebuilds, key=lambda prebuild: prebuild.id not in aging) if aging else prebuilds
