@@ -26,7 +26,7 @@ from prebuilds.runtime import (
     ReconciliationResult,
     SubmitBuild,
 )
-from prebuilds.runtime.loop.effects import list_batches
+from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.testing.contracts.equipment.scenes import insert_one
 from runtime.world import NOW, World, make_preset
 

@@ -10,9 +10,10 @@ import pytest
 from prebuilds import Build, BuildStatus, PrebuildStatus, Preset, Transition, plan
 from prebuilds.runtime import BuildRequest, Counter, OutcomeStatus, Reconciler, Workspace
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
+from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import Handover
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
-from prebuilds.runtime.loop.effects import Effect, list_batches, list_effects
+from prebuilds.runtime.loop.effects import Effect, list_effects
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, take_lease

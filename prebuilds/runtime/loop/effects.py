@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 
 import attrs
 
@@ -100,29 +99,6 @@ Effect = (
     | GiveUpStart
     | StopStart
 )
-
-
-MOST_IN_BATCH = 100
-"""How many effects are carried out together at most."""
-
-
-def list_batches(effects: Sequence[Effect]) -> Iterator[Sequence[Effect]]:
-    """Part the effects for one preset, in their order, into those that are carried out together.
-
-    Starts are one batch, deletes another, and builds that are handed over again are two, as they may be either. All
-    other effects are alone.
-    """
-    for kind, together in groupby(effects, _get_kind):
-        batch = tuple(together)
-        size = 1 if kind is None else MOST_IN_BATCH
-        yield from (batch[first : first + size] for first in range(0, len(batch), size))
-
-
-def _get_kind(effect: Effect) -> tuple[type[Effect], Transition] | None:
-    """Effects of the same kind can be a batch; None for those that are always alone."""
-    if isinstance(effect, (CreatePrebuild, DeletePrebuild, SubmitBuild)):
-        return type(effect), effect.request.transition
-    return None
 
 
 def list_effects(

@@ -23,9 +23,10 @@ from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.runtime.fleet_rows import Selection
+from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import STOPS, Handover
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
-from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_batches, list_effects
+from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.endings import STOPS_CREATES
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet

@@ -20,6 +20,7 @@ import attrs
 
 from prebuilds.errors import CallTimedOutError
 from prebuilds.runtime.loop.calls.timeout_backoff import Delays
+from prebuilds.runtime.loop.calls.workers import Workers
 from prebuilds.runtime.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class LimitedCalls:
         self._calls: dict[str, Call] = {}
         self._told: set[str] = set()
         self._delays = Delays(clock)
+        self._workers = Workers()
         self.timeout = timeout
 
     def begin(self, what: str, function: Callable[[], None], *, key: str, group: str) -> Call:
@@ -106,9 +108,8 @@ class LimitedCalls:
 
     def _start(self, call: Call, function: Callable[[], None]) -> Call:
         self._calls[call.key] = call
-        thread = threading.Thread(target=self._run, args=(call, function), name=f"prebuilds: {call.what}", daemon=True)
         try:
-            thread.start()
+            self._workers.run(f"prebuilds: {call.what}", lambda: self._run(call, function))
         except Exception as error:
             del self._calls[call.key]
             raise PutOffError(f"no thread could be started for {call.what}: {error}") from error

@@ -1,0 +1,128 @@
+"""Creates with a builder that takes no time: one pass fills 20 presets of 100, on PostgreSQL and on SQLite.
+
+Beside them, in the same run: pgbench's simple update on that server, with as many clients as the pass has connections
+for its work; and a bare loop of BEGIN IMMEDIATE, INSERT, COMMIT on a file with the same durability. The best of several
+rounds counts. Exits with 1 when a limit is passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+import pgbench
+import psycopg
+import servers
+from rich.console import Console
+from rich.table import Table
+
+from prebuilds import Preset
+from prebuilds.adapters.postgres import PostgresStore
+from prebuilds.adapters.sqlite import SQLiteStore
+from prebuilds.runtime import BuildRequest, Reconciler, Store
+
+PRESETS, EACH = 20, 100
+ROUNDS = 3
+SECONDS = 4  # of a run of pgbench
+CLIENTS = 64
+SCHEMA = "prebuilds_bench"
+
+POSTGRES_01, SQLITE_01 = 0.05, 0.2  # the ratios of release 0.1
+MIN_POSTGRES = 0.35
+MIN_SQLITE = 5 * SQLITE_01
+
+
+class _Builder:
+    def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
+        """Take the build, and do nothing."""
+
+
+def measure_creates(store: Store) -> float:
+    """Creates per second of a pass over empty pools."""
+    with store.transaction() as tx:
+        for number in range(PRESETS):
+            tx.put_preset(Preset(id=f"p{number}", desired_instances=EACH))
+    reconciler = Reconciler(store, _Builder())
+    began = perf_counter()
+    result = reconciler.reconcile_all()
+    elapsed = perf_counter() - began
+    reconciler.stop()
+    assert len(result.done) == PRESETS * EACH, result
+    return PRESETS * EACH / elapsed
+
+
+def measure_sqlite() -> tuple[float, float]:
+    """Creates per second, and inserts per second of the bare loop."""
+    with tempfile.TemporaryDirectory() as folder:
+        with SQLiteStore(Path(folder, "store.db")) as store:
+            creates = measure_creates(store)
+        return creates, measure_inserts(Path(folder, "bare.db"))
+
+
+def measure_inserts(path: Path) -> float:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE bare (id TEXT PRIMARY KEY, value INTEGER)")
+    began = perf_counter()
+    for number in range(PRESETS * EACH):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO bare VALUES (?, ?)", (f"w{number}", number))
+        connection.execute("COMMIT")
+    elapsed = perf_counter() - began
+    connection.close()
+    return PRESETS * EACH / elapsed
+
+
+def measure_postgres(dsn: str) -> float:
+    """Creates per second."""
+    with PostgresStore(dsn, schema=SCHEMA) as store:
+        creates = measure_creates(store)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    return creates
+
+
+def main() -> int:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    table = Table(title=f"Creates of {PRESETS * EACH:,} prebuilds by a builder that takes no time")
+    for header in ("store", "creates/s", "beside it", "/s", "ratio", "ratio of 0.1"):
+        table.add_column(header, justify="right")
+    with console.status("measuring"):
+        ratios = [add_sqlite(table), *add_postgres(table)]
+    console.print(table)
+    return int(not all(ratios))
+
+
+def add_sqlite(table: Table) -> bool:
+    creates, inserts = max((measure_sqlite() for _ in range(ROUNDS)), key=lambda rates: rates[0] / rates[1])
+    return add_row(table, "SQLite", creates, "bare inserts", inserts, SQLITE_01, MIN_SQLITE)
+
+
+def add_postgres(table: Table) -> list[bool]:
+    program = pgbench.find()
+    with servers.run_server({}) as dsn:
+        if not program:
+            table.add_row("PostgreSQL", f"{measure_postgres(dsn):,.0f}", "no pgbench", "", "", "")
+            return []
+        rounds = [(measure_postgres(dsn), pgbench.measure(program, dsn)) for _ in range(ROUNDS)]
+    creates, updates = max(rounds, key=lambda rates: rates[0] / rates[1])
+    return [add_row(table, "PostgreSQL", creates, "simple updates", updates, POSTGRES_01, MIN_POSTGRES)]
+
+
+def add_row(
+    table: Table, store: str, creates: float, beside: str, rate: float, of_release_01: float, least: float
+) -> bool:
+    ratio = creates / rate
+    table.add_row(store, f"{creates:,.0f}", beside, f"{rate:,.0f}", f"{ratio:.2f}", f"{of_release_01:.2f}")
+    return ratio >= least
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    sys.exit(main())
