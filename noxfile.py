@@ -80,10 +80,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long planning, importing, foreseeing and claiming take, as ratios within one run."""
+    """How long planning, importing, foreseeing, claiming and creating take, as ratios within one run."""
     install_group(session, "bench")
     session.install("-q", ".[dev]")
-    postgres = ("bench_loop", "bench_claims_postgres", "bench_postgres")
+    postgres = ("bench_loop", "bench_claims_postgres", "bench_creates", "bench_postgres")
     for name in ("bench", "bench_whatif", "bench_rounds", "bench_claims", *postgres):
         session.run("python", f"tests/{name}.py", *session.posargs)
 
