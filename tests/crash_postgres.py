@@ -39,6 +39,8 @@ from rich.console import Console
 
 from prebuilds import Preset, Template, TemplateVersion, Transition
 from prebuilds.adapters.postgres import PostgresStore
+from prebuilds.adapters.postgres.connections import single_calls
+from prebuilds.adapters.postgres.connections.connecting import Connection
 from prebuilds.errors import CommitUnknownError
 from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions
 from prebuilds.runtime.fleet_rows import select
@@ -86,7 +88,7 @@ class Faults:
         self._blocker = blocker
         self._name = name
         self._faults: dict[int, str] = {}
-        self._kill: Callable[[psycopg.Cursor[Any]], None] = self._terminate
+        self._kill: Callable[[Connection], None] = self._terminate
         self._hooks: dict[int, Callable[[], None]] = {}
         self._is_watching = False
         self.seen = 0
@@ -95,12 +97,15 @@ class Faults:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Every statement that psycopg runs comes by here, as long as the block lasts."""
-        original = psycopg.Cursor.execute
-        psycopg.Cursor.execute = lambda cursor, *a, **k: self._execute(original, cursor, *a, **k)  # type: ignore[method-assign]
+        execute, send = psycopg.Cursor.execute, single_calls.send
+        psycopg.Cursor.execute = (  # type: ignore[method-assign]
+            lambda cursor, *a, **k: self._run(cursor.connection, lambda: execute(cursor, *a, **k))
+        )
+        single_calls.send = lambda connection, text: self._run(connection, lambda: send(connection, text))
         try:
             yield
         finally:
-            psycopg.Cursor.execute = original  # type: ignore[method-assign]
+            psycopg.Cursor.execute, single_calls.send = execute, send  # type: ignore[method-assign]
 
     @contextmanager
     def watching(
@@ -118,47 +123,47 @@ class Faults:
             self._faults, self._kill, self._hooks, self._is_watching, seen = before
             self.last, self.seen = self.seen, seen
 
-    def _execute(self, original: Any, cursor: psycopg.Cursor[Any], *args: Any, **options: Any) -> Any:
-        if not self._is_watching or cursor.connection.info.parameter_status("application_name") != self._name:
-            return original(cursor, *args, **options)
+    def _run(self, connection: Connection, run: Callable[[], Any]) -> Any:
+        if not self._is_watching or connection.info.parameter_status("application_name") != self._name:
+            return run()
         number, self.seen = self.seen, self.seen + 1
         hook = self._hooks.pop(number, None)
         if hook:
             hook()
         mode = self._faults.pop(number, None)
         if mode == "before":
-            self._kill(cursor)
+            self._kill(connection)
         if mode in INSIDE:
-            return self._end_inside(cursor, mode, lambda: original(cursor, *args, **options))
-        answer = original(cursor, *args, **options)
+            return self._end_inside(connection, mode, run)
+        answer = run()
         if mode == "after":
-            self._kill(cursor)
-            cursor.connection.close()
+            self._kill(connection)
+            connection.close()
             raise psycopg.OperationalError("the answer was lost")
         return answer
 
-    def _end_inside(self, cursor: psycopg.Cursor[Any], lock: str, run: Callable[[], Any]) -> Any:
+    def _end_inside(self, connection: Connection, lock: str, run: Callable[[], Any]) -> Any:
         """Run the statement; if it comes to wait for the lock, its session is ended there."""
         is_done = threading.Event()
         with self._blocker.transaction(), ThreadPoolExecutor(1) as executor:
             self._blocker.execute(f"LOCK TABLE {lock} MODE")
-            ending = executor.submit(self._terminate_blocked, cursor, is_done)
+            ending = executor.submit(self._terminate_blocked, connection, is_done)
             try:
                 return run()
             finally:
                 is_done.set()
                 ending.result()
 
-    def _terminate_blocked(self, cursor: psycopg.Cursor[Any], is_done: threading.Event) -> None:
+    def _terminate_blocked(self, connection: Connection, is_done: threading.Event) -> None:
         query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
         while not is_done.is_set():
-            if self._admin.execute(query, (cursor.connection.info.backend_pid,)).fetchone() == (True,):
-                self._terminate(cursor)
+            if self._admin.execute(query, (connection.info.backend_pid,)).fetchone() == (True,):
+                self._terminate(connection)
                 self.ended_inside += 1
                 return
 
-    def _terminate(self, cursor: psycopg.Cursor[Any]) -> None:
-        pid = (cursor.connection.info.backend_pid,)
+    def _terminate(self, connection: Connection) -> None:
+        pid = (connection.info.backend_pid,)
         self._admin.execute("SELECT pg_terminate_backend(%s)", pid)
         # The server's own wait for the end would look only every tenth of a second.
         while self._admin.execute("SELECT pid FROM pg_stat_activity WHERE pid = %s", pid).fetchone():

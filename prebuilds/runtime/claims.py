@@ -16,10 +16,10 @@ from prebuilds.decision.models import Preset
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import ClaimConflictError, InvalidValueError
 from prebuilds.renames import accept_old_keywords
-from prebuilds.runtime.build_reports import make_change_message, tell_changed
+from prebuilds.runtime.build_reports import make_change_message
 from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
-from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter
+from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Message
 from prebuilds.runtime.ports import Clock, DirectClaims, Store, Transaction
 from prebuilds.runtime.preset_lookup import is_of, require_preset
 from prebuilds.runtime.publishing.relays import Relay, flush_quietly
@@ -56,10 +56,11 @@ class Claims:
         this owner and name.
         """
         request = self._make_request(preset_id, owner_id, name, request_id)
+        message = make_change_message(preset_id)
         if self._direct:
-            claim = self._direct.claim(request, message=make_change_message(preset_id))
+            claim = self._direct.claim(request, message=message)
         else:
-            claim = _claim_in_transaction(self._store, request)
+            claim = _claim_in_transaction(self._store, request, message)
         flush_quietly(self._relay)
         return claim
 
@@ -108,10 +109,18 @@ def match_preset(presets: Iterable[Preset], parameters: Mapping[str, str]) -> st
     return best.id if best else None
 
 
-def _claim_in_transaction(store: Store, request: ClaimRequest) -> Claim:
+def claim_within(tx: Transaction, request: ClaimRequest, message: Message) -> Claim:
+    """Make a claim within a transaction, as `DirectClaims.claim` says. After a refusal nothing has been written.
+
+    Raises `ClaimConflictError` also if another transaction has used the request id meanwhile.
+    """
+    return _find_repeated(tx, request) or _take(tx, request, message)
+
+
+def _claim_in_transaction(store: Store, request: ClaimRequest, message: Message) -> Claim:
     try:
         with store.transaction() as tx:
-            return _find_repeated(tx, request) or _take(tx, request)
+            return claim_within(tx, request, message)
     except ClaimConflictError:
         # After this call looked for the request id, another call with the same id came first.
         with store.transaction(read_only=True) as tx:
@@ -133,7 +142,7 @@ def _find_repeated(tx: Transaction, request: ClaimRequest) -> Claim | None:
     return Claim(preset_id=request.preset_id, workspace=workspace, is_repeated=True)
 
 
-def _take(tx: Transaction, request: ClaimRequest) -> Claim:
+def _take(tx: Transaction, request: ClaimRequest, message: Message) -> Claim:
     preset = require_preset(tx, request.preset_id)
     cutoff = calculate_expiry_cutoff(preset, request.claimed_at)
     workspace = tx.take_prebuild(attrs.evolve(request, created_since=cutoff)) if preset.is_active else None
@@ -142,5 +151,5 @@ def _take(tx: Transaction, request: ClaimRequest) -> Claim:
         reason = MissReason.NONE_ELIGIBLE if preset.is_active else MissReason.INACTIVE_PRESET
         return Claim(preset_id=preset.id, reason=reason)
     tx.count(preset.id, Counter.CLAIMED)
-    tell_changed(tx, workspace)
+    tx.publish_on_commit(message)
     return Claim(preset_id=preset.id, workspace=workspace)

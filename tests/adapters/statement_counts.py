@@ -1,4 +1,4 @@
-"""Counts what a program sends to PostgreSQL. Each statement that psycopg runs is one trip to the server and back."""
+"""Counts what a program sends to PostgreSQL. Each statement of psycopg, and each single call, is one trip."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
+
+from prebuilds.adapters.postgres.connections import single_calls
 
 
 @contextmanager
@@ -18,8 +21,12 @@ def counting_trips() -> Iterator[list[bytes]]:
         seen.append(query)
         return original(cursor, query, *args, **options)
 
-    psycopg.Cursor.execute = execute  # type: ignore[method-assign, assignment]
-    try:
+    def send(connection: Any, text: bytes) -> Any:
+        seen.append(text)
+        return send_alone(connection, text)
+
+    send_alone = single_calls.send
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", execute)
+        patch.setattr(single_calls, "send", send)
         yield seen
-    finally:
-        psycopg.Cursor.execute = original  # type: ignore[method-assign]

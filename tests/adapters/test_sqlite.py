@@ -624,7 +624,8 @@ def test_past_builds_are_looked_up_attempt_by_attempt(store: SQLiteStore, sql: s
 def test_claims_take_the_first_of_an_index(store: SQLiteStore, order: ClaimOrder) -> None:
     """However many prebuilds a preset has, a claim looks at one, from either end."""
     with store.session(read_only=True) as session:
-        plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {FIRST_BY[order]}", "p", None, "", "", "{}")]
+        sql = FIRST_BY[order]
+        plan = [row[3] for row in session.fetch(f"EXPLAIN QUERY PLAN {sql}", *[None] * sql.count("?"))]
     assert plan[0] == "SEARCH workspaces USING INDEX prebuilds (preset_id=? AND ready=? AND created_at>?)"
 
 

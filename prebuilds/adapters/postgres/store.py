@@ -13,7 +13,7 @@ from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.tables.migrations import migrate
 from prebuilds.adapters.postgres.tables.settings import hold_lease
-from prebuilds.adapters.postgres.tables.whole_claims import make_call, make_claim
+from prebuilds.adapters.postgres.tables.whole_claims import make_claim
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
 from prebuilds.adapters.store_base import PooledStore
 from prebuilds.decision.fields import is_id
@@ -54,8 +54,7 @@ class PostgresStore(PooledStore[Pool]):
         self.schema = schema
         migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
-        self._calls = SingleCalls(self._pool, timeouts)
-        self._claim_call = make_call(schema)
+        self._calls = SingleCalls(self._pool, schema, timeouts)
 
     @contextmanager
     def transaction(
@@ -71,7 +70,7 @@ class PostgresStore(PooledStore[Pool]):
     def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
         """Make a whole claim in one trip to the server; see `DirectClaims.claim`."""
         refuse_nesting(self)
-        return make_claim(self._calls, self._claim_call, request, message)
+        return make_claim(self._calls, request, message)
 
     @contextmanager
     def session(

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+from prebuilds.adapters.sqlite.combined_claims import CombinedClaims
 from prebuilds.adapters.sqlite.connections.pool import Pool
 from prebuilds.adapters.sqlite.connections.statements import Statements
 from prebuilds.adapters.sqlite.tables.migrations import connect
@@ -19,9 +20,10 @@ from prebuilds.adapters.sqlite.tables.settings import check_lease
 from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
 from prebuilds.adapters.store_base import PooledStore
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.models import Lease
+from prebuilds.runtime.claim_answers import Claim
+from prebuilds.runtime.models import ClaimRequest, Lease, Message
 from prebuilds.runtime.ports import Isolation, Transaction
-from prebuilds.runtime.publishing.commit_guard import open_transaction
+from prebuilds.runtime.publishing.commit_guard import open_transaction, refuse_nesting
 
 _TIMEOUT = timedelta(seconds=10)
 
@@ -74,6 +76,7 @@ class SQLiteStore(PooledStore[Pool]):
                 read_only=read_only,
             ),
         )
+        self._claims = CombinedClaims(self._begin_claims, seconds=self._seconds)
         with self._pool.lend(read_only=True, deadline=monotonic() + self._seconds):
             pass  # finds out now whether the file can be used, not at the first transaction
 
@@ -88,6 +91,16 @@ class SQLiteStore(PooledStore[Pool]):
         with open_transaction(self), self.session(read_only=read_only) as statements:
             if lease:
                 check_lease(statements, lease)
+            yield SQLiteTransaction(statements)
+
+    def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
+        """Make a whole claim, in one transaction with others that come at the same time; see `DirectClaims.claim`."""
+        refuse_nesting(self)
+        return self._claims.claim(request, message)
+
+    @contextmanager
+    def _begin_claims(self) -> Iterator[Transaction]:
+        with self.session(read_only=False) as statements:
             yield SQLiteTransaction(statements)
 
     @contextmanager

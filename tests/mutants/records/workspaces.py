@@ -57,8 +57,8 @@ WORKSPACES = (
     Mutant(
         "a claim made again takes another",
         "runtime/claims.py",
-        "return _find_repeated(tx, request) or _take(tx, request)",
-        "return _take(tx, attrs.evolve(request, request_id=None))",
+        "return _find_repeated(tx, request) or _take(tx, request, message)",
+        "return _take(tx, attrs.evolve(request, request_id=None), message)",
     ),
     Mutant(
         "a preset without parameters matches everything",

@@ -91,7 +91,7 @@ def _take_steps(connection: Connection, schema: str, versions: Sequence[str]) ->
         connection.execute("CREATE TABLE prebuilds_version (version integer NOT NULL)")
         connection.execute("INSERT INTO prebuilds_version VALUES (0)")
     for step in versions[version:]:
-        connection.execute(step.encode())
+        connection.execute(step.replace("{schema}", name.as_string(connection)).encode())
     connection.execute("UPDATE prebuilds_version SET version = %s", (len(versions),))
 
 

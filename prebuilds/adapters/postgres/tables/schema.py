@@ -166,7 +166,7 @@ FROM (
     SELECT
         (extract(epoch FROM moment - created_at) * 1000000)::bigint AS age,
         (extract(epoch FROM is_within_ttl.ttl) * 1000000)::bigint AS ttl,
-        ttl_jitter * (hash_preset(workspace_id) / 4294967296.0::double precision) AS share
+        ttl_jitter * ({schema}.hash_preset(workspace_id) / 4294967296.0::double precision) AS share
 ) AS micros
 $$;
 """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from prebuilds.adapters.postgres.connections.single_calls import SingleCalls
 from prebuilds.adapters.postgres.tables.claims import refuse_claim
@@ -18,39 +19,33 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INSTANTS = (6, 16, 17)  # among the values of a workspace
 
 
-def make_call(schema: str) -> str:
-    """The statement that makes a claim in this schema."""
-    function = sql.Identifier(schema, "claim_prebuild").as_string(None).replace("%", "%%")
-    return f"""
-        SELECT * FROM {function}(
-            %(preset_id)s, %(is_newest_first)s, %(owner_id)s, %(name)s, %(request_id)s, %(claimed_at)s,
-            %(topic)s, %(body)s
-        )
-    """
-
-
-def make_claim(calls: SingleCalls, call: str, request: ClaimRequest, message: Message) -> Claim:
-    """Make a claim as `DirectClaims.claim` says; `call` is the statement for it."""
-    values = {
-        "preset_id": request.preset_id,
-        "is_newest_first": request.order is ClaimOrder.NEWEST_FIRST,
-        "owner_id": request.owner_id,
-        "name": request.name,
-        "request_id": request.request_id,
-        "claimed_at": request.claimed_at,
-        "topic": message.topic,
-        "body": message.body,
-    }
+def make_claim(calls: SingleCalls, request: ClaimRequest, message: Message) -> Claim:
+    """Make a claim as `DirectClaims.claim` says."""
     try:
-        return _make_answer(request, *calls.fetch_one(call, values))
+        return _call(calls, request, message)
     except errors.UniqueViolation as error:
         if error.diag.constraint_name != "requests":
             refuse_claim(request, error)
     # A transaction with several calls has used the request id meanwhile. The function finds its claim now.
-    return _make_answer(request, *calls.fetch_one(call, values))
+    return _call(calls, request, message)
 
 
-def _make_answer(request: ClaimRequest, outcome: str, row: list[Any] | None) -> Claim:
+def _call(calls: SingleCalls, request: ClaimRequest, message: Message) -> Claim:
+    outcome, workspace = calls.call(
+        "claim_prebuild",
+        request.preset_id,
+        request.order is ClaimOrder.NEWEST_FIRST,
+        request.owner_id,
+        request.name,
+        request.request_id,
+        request.claimed_at,
+        message.topic,
+        message.body,
+    )
+    return _make_answer(request, outcome, None if workspace is None else json.loads(workspace))
+
+
+def _make_answer(request: ClaimRequest, outcome: str | None, row: list[Any] | None) -> Claim:
     if outcome == "unknown_preset":
         raise UnknownPresetError(request.preset_id)
     if outcome == "conflict":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
+
 from prebuilds.adapters.sqlite.connections.statements import Role
 from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
@@ -65,7 +67,7 @@ class ClaimRows(Role):
         )
         if request.request_id is not None:
             self._insert_claim(request, workspace)
-        return find_workspace(self._statements, workspace.id)
+        return attrs.evolve(workspace, owner_id=request.owner_id, name=request.name)
 
     def _has_claim(self, request_id: str) -> bool:
         return self._statements.has("SELECT 1 FROM claims WHERE request_id = ?", request_id)
