@@ -191,4 +191,13 @@ LOOP = (
         "        pass\n",
         tests=("runtime/test_agenda.py::test_the_lease_is_kept_between_passes",),
     ),
+    Mutant(
+        "what is committed during a flush in the background is forgotten",
+        "runtime/publishing/background.py",
+        "            self._wanted.clear()  # before the flush, so that later commits ask again\n"
+        "            if self._flush():\n"
+        "                pause = _FIRST_PAUSE\n",
+        "            if self._flush():\n                self._wanted.clear()\n                pause = _FIRST_PAUSE\n",
+        tests=("runtime/test_background_relay.py",),
+    ),
 )

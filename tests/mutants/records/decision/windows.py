@@ -151,8 +151,8 @@ WINDOWS = (
     Mutant(
         "a lead opens nothing until its window does",
         "decision/schedules/edges.py",
-        "return bool(opening.lead) and _find_own_edge",
-        "return False and _find_own_edge",
+        "return bool(opening.lead) and find_own_edge(",
+        "return False and find_own_edge(",
         tests=("decision/test_schedules.py",),
     ),
     Mutant(
@@ -172,8 +172,8 @@ WINDOWS = (
     Mutant(
         "edges below the open window are taken for its own",
         "decision/schedules/timetables.py",
-        "            if is_open(opening, self.zone, now, local):\n                break\n",
-        "",
+        "                break\n",
+        "                continue\n",
         tests=("decision/test_timetables.py",),
     ),
     Mutant(
@@ -195,6 +195,13 @@ WINDOWS = (
         "decision/schedules/edges.py",
         "if end < joined <= last and",
         "if end < joined and",
+        tests=("decision/test_schedules.py",),
+    ),
+    Mutant(
+        "the lead of a schedule for dates lowers the count on the day before",
+        "decision/schedules/timetables.py",
+        "return other if ahead is None or ahead.instances < least else ahead",
+        "return ahead or other",
         tests=("decision/test_schedules.py",),
     ),
 )
