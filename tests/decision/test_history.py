@@ -13,6 +13,7 @@ from prebuilds import (
     Backoff,
     Build,
     BuildStatus,
+    FailureClass,
     InvalidValueError,
     Policy,
     Schedule,
@@ -243,15 +244,21 @@ def test_history_does_not_depend_on_the_order_of_builds(
 
 @given(BUILDS, st.integers(1, 4))
 def test_a_backoff_counts_failures_within_the_look_back(builds: tuple[Build, ...], desired: int) -> None:
-    """As many as a plain count finds, the last of them at `last_build_at`; and none only if none of the last failed."""
-    ended = sorted(
-        ((build.finished_at, build.id, build.status is FAILED) for build in builds if has_outcome(build)), reverse=True
-    )
-    recent = [at for at, _, is_failure in ended if is_failure and at >= NOW - HOUR]
-    has_backoff = any(is_failure and at in recent for at, _, is_failure in ended[:desired])
-    expected = [(len(recent), max(recent))] if has_backoff else []
+    """As many as a plain count finds, the last of them at `last_build_at`; and none only if none of the last failed.
+
+    Failures for want of capacity are counted apart from all others.
+    """
+    ended = sorted(filter(has_outcome, builds), key=lambda build: (build.finished_at or NOW, build.id), reverse=True)
+    recent = [build for build in ended if build.status is FAILED and (build.finished_at or NOW) >= NOW - HOUR]
+    alike = [build for build in recent if is_capacity(build) is is_capacity(recent[0])]
+    has_backoff = any(build in recent for build in ended[:desired])
+    expected = [(len(alike), recent[0].finished_at)] if has_backoff else []
     assert [(backoff.num_failed, backoff.last_build_at) for backoff in calculate(*builds, desired=desired)] == expected
 
 
 def has_outcome(build: Build) -> bool:
     return build.transition is Transition.START and build.status in (SUCCEEDED, FAILED)
+
+
+def is_capacity(build: Build) -> bool:
+    return build.failure is FailureClass.CAPACITY

@@ -108,10 +108,11 @@ def test_own_ttls_differ() -> None:
     assert max(owns) - min(owns) > TTL * 0.15  # type: ignore[type-var,operator]
 
 
-def test_a_prebuild_expires_at_its_own_ttl() -> None:
+@pytest.mark.parametrize("names", [("w-1", "w-2"), ("w-0", "w-1")], ids=["first ends first", "first ends last"])
+def test_a_prebuild_expires_at_its_own_ttl(names: tuple[str, str]) -> None:
     """Exactly at it is not expired; the next change is the first end of all."""
     preset = make_preset(desired_instances=2, ttl=TTL, ttl_jitter=0.5)
-    rows = [make_prebuild(name, created_at=NOW) for name in ("w-1", "w-2")]
+    rows = [make_prebuild(name, created_at=NOW) for name in names]
     (first_at, first), (second_at, _) = sorted(
         (NOW + (calculate_own_ttl(preset, row.id) or TTL), row.id) for row in rows
     )

@@ -64,8 +64,8 @@ PASSES = (
     Mutant(
         "a reset leaves the backoff",
         "runtime/loop/fleet.py",
-        "backoffs=calculate_backoffs(failing, presets, now=now, policy=policy, resets=resets),",
-        "backoffs=calculate_backoffs(failing, presets, now=now, policy=policy),",
+        "backoffs=calculate_backoffs(failed, failing, now=now, policy=policy, resets=resets),",
+        "backoffs=calculate_backoffs(failed, failing, now=now, policy=policy),",
         tests=("runtime/test_fleet.py",),
     ),
     Mutant(

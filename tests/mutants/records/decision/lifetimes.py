@@ -50,8 +50,8 @@ LIFETIMES = (
     Mutant(
         "ready prebuilds go before those that are not",
         "decision/lifetimes/victims.py",
-        "(prebuild.ready, prebuild.id not in aging)",
-        "(not prebuild.ready, prebuild.id not in aging)",
+        "return [*_put_first(unready, aging), *_put_first(ready, aging)]",
+        "return [*_put_first(ready, aging), *_put_first(unready, aging)]",
         tests=("decision/test_refresh.py",),
     ),
     Mutant(
