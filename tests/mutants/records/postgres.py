@@ -103,4 +103,11 @@ POSTGRES = (
         "        if not",
         tests=("adapters/test_postgres_claims.py",),
     ),
+    Mutant(
+        "postgres: two calls with one request id do not wait for each other",
+        "adapters/postgres/tables/claim_function.py",
+        "        PERFORM pg_advisory_xact_lock(hashtextextended(request, 3));\n",
+        "",
+        tests=("testing/test_contracts.py",),
+    ),
 )

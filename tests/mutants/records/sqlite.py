@@ -124,4 +124,18 @@ SQLITE = (
         "        WHERE owner_id = 'prebuilds' AND deleted = 0 AND {_IN_SHARD}\n",
         "        WHERE owner_id = 'prebuilds' AND deleted = 0 AND {_IN_SHARD} >= 0\n",
     ),
+    Mutant(
+        "sqlite: a claim is made for a thread that was interrupted",
+        "adapters/sqlite/combined_claims.py",
+        "[call for call in calls if call is not own]",
+        "calls",
+        tests=("adapters/test_combined_claims.py",),
+    ),
+    Mutant(
+        "sqlite: a refused claim ends the claims beside it",
+        "adapters/sqlite/combined_claims.py",
+        "        except _REFUSALS as error:\n",
+        "        except () as error:\n",
+        tests=("adapters/test_combined_claims.py",),
+    ),
 )
