@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -22,6 +22,7 @@ from prebuilds import (
     PlanDiff,
     Policy,
     Prebuild,
+    Precedence,
     Preset,
     PresetSnapshot,
     ReconciliationActions,
@@ -151,6 +152,11 @@ def inspect(before: Plan, after: Plan) -> None:
     assert_type(is_overlapping(window, window), bool)
     assert_type(find_shared_hour(window, window), SharedHour | None)
     assert_type(check_schedules([], None), tuple[ScheduleProblem, ...])
+    day = Schedule(cron="* 8 * * *", instances=2, dates=[date(2026, 7, 27)], lead=timedelta(minutes=45))
+    assert_type(day.dates, tuple[date, ...])
+    assert_type(day.starts_on, date | None)
+    assert_type(check_schedules([day], "UTC", Precedence.LAST_WINS), tuple[ScheduleProblem, ...])
+    assert_type(Preset(id="p", desired_instances=1, precedence="last_wins").precedence, Precedence)
 
 
 def tell(store: Store, clock: Clock) -> None:

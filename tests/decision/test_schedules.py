@@ -266,6 +266,19 @@ def test_a_lead_as_long_as_a_gap_joins_what_it_parts() -> None:
     assert find_edges(night, NOW, 2) == ["2027-10-30T23:00:00+02:00", "2027-10-31T00:00:00+02:00"]
 
 
+def test_a_gap_is_as_long_as_it_takes() -> None:
+    """A lead of two hours joins 01:00 and 04:00, but not in the night in which the hour in between happens twice."""
+    timetable = make_timetable(make_schedule("* 1,4 * * *", lead=2 * HOUR))
+    assert find_edges(timetable, datetime(2026, 10, 23, 12, tzinfo=UTC), 6) == [
+        "2026-10-23T23:00:00+02:00",
+        "2026-10-24T05:00:00+02:00",
+        "2026-10-24T23:00:00+02:00",
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T02:00:00+01:00",
+        "2026-10-25T05:00:00+01:00",
+    ]
+
+
 def test_stretches_that_a_lead_joins_for_years_have_no_end() -> None:
     """They are followed for 1,500 dates. Where the dates of the schedule end later, a host has to look again."""
     minutes = make_schedule("*/2 * * * *", lead=5 * MINUTE)
