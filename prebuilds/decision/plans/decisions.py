@@ -98,6 +98,9 @@ class Decision:
 _make_decision = UncheckedFactory(Decision, ("preset_id", "actions", "withheld", "snapshot", "policy", "refill_at"))
 
 
+_make_withheld = UncheckedFactory(Withheld, ("reason", "action", "budget"))
+
+
 def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:
     """The decision for one preset."""
     actions, withheld = _withhold(calculate_actions(snapshot, policy), snapshot, policy, paused=paused)
@@ -128,10 +131,19 @@ def _limit_creates(snapshot: PresetSnapshot, policy: Policy) -> tuple[int, Withh
     return policy.max_creates, WithheldReason.MAX_CREATES
 
 
-def split_create(actions: Actions, most: int, reason: WithheldReason) -> tuple[Actions, tuple[Withheld, ...]]:
+def withhold_over_budget(decision: Decision, most: int, budget: str, refill_at: datetime | None) -> Decision:
+    """The decision with at most so many creates; those beyond are withheld for this budget."""
+    actions, over = split_create(decision.actions, most, WithheldReason.BUDGET, budget)
+    withheld = (*decision.withheld, *over)
+    return _make_decision(decision.preset_id, actions, withheld, decision.snapshot, decision.policy, refill_at)
+
+
+def split_create(
+    actions: Actions, most: int, reason: WithheldReason, budget: str = ""
+) -> tuple[Actions, tuple[Withheld, ...]]:
     """The actions with at most so many creates, and the creates beyond; a create is the last of these actions."""
     *others, create = actions
     if create.create <= most:
         return actions, ()
     done = (*others, make_create(most)) if most else tuple(others)
-    return done, (Withheld(reason=reason, action=make_create(create.create - most)),)
+    return done, (_make_withheld(reason, make_create(create.create - most), budget),)

@@ -8,21 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heapreplace
-from typing import NamedTuple
-
-import attrs
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset, Transition
-from prebuilds.decision.plans.decisions import Decision, Withheld, split_create
-from prebuilds.decision.plans.withholding import WithheldReason
+from prebuilds.decision.plans.decisions import Decision, withhold_over_budget
 from prebuilds.decision.policies.budgets import MINUTE, Budget
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.decision.state import count_in_progress
+
+_UNLIMITED = 2**31
 
 
 def share_budgets(
@@ -34,7 +32,7 @@ def share_budgets(
     _share(wanting)
     refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
     granted = {each.decision.preset_id: each for each in wanting}
-    return tuple([_grant(decision, granted, refill_at) for decision in decisions])
+    return tuple([_grant(one, granted.get(one.preset_id), refill_at) for one in decisions])
 
 
 def count_creates(decision: Decision) -> int:
@@ -74,42 +72,35 @@ class _Wanting:
         return (self._there + self.granted) / self._target, self.decision.preset_id
 
     def take(self) -> bool:
-        """Take one create from every purse, unless one is empty or it has all that it wants."""
-        self.refused_by = next((purse.budget for purse in self.purses if purse.left < 1), None)
-        if self.refused_by or self.granted == self.wanted:
-            return False
+        """Take one create from every purse, unless one is empty."""
+        for purse in self.purses:
+            if purse.left < 1:
+                self.refused_by = purse.budget
+                return False
         for purse in self.purses:
             purse.left -= 1
         self.granted += 1
         return True
 
 
-class _Ranked(NamedTuple):
-    rank: tuple[float, str]
-    wanting: _Wanting
-
-
 def _share(wanting: Iterable[_Wanting]) -> None:
     """Grant creates one by one until each preset has what it wants, or is refused."""
-    heap = [_Ranked(each.rank, each) for each in wanting]
+    heap = [(*each.rank, each) for each in wanting]  # no two ids are equal, so presets themselves are not compared
     heapify(heap)
     while heap:
-        first = heap[0].wanting
-        if first.take():
-            heapreplace(heap, _Ranked(first.rank, first))
+        first = heap[0][-1]
+        if first.take() and first.granted < first.wanted:
+            heapreplace(heap, (*first.rank, first))
         else:
             heappop(heap)
 
 
-def _grant(decision: Decision, granted: Mapping[str, _Wanting], refill_at: datetime | None) -> Decision:
+def _grant(decision: Decision, each: _Wanting | None, refill_at: datetime | None) -> Decision:
     """The decision with what it was granted. Budgets refill for all that create, as each may get what others leave."""
-    each = granted.get(decision.preset_id)
-    if each is None:
+    if each is None or (each.granted == each.wanted and refill_at is None):
         return decision
-    actions, over = split_create(decision.actions, each.granted, WithheldReason.BUDGET)
     name = each.refused_by.name if each.refused_by else ""
-    withheld = [Withheld(reason=entry.reason, action=entry.action, budget=name) for entry in over]
-    return attrs.evolve(decision, actions=actions, withheld=(*decision.withheld, *withheld), refill_at=refill_at)
+    return withhold_over_budget(decision, each.granted, name, refill_at)
 
 
 def _has(budget: Budget, preset: Preset) -> bool:
@@ -120,20 +111,22 @@ def _has(budget: Budget, preset: Preset) -> bool:
 def _fill_purse(budget: Budget, decisions: Sequence[Decision], snapshot: GlobalSnapshot, now: datetime) -> _Purse:
     own = [decision.snapshot for decision in decisions if _has(budget, decision.snapshot.preset)]
     told = [row for row in snapshot.foreground if budget.has(row.organization_id, row.template_id)]
-    starting = sum(row.starting for row in told) + sum(count_under_way(each) for each in own)
-    there = sum(row.instances for row in told) + sum(count_instances(each) for each in own)
-    lasting = [budget.max_creates_per_pass]
-    lasting += [] if budget.max_starting is None else [budget.max_starting - starting]
-    lasting += [] if budget.max_instances is None else [budget.max_instances - there]
-    left = min(limit for limit in (*lasting, 2**31) if limit is not None)
-    return _limit_rate(budget, left, {each.preset.id for each in own}, snapshot, now)
+    left = [_UNLIMITED if budget.max_creates_per_pass is None else budget.max_creates_per_pass]
+    if budget.max_starting is not None:
+        left.append(budget.max_starting - sum([row.starting for row in told]) - sum(map(count_under_way, own)))
+    if budget.max_instances is not None:
+        left.append(budget.max_instances - sum([row.instances for row in told]) - sum(map(count_instances, own)))
+    return _limit_rate(budget, min(left), own, snapshot, now)
 
 
-def _limit_rate(budget: Budget, left: int, own: set[str], snapshot: GlobalSnapshot, now: datetime) -> _Purse:
+def _limit_rate(
+    budget: Budget, left: int, own: Sequence[PresetSnapshot], snapshot: GlobalSnapshot, now: datetime
+) -> _Purse:
     """The purse, with no more in it than may still begin in this minute."""
     if budget.max_creates_per_minute is None:
         return _Purse(budget, left, None)
-    recent = [row for row in snapshot.recent_starts if row.preset_id in own and row.begun_at > now - MINUTE]
+    ids = {each.preset.id for each in own}
+    recent = [row for row in snapshot.recent_starts if row.preset_id in ids and row.begun_at > now - MINUTE]
     rate = budget.max_creates_per_minute - sum(row.count for row in recent)
     refill_at = min((row.begun_at for row in recent if row.count), default=None) if rate < left else None
     return _Purse(budget, min(left, rate), refill_at + MINUTE if refill_at else None)
@@ -146,9 +139,5 @@ def count_under_way(snapshot: PresetSnapshot) -> int:
 
 def count_instances(snapshot: PresetSnapshot) -> int:
     """How many prebuilds of a preset there are: running, starting, stopping or being deleted."""
-    return (
-        len(snapshot.running)
-        + len(snapshot.expired)
-        + len(snapshot.stuck)
-        + sum(row.count for row in snapshot.in_progress)
-    )
+    started = len(snapshot.running) + len(snapshot.expired) + len(snapshot.stuck)
+    return started + sum([row.count for row in snapshot.in_progress]) if snapshot.in_progress else started

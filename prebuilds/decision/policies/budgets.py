@@ -59,8 +59,9 @@ class Budget:
 
     def has(self, organization_id: str, template_id: str) -> bool:
         """Whether the budget counts what belongs to this organisation and this template."""
-        own = {BudgetScope.ORGANIZATION: organization_id, BudgetScope.TEMPLATE: template_id}
-        return own.get(self.scope, "") == self.key
+        if self.scope is BudgetScope.FLEET:
+            return True
+        return self.key == (template_id if self.scope is BudgetScope.TEMPLATE else organization_id)
 
 
 @attrs.frozen(kw_only=True)
