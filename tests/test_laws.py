@@ -174,8 +174,9 @@ def test_carrying_out_a_plan_leaves_nothing_to_do(world: World) -> None:
     """With builds finishing in between: once what had been starting is there too, one more round is the last."""
     now, snapshot, policy = world
     policy = attrs.evolve(policy, probe_interval=None)  # each probe is a round of its own
-    # What is replaced ahead goes in rounds of `max_surge`.
-    snapshot = attrs.evolve(snapshot, presets=[attrs.evolve(each, refresh_ahead=None) for each in snapshot.presets])
+    # What `max_surge` bounds goes in rounds.
+    at_once = {"refresh_ahead": None, "max_surge": None}
+    snapshot = attrs.evolve(snapshot, presets=[attrs.evolve(each, **at_once) for each in snapshot.presets])
     first = plan(snapshot, now=now, policy=policy)
     after = carry_out(snapshot, first)
     second = plan(after, now=now, policy=policy)

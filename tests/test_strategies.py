@@ -133,7 +133,8 @@ def test_everything_that_decisions_turn_on_is_reached() -> None:
         seen.update(*map(list_features, plan(snapshot, now=NOW)))
 
     look()
-    assert seen == {*ActionType, *TargetSource, WithheldReason.HARD_LIMITED, WithheldReason.CAPACITY, "overlap"}
+    reasons = {WithheldReason.HARD_LIMITED, WithheldReason.CAPACITY, WithheldReason.MAX_SURGE}
+    assert seen == {*ActionType, *TargetSource, *reasons, "overlap"}
 
 
 def list_features(decision: Decision) -> Iterator[object]:

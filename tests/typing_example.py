@@ -13,11 +13,15 @@ from typing_extensions import assert_type
 from prebuilds import (
     ActionType,
     Backoff,
+    Budget,
+    BudgetScope,
     Build,
     Change,
     Decision,
     Expectations,
+    FailureClass,
     GlobalSnapshot,
+    HardLimit,
     Plan,
     PlanDiff,
     Policy,
@@ -35,6 +39,7 @@ from prebuilds import (
     calculate_actions,
     calculate_backoffs,
     calculate_hard_limited,
+    calculate_hard_limits,
     calculate_state,
     calculate_target,
     can_skip_reconciliation,
@@ -128,6 +133,14 @@ def carry_out(made: Plan) -> datetime | None:
     return made.next_change_at
 
 
+def share(snapshot: GlobalSnapshot, now: datetime) -> str:
+    """A budget, and the one that withholds a create."""
+    budgets = [Budget(max_starting=20), Budget(scope=BudgetScope.TEMPLATE, key="t", max_instances=9)]
+    made = plan(snapshot, now=now, policy=Policy(budgets=budgets, slow_start=True))
+    assert_type(made.decisions[0].withheld[0].budget, str)
+    return made.decisions[0].withheld[0].label
+
+
 def look_back(builds: Iterable[Build], presets: Iterable[Preset], now: datetime) -> GlobalSnapshot:
     """Past builds as the snapshot's backoffs and hard limits."""
     past = list(builds)
@@ -135,6 +148,9 @@ def look_back(builds: Iterable[Build], presets: Iterable[Preset], now: datetime)
     limited = calculate_hard_limited(past, now=now, resets={"p": now})
     assert_type(backoffs, tuple[Backoff, ...])
     assert_type(limited, tuple[str, ...])
+    limits = calculate_hard_limits(past, now=now, presets=presets)
+    assert_type(limits, tuple[HardLimit, ...])
+    assert_type(limits[0].failure, FailureClass)
     return GlobalSnapshot(presets=presets, backoffs=backoffs, hard_limited=limited)
 
 

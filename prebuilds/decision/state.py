@@ -95,6 +95,18 @@ def _count_needed_starts(snapshot: PresetSnapshot) -> int:
     return snapshot.target.desired - len(snapshot.running) + surge
 
 
+def count_surge_room(snapshot: PresetSnapshot) -> int | None:
+    """How many prebuilds may be added within `max_surge` above the target; None if nothing bounds them (R18)."""
+    most = snapshot.preset.max_surge
+    return None if most is None else max(snapshot.target.desired + most - count_instances(snapshot), 0)
+
+
+def count_instances(snapshot: PresetSnapshot) -> int:
+    """How many prebuilds there are: running, starting, stopping or being deleted."""
+    running = len(snapshot.running) + len(snapshot.expired) + len(snapshot.stuck)
+    return running + sum([row.count for row in snapshot.in_progress]) if snapshot.in_progress else running
+
+
 def count_starting(snapshot: PresetSnapshot) -> int:
     """How many prebuilds are starting and fill a place: all but the overdue ones."""
     rows = snapshot.in_progress

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decision.examples import MICROSECOND, MINUTE, NOW, SECOND, make_backoff, make_fleet, make_in_progress, make_preset
+from decision.examples import (
+    HOUR,
+    MICROSECOND,
+    MINUTE,
+    NOW,
+    SECOND,
+    make_backoff,
+    make_fleet,
+    make_in_progress,
+    make_preset,
+)
 from prebuilds import (
     ActionType,
     Budget,
@@ -379,3 +389,31 @@ def test_only_a_cancel_has_a_count_of_cancels() -> None:
     """As every payload belongs to its type."""
     with pytest.raises(InvalidValueError, match=r"ReconciliationActions\.cancel: 1 .* left out with the type CREATE"):
         ReconciliationActions(type=ActionType.CREATE, create=1, cancel=1)
+
+
+# Surge
+
+
+@pytest.mark.parametrize(("surge", "deleting", "expected"), [(0, 0, 0), (1, 0, 1), (1, 1, 0), (9, 1, 2), (None, 9, 2)])
+def test_what_is_there_stays_within_the_surge(surge: int | None, deleting: int, expected: int) -> None:
+    """With what is being deleted: 3 wanted, one runs, one has expired and goes, one starts less or more."""
+    rows = [Prebuild(id="new", preset_id="p", created_at=NOW, ready=True)]
+    rows += [Prebuild(id=f"old{number}", preset_id="p", created_at=NOW - HOUR, ready=True) for number in range(2)]
+    snapshot = make_fleet(
+        make_preset(ttl=MINUTE, max_surge=surge),
+        running=rows,
+        in_progress=[make_in_progress(deleting, Transition.DELETE)],
+    )
+    (decision,) = plan(snapshot, now=NOW)
+    assert decision.actions[0].delete_ids == ("old0", "old1")
+    assert count_creates(decision) == expected
+    assert list_reasons(decision) == ([] if expected == 2 else [("max_surge", 2 - expected)])
+
+
+def test_filling_comes_before_replacing_ahead() -> None:
+    """A preset that has all it wants, and wants to replace an aging one, has the larger share."""
+    full = make_preset(id="a", desired_instances=1, ttl=HOUR, refresh_ahead=MINUTE)
+    aging = Prebuild(id="w", preset_id="a", created_at=NOW - HOUR, ready=True)
+    snapshot = make_fleet(full, make_preset(id="b", desired_instances=1), running=[aging])
+    assert list_creates(make_plan(snapshot, max_creates_per_pass=1)) == [0, 1]
+    assert list_creates(make_plan(snapshot, max_creates_per_pass=2)) == [1, 1]

@@ -9,7 +9,7 @@ import pytest
 
 from prebuilds import Budget, InvalidValueError, Policy, Transition
 from prebuilds.runtime import Reconciler, ReconcilerOptions, Shard
-from runtime.world import MINUTE, SECOND, World, make_preset
+from runtime.world import HOUR, MINUTE, SECOND, World, make_preset
 
 
 def make_world(count: int, *, desired: int, **limits: Any) -> World:
@@ -129,3 +129,15 @@ def test_without_the_setting_every_start_is_waited_for() -> None:
     world.put(make_preset(desired_instances=1))
     world.reconcile()
     assert count_starting(world) == 3
+
+
+def test_a_pool_in_a_quota_of_its_own_replaces_one_place_at_a_time() -> None:
+    """Without a surge nothing is created before what it replaces is gone, and nothing is refused for want of room."""
+    world = World(make_preset(desired_instances=3, max_surge=0, ttl=8 * HOUR))
+    world.fill()
+    world.clock.advance(9 * HOUR)
+    for _ in range(4):
+        world.reconcile()
+        assert len(world.list_prebuilds()) <= 3
+        world.builder.finish()
+    assert sum(row.ready for row in world.list_prebuilds()) == 3

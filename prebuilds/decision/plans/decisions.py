@@ -19,7 +19,7 @@ from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_batch, is_probe_due, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.state import ReconciliationState, calculate_state
+from prebuilds.decision.state import ReconciliationState, calculate_state, count_surge_room
 from prebuilds.decision.unchecked import UncheckedFactory
 
 
@@ -121,6 +121,13 @@ def _withhold(
 
 def _limit_creates(snapshot: PresetSnapshot, policy: Policy) -> tuple[int, WithheldReason]:
     """How many prebuilds a preset may create now, and why no more."""
+    most, reason = _limit_attempts(snapshot, policy)
+    room = count_surge_room(snapshot)
+    return (most, reason) if room is None or most <= room else (room, WithheldReason.MAX_SURGE)
+
+
+def _limit_attempts(snapshot: PresetSnapshot, policy: Policy) -> tuple[int, WithheldReason]:
+    """How many starts a preset may try now, as far as its past failures and `max_creates` go."""
     if lacks_capacity(snapshot) and calculate_backoff_until(snapshot, policy):
         return 0, WithheldReason.CAPACITY
     if snapshot.is_hard_limited:

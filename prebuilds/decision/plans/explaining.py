@@ -121,6 +121,8 @@ def explain_withholding(snapshot: PresetSnapshot, policy: Policy, reason: Withhe
         probe_at = calculate_probe_at(snapshot, policy)
         probe = f"; the next probe {describe_instant(probe_at)}" if probe_at and probe_at > snapshot.now else ""
         return f"; {describe_limit(snapshot.limit, snapshot.now)}{probe}"
+    if reason is WithheldReason.MAX_SURGE:
+        return f"; with what is being deleted, at most {snapshot.preset.max_surge} above the target may be there"
     until = calculate_backoff_until(snapshot, policy) if lacks_capacity(snapshot) else None
     if reason is WithheldReason.CAPACITY and until and snapshot.backoff:
         message = f" ({snapshot.backoff.message})" if snapshot.backoff.message else ""

@@ -18,7 +18,7 @@ from prebuilds.decision.plans.decisions import Decision, withhold_over_budget
 from prebuilds.decision.policies.budgets import MINUTE, Budget
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.snapshots import GlobalSnapshot
-from prebuilds.decision.state import count_in_progress
+from prebuilds.decision.state import count_in_progress, count_instances, count_starting
 
 _UNLIMITED = 2**31
 
@@ -60,7 +60,7 @@ class _Wanting:
         self.granted = 0
         self.refused_by: Budget | None = None
         self._target = decision.snapshot.target.desired
-        self._there = self._target - self.wanted - sum(entry.action.create for entry in decision.withheld)
+        self._there = len(decision.snapshot.running) + count_starting(decision.snapshot)
 
     @classmethod
     def look_at(cls, decision: Decision, purses: Sequence[_Purse]) -> _Wanting:
@@ -135,9 +135,3 @@ def _limit_rate(
 def count_under_way(snapshot: PresetSnapshot) -> int:
     """How many starts of a preset are under way, the overdue ones included."""
     return count_in_progress(snapshot.in_progress, Transition.START)
-
-
-def count_instances(snapshot: PresetSnapshot) -> int:
-    """How many prebuilds of a preset there are: running, starting, stopping or being deleted."""
-    started = len(snapshot.running) + len(snapshot.expired) + len(snapshot.stuck)
-    return started + sum([row.count for row in snapshot.in_progress]) if snapshot.in_progress else started

@@ -16,6 +16,8 @@ class WithheldReason(Enum):
     """The last start failed for want of capacity: nothing may be created for a while (R19)."""
     MAX_CREATES = "max_creates"
     """One pass creates at most `Policy.max_creates` prebuilds of a preset; later passes create the rest."""
+    MAX_SURGE = "max_surge"
+    """What is there, with what is being deleted, stays within `Preset.max_surge` above the target (R18)."""
     SLOW_START = "slow_start"
     """After a failure a preset creates 1, then 2, then 4 at a time, until one succeeds (R18)."""
     BUDGET = "budget"

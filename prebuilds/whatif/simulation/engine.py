@@ -29,7 +29,12 @@ from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenar
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import count_ticks, to_instant, to_ticks
 
-_LATER = (WithheldReason.MAX_CREATES, WithheldReason.SLOW_START, WithheldReason.BUDGET)
+_LATER = (
+    WithheldReason.MAX_CREATES,
+    WithheldReason.MAX_SURGE,
+    WithheldReason.SLOW_START,
+    WithheldReason.BUDGET,
+)
 """Why a later pass may create more, though nothing else happens."""
 
 
@@ -176,6 +181,8 @@ class Engine:
                     simulated.is_changed = True
             elif action.type is ActionType.DELETE:
                 pool.delete(simulated, action.delete_ids, decision.snapshot, now)
+                if any(withheld.reason is WithheldReason.MAX_SURGE for withheld in decision.withheld):
+                    simulated.is_changed = True  # what is gone leaves room
                 if simulated.has_lifetimes:  # what was replaced makes room for the next replacement
                     simulated.is_changed = True
             elif action.backoff_until is not None:
