@@ -147,6 +147,7 @@ def test_an_inactive_preset_has_nothing_stuck() -> None:
 def test_deadlines_are_changes() -> None:
     """The plan differs from the instant at which the next prebuild is stuck, or the next start is overdue."""
     rows = [make_unready("a", QUARTER), make_unready("b", 5 * MINUTE), make_unready("c", 4 * MINUTE)]
+    rows += [make_unready("unknown", started_at=None), make_prebuild("ready", started_at=NOW - 14 * MINUTE)]
     (decision,) = decide(READY, running=rows)
     assert decision.next_change == Change(at=NOW + 10 * MINUTE, cause=ChangeCause.READY_DEADLINE, subject="b")
     starts = [make_in_progress(1, began_at=NOW - ago) for ago in (HOUR, 20 * MINUTE, 10 * MINUTE)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from prebuilds.decision.lifetimes.aging import has_outlived
 from prebuilds.runtime.build_reports import make_change_message
 from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.claims import Claims
@@ -118,6 +119,20 @@ def what_has_expired_is_not_claimed(lab: Lab) -> None:
         expected = f"w{number}" if fits else None
         claim = claim_whole(lab.store, f"desk {number}", preset_id=preset.id)
         expect(get_id(claim), expected, f"the id taken {_AGE.seconds} s after it was created, with {changes}")
+
+
+@store_check(CHECKS, DIRECT, "no prebuild that has expired at `claimed_at` (R2).")
+def what_is_past_its_own_ttl_is_not_claimed(lab: Lab) -> None:
+    """Own ttls of 400 s to 600 s (R16): about half of the prebuilds have expired after 500 s."""
+    for number in range(8):
+        name = f"w{number}"
+        preset = attrs.evolve(WEB, id=f"p{number}", ttl=timedelta(seconds=600), ttl_jitter=1 / 3)
+        with lab.store.transaction() as tx:
+            tx.put_preset(preset)
+            add(tx, name, Stage.READY, preset)
+        expected = None if has_outlived(preset, name, at(0), at(0) + _AGE) else name
+        claim = claim_whole(lab.store, f"desk {number}", preset_id=preset.id)
+        expect(get_id(claim), expected, f"the id taken {_AGE.seconds} s after it was created, with own ttls")
 
 
 @store_check(CHECKS, DIRECT, "The cutoff for that is recorded as the claim's `created_since`; the request has none.")
