@@ -4,8 +4,8 @@ First a read of everything and its plan, and the same for one of four shards. Th
 while this one claims ten prebuilds a second. The share of a core is what the loop's process used meanwhile, per second
 of the clock. The wait is from the end of a claim until the builder is asked for its replacement.
 
-Exits with 1 when a replacement is missing, and when the loop uses a larger share of a core than aimed at. The other aims are
-for a machine with nothing else to do.
+Exits with 1 when a replacement is missing, and when the loop uses a larger share of a core than aimed at. The other aims
+are for a machine with nothing else to do.
 """
 
 from __future__ import annotations
