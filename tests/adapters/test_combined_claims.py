@@ -34,6 +34,7 @@ class Gate:
         self.may_go = threading.Semaphore(0)
         self.count = 0
         self.errors: list[BaseException] = []
+        self.early_errors: list[BaseException] = []
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -41,6 +42,8 @@ class Gate:
         self.began.release()
         assert self.may_go.acquire(timeout=PATIENCE)
         with self.store.transaction() as tx:
+            if self.early_errors:
+                raise self.early_errors.pop()
             yield tx
             if self.errors:
                 raise self.errors.pop()
@@ -147,7 +150,22 @@ def test_an_interrupt_leaves_the_claims_of_others_to_them() -> None:
 
 
 def test_an_interrupt_within_a_shared_transaction_costs_nobody_else_a_claim() -> None:
-    """Those that were made with it are made again by their own threads."""
+    """Nothing was committed, and the other thread makes its claim itself."""
+    gate = Gate()
+    claims = CombinedClaims(gate.begin, seconds=PATIENCE)
+    with ThreadPoolExecutor(3) as executor:
+        futures = begin_first(gate, claims, executor, "abc")
+        gate.may_go.release()
+        assert get_id(futures[0]) == "w0"
+        gate.early_errors.append(KeyboardInterrupt())
+        gate.may_go.release(2)
+        outcomes = [future.exception(timeout=PATIENCE) for future in futures[1:]]
+    assert sorted(type(error).__name__ for error in outcomes) == ["KeyboardInterrupt", "NoneType"]
+    assert len(gate.get_owners()) == 2
+
+
+def test_after_an_interrupt_of_the_commit_nobody_knows() -> None:
+    """The other thread is told so, and makes no second claim."""
     gate = Gate()
     claims = CombinedClaims(gate.begin, seconds=PATIENCE)
     with ThreadPoolExecutor(3) as executor:
@@ -155,10 +173,24 @@ def test_an_interrupt_within_a_shared_transaction_costs_nobody_else_a_claim() ->
         gate.may_go.release()
         assert get_id(futures[0]) == "w0"
         gate.errors.append(KeyboardInterrupt())
-        gate.may_go.release(2)
+        gate.may_go.release()
         outcomes = [future.exception(timeout=PATIENCE) for future in futures[1:]]
-    assert sorted(type(error).__name__ for error in outcomes) == ["KeyboardInterrupt", "NoneType"]
-    assert len(gate.get_owners()) == 2
+    assert sorted(type(error).__name__ for error in outcomes) == ["CommitUnknownError", "KeyboardInterrupt"]
+    assert gate.count == 2
+
+
+def test_more_claims_than_one_transaction_makes_are_made_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of the thread whose turn it is, which came last."""
+    monkeypatch.setattr("prebuilds.adapters.sqlite.combined_claims._MOST", 2)
+    gate = Gate()
+    claims = CombinedClaims(gate.begin, seconds=PATIENCE)
+    with ThreadPoolExecutor(8) as executor:
+        futures = begin_first(gate, claims, executor, "abcdefgh")
+        claims._waiting.reverse()
+        gate.may_go.release(8)
+        taken = [get_id(future) for future in futures]
+    assert sorted(filter(None, taken)) == [f"w{number}" for number in range(8)]
+    assert gate.count == 5
 
 
 def test_a_store_that_is_only_read_makes_no_claim(tmp_path: Path) -> None:

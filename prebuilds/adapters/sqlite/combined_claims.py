@@ -3,7 +3,7 @@
 - A thread adds its claim to those that wait, and then waits for its turn. Who has the turn makes all claims that wait.
 - A claim that is refused writes nothing, so the others are committed. Any other error ends the transaction, and all of
   its claims fail alike.
-- A thread that is interrupted leaves the claims of others to them.
+- A thread that is interrupted leaves the claims of others to them; if it was committing, nobody knows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 
-from prebuilds.errors import ClaimConflictError, NameTakenError, StoreBusyError, UnknownPresetError
+from prebuilds.errors import ClaimConflictError, CommitUnknownError, NameTakenError, StoreBusyError, UnknownPresetError
 from prebuilds.runtime.claim_answers import Claim
 from prebuilds.runtime.claims import claim_within
 from prebuilds.runtime.forks import follow_forks
@@ -66,13 +66,14 @@ class CombinedClaims:
         with self._adding:
             self._waiting.append(call)
         with self._turn(call):
-            if not call.is_done:
+            while not call.is_done:  # it may be beyond the most claims of one transaction
                 self._make_all(call)
         return call.answer()
 
     def _reset(self) -> None:
         self._adding, self._turns = threading.Lock(), threading.Lock()
         self._waiting: list[_Call] = []
+        self._is_committing = False
 
     @contextmanager
     def _turn(self, call: _Call) -> Iterator[None]:
@@ -102,18 +103,24 @@ class CombinedClaims:
     def _make_all(self, own: _Call) -> None:
         with self._adding:
             calls, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        self._is_committing = False
         try:
-            self._make(calls)
+            with self._begin() as tx:
+                for call in calls:
+                    call.make(tx)
+                self._is_committing = True
         except BaseException as error:
-            is_interrupt = not isinstance(error, Exception)
-            for call in calls:
-                call.claim, call.error = None, None if is_interrupt else copy(error)
-            if is_interrupt:
-                with self._adding:
-                    self._waiting[:0] = [call for call in calls if call is not own]
-                raise
+            self._fail(calls, own, error)
 
-    def _make(self, calls: Sequence[_Call]) -> None:
-        with self._begin() as tx:
-            for call in calls:
-                call.make(tx)
+    def _fail(self, calls: Sequence[_Call], own: _Call, error: BaseException) -> None:
+        """Give the error to all claims of the transaction. Raises an interrupt, which is this thread's alone."""
+        is_interrupt = not isinstance(error, Exception)
+        shared = CommitUnknownError("the thread that made the claim was interrupted") if is_interrupt else error
+        is_undone = is_interrupt and not self._is_committing
+        for call in calls:
+            call.claim, call.error = None, None if is_undone else copy(shared)
+        if is_undone:
+            with self._adding:
+                self._waiting[:0] = [call for call in calls if call is not own]
+        if is_interrupt:
+            raise error
