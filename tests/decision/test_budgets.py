@@ -417,3 +417,15 @@ def test_filling_comes_before_replacing_ahead() -> None:
     snapshot = make_fleet(full, make_preset(id="b", desired_instances=1), running=[aging])
     assert list_creates(make_plan(snapshot, max_creates_per_pass=1)) == [0, 1]
     assert list_creates(make_plan(snapshot, max_creates_per_pass=2)) == [1, 1]
+
+
+def test_a_create_beyond_the_surge_says_what_bounds_it() -> None:
+    """And a policy knows whether it counts the last minute."""
+    rows = [make_in_progress(3, Transition.DELETE)]
+    (decision,) = plan(make_fleet(make_preset(max_surge=0), in_progress=rows), now=NOW)
+    assert decision.why == (
+        "withheld (max_surge): create 3: 3 wanted, 0 running; with what is being deleted, at most 0 above the target "
+        "may be there",
+    )
+    rates = [Budget(max_starting=1), Budget(max_creates_per_minute=1)]
+    assert [Policy(budgets=[budget]).needs_recent_starts for budget in rates] == [False, True]

@@ -306,3 +306,16 @@ def test_a_policy_that_makes_no_sense_is_refused(changes: dict[str, Any], proble
     with pytest.raises(InvalidValueError) as caught:
         Policy(**changes)
     assert problem in str(caught.value)
+
+
+# Words
+
+
+def test_a_wait_that_is_not_linear_is_told_as_it_is() -> None:
+    """With the reason of the last failure, where it is known."""
+    backoff = make_backoff(3, failed_attempts=2, message="timed out")
+    (sentence,) = decide(EXPONENTIAL, backoffs=[backoff]).why
+    assert sentence == (
+        "back off until 2026-11-23 09:32:00 UTC: 3 failed builds, the last at 2026-11-23 09:30:00 UTC (timed out), "
+        "and a wait of 2 min"
+    )
