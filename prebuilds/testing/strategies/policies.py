@@ -73,7 +73,7 @@ def expectations(draw: st.DrawFn, *, now: datetime, snapshot: GlobalSnapshot) ->
                 prebuild_id=name,
                 preset_id=draw(sampled(*[preset.id for preset in snapshot.presets])),
                 transition=transition,
-                deadline=now + draw(sampled(-SECOND, timedelta(), SECOND, 60 * SECOND)),
+                deadline=now + draw(st.sampled_from((-SECOND, timedelta(), SECOND, 60 * SECOND))),
             )
             for name, transition in chosen
         ]
@@ -120,7 +120,7 @@ def policies() -> st.SearchStrategy[Policy]:
 @st.composite
 def budgets(draw: st.DrawFn) -> Budget:
     """Small budgets of the fleet, or of an organisation or a template as in `templates()`."""
-    scope = draw(sampled(*BudgetScope))
+    scope = draw(st.sampled_from(list(BudgetScope)))
     key = {BudgetScope.FLEET: "", BudgetScope.ORGANIZATION: draw(few("o")), BudgetScope.TEMPLATE: draw(few("t"))}[scope]
     names = ("max_starting", "max_creates_per_pass", "max_creates_per_minute", "max_instances")
     limits = draw(st.dictionaries(sampled(*names), st.integers(1, 9), min_size=1))
