@@ -68,7 +68,7 @@ def _get_converter() -> Converter:
         converter.register_structure_hook(plain, lambda value, _: value)  # the field's validator decides
     converter.register_structure_hook(datetime, lambda value, _: _read_instant(value))
     converter.register_structure_hook(date, lambda value, _: _read_date(value))
-    converter.register_structure_hook_func(_is_duration, _read_seconds)
+    converter.register_structure_hook_func(_is_duration, _read_duration)
     converter.register_structure_hook_func(_is_rows, lambda value, kind: _read_rows(converter, value, kind))
     converter.register_structure_hook_func(_is_parameters, _read_parameters)
     converter.register_unstructure_hook(datetime, format_instant)
@@ -189,15 +189,16 @@ def _is_duration(kind: Any) -> bool:
     return kind in (timedelta, timedelta | None)
 
 
-def _read_seconds(value: Any, kind: Any) -> timedelta | None:
+def _read_duration(value: Any, kind: Any) -> timedelta | None:
     is_optional = kind is not timedelta
-    if value is None and is_optional:
-        return None
+    return None if value is None and is_optional else _read_seconds(value, ", or null" * is_optional)
+
+
+def _read_seconds(value: Any, or_null: str) -> timedelta:
     most = MAX_DURATION // timedelta(seconds=1)
     # A number that rounds to zero is refused, as a ttl of zero means for ever.
     if type(value) not in (int, float) or not (value == 0 or _MICROSECOND <= value <= most):
-        allowed = f"0 or a number of seconds from 0.000001 to {most}{', or null' * is_optional}"
-        raise ValueError(refuse(value, allowed))
+        raise ValueError(refuse(value, f"0 or a number of seconds from 0.000001 to {most}{or_null}"))
     return timedelta(seconds=value)
 
 

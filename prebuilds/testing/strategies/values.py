@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
@@ -108,6 +108,11 @@ def parameters() -> st.SearchStrategy[dict[str, str]]:
     return st.dictionaries(few("parameter "), ids(), max_size=2)
 
 
-@cache
 def sampled(*values: _T) -> st.SearchStrategy[_T]:
+    strategy: st.SearchStrategy[_T] = _sample(values)
+    return strategy
+
+
+@cache
+def _sample(values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
