@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import attrs
-
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.plan_reads import find_preset
 from prebuilds.adapters.sqlite.tables.rows import (
@@ -19,11 +17,11 @@ from prebuilds.adapters.sqlite.tables.rows import (
     write_optional_instant,
     write_parameters,
 )
-from prebuilds.decision.models import BuildStatus, Transition
+from prebuilds.decision.models import Transition
 from prebuilds.runtime.batch_rules import add_deletes, make_prebuilds
 from prebuilds.runtime.fleet_rows import hash_preset
 from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
-from prebuilds.runtime.workspace_rules import end_build, forget_workspace, release_workspace, retire_prebuild
+from prebuilds.runtime.workspace_rules import cancel_start, forget_workspace, release_workspace, retire_prebuild
 
 _INSERT_WORKSPACE = """
     INSERT INTO workspaces (
@@ -113,9 +111,9 @@ class WorkspaceRows(Role):
             return ()
         pending = [read_workspace(row) for row in self._statements.fetch(_PENDING, preset_id)]
         for workspace in pending:
-            ended = end_build(workspace, BuildStatus.CANCELED, now=check_instant("now", now))
-            update_build(self._statements, ended)
-            update_workspace(self._statements, ended and attrs.evolve(ended, deleted=True))
+            canceled = cancel_start(workspace, now=check_instant("now", now))
+            update_build(self._statements, canceled)
+            update_workspace(self._statements, canceled)
         return tuple(workspace.id for workspace in pending)
 
     def retire_prebuild(self, workspace_id: str) -> Workspace | None:
