@@ -78,7 +78,7 @@ class Statements:
             raise ReadOnlyTransactionError
         self._require_open()
         with self._translating():
-            self._late.append(psycopg.ClientCursor(self._connection).mogrify(sql, parameters))
+            self._late.append(psycopg.ClientCursor(self._connection).mogrify(sql.encode(), parameters))
 
     def catch_up(self) -> None:
         """Run what `write_late` has left for the commit."""
