@@ -144,6 +144,23 @@ def test_a_ttl_must_be_longer_than_a_build(ttl: float | None, problems: int) -> 
 
 
 @pytest.mark.parametrize(
+    ("settings", "paths"),
+    [
+        ({"build_deadline_seconds": 90}, ["build_deadline_seconds"]),
+        ({"build_deadline_seconds": 91}, []),
+        ({"refresh_ahead_seconds": 89}, ["refresh_ahead_seconds"]),
+        ({"refresh_ahead_seconds": 90, "ttl_seconds": 200}, []),
+        ({"refresh_ahead_seconds": 100, "ttl_seconds": 200, "ttl_jitter": 0.5}, ["refresh_ahead_seconds"]),
+        ({"refresh_ahead_seconds": 99, "ttl_seconds": 200, "ttl_jitter": 0.5}, []),
+    ],
+)
+def test_deadlines_must_leave_time_for_a_build(settings: dict[str, float], paths: list[str]) -> None:
+    """Otherwise every start is overdue, prebuilds expire before they are replaced, or are replaced for ever."""
+    problems = find_problems(make(settings, delay_seconds=90))
+    assert [problem.path.rpartition(".")[2] for problem in problems] == paths
+
+
+@pytest.mark.parametrize(
     ("counts", "most"),
     [
         ([2, 5, 100], None),

@@ -93,7 +93,8 @@ def _check(document: Any, presets: Mapping[int, Preset], delay: timedelta) -> It
     prefix = "snapshot." if isinstance(document, Mapping) and "snapshot" in document else ""
     most = _calculate_most(count for preset in presets.values() for _, count in _list_counts(preset))
     for place, preset in presets.items():
-        for path, message in (*_check_times(preset), *_check_ttl(preset, delay), *_check_counts(preset, most)):
+        own = (*_check_times(preset), *_check_ttl(preset, delay), *_check_deadlines(preset, delay))
+        for path, message in (*own, *_check_counts(preset, most)):
             yield Problem(path=f"{prefix}presets[{place}].{path}", message=message, preset_id=preset.id)
 
 
@@ -136,6 +137,21 @@ def _check_ttl(preset: Preset, delay: timedelta) -> Iterator[tuple[str, str]]:
         ttl, lead = _show_seconds(preset.ttl), _show_seconds(delay)
         allowed = f"more than builder.delay_seconds, {lead}, as a prebuild ages while it is built, or null"
         yield "ttl_seconds", f"{ttl} is not allowed; it must be {allowed}"
+
+
+def _check_deadlines(preset: Preset, delay: timedelta) -> Iterator[tuple[str, str]]:
+    """Deadlines and refreshing ahead need more time than a build takes (R14, R16)."""
+    deadline, ahead, lead = preset.build_deadline, preset.refresh_ahead, _show_seconds(delay)
+    if deadline and deadline <= delay:
+        allowed = f"more than builder.delay_seconds, {lead}, or every start is overdue, or null"
+        yield "build_deadline_seconds", f"{_show_seconds(deadline)} is not allowed; it must be {allowed}"
+    if ahead and ahead < delay:
+        allowed = f"at least builder.delay_seconds, {lead}, or prebuilds expire before they are replaced, or null"
+        yield "refresh_ahead_seconds", f"{_show_seconds(ahead)} is not allowed; it must be {allowed}"
+    shortest = preset.ttl * (1 - preset.ttl_jitter) if preset.ttl else None
+    if ahead and delay and shortest is not None and ahead >= shortest:
+        allowed = f"less than the shortest ttl, {_show_seconds(shortest)}, or prebuilds are replaced for ever, or null"
+        yield "refresh_ahead_seconds", f"{_show_seconds(ahead)} is not allowed; it must be {allowed}"
 
 
 def _show_seconds(duration: timedelta) -> str:
