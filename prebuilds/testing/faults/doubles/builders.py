@@ -59,6 +59,7 @@ class ScriptedBuilder:
         self._queue: list[BuildRequest] = []
         self._taken: dict[str, str] = {}
         self._begun: set[str] = set()
+        self._canceled: list[str] = []
         self._released = threading.Event()
         self.failed: list[BuildRequest] = []
         self.resources: dict[str, str] = {}
@@ -80,9 +81,9 @@ class ScriptedBuilder:
             self._queue.append(request)
 
     def cancel(self, build_id: str, *, timeout: timedelta) -> None:  # noqa: ARG002
-        """Drop a build and report that it was canceled, also if it is unknown."""
-        self._queue = [request for request in self._queue if request.build_id != build_id]
-        self._reports.cancel(build_id)
+        """Drop a build, also if it is unknown. A later `step` reports that it was canceled."""
+        self._drop(build_id)
+        self._canceled.append(build_id)
 
     def release(self) -> None:
         """Let every hanging `submit` return, and hang no more. A test with the script `HANG` ends with this."""
@@ -94,18 +95,25 @@ class ScriptedBuilder:
         return [request for request in self._queue if request.transition is Transition.START]
 
     def step(self) -> bool:
-        """Begin or end the oldest build. Returns whether there was one."""
+        """Report a canceled build, or begin or end the oldest build. Returns whether there was one."""
+        if self._canceled:
+            self._reports.cancel(self._canceled[0])
+            self._canceled.pop(0)
+            return True
         if not self._queue:
             return False
         request = self._queue[0]
         if request.build_id in self._begun:
             self._finish(request)
-            self._queue.pop(0)
+            self._drop(request.build_id)
         elif self._reports.begin(request.build_id):
             self._begun.add(request.build_id)
         else:
-            self._queue.pop(0)  # it was canceled
+            self._drop(request.build_id)  # it was canceled
         return True
+
+    def _drop(self, build_id: str) -> None:
+        self._queue = [request for request in self._queue if request.build_id != build_id]
 
     def work(self) -> None:
         """Do all builds that were taken."""
