@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prebuilds import Budget, InvalidValueError, Policy, Transition
-from prebuilds.runtime import Reconciler, ReconcilerOptions, Shard
+from prebuilds.runtime import BuildRequest, NewPrebuild, Reconciler, ReconcilerOptions, Shard
 from runtime.world import HOUR, MINUTE, SECOND, World, make_preset
 
 
@@ -111,15 +111,26 @@ def test_field_case_29_starts_that_have_not_begun_and_are_wanted_no_more_are_can
 
 
 def test_a_start_that_was_not_submitted_is_canceled_before_it_is() -> None:
-    """What is wanted no more is not handed to the builder first; the rest is."""
-    world = World(make_preset(desired_instances=3), policy=Policy(cancel_surplus=True))
-    world.builder.error = TimeoutError()
+    """A process died before it handed three starts over. What is wanted no more is not handed over; the rest is."""
+    world = World(make_preset(desired_instances=1), policy=Policy(cancel_surplus=True))
+    with world.store.transaction() as tx:
+        assert len(tx.insert_prebuilds([request_start(number) for number in range(3)], now=world.clock.now())) == 3
     world.reconcile()
-    world.builder.error = None
-    world.clock.advance(MINUTE)
-    world.put(make_preset(desired_instances=1))
-    world.reconcile()
-    assert len(world.builder.list_taken(Transition.START)) == 1
+    assert world.builder.list_taken(Transition.START) == [("w0", "v1")]
+    assert count_starting(world) == 1
+
+
+def request_start(number: int) -> NewPrebuild:
+    return NewPrebuild(
+        name=f"prebuild-w{number}",
+        request=BuildRequest(
+            build_id=f"b{number}",
+            workspace_id=f"w{number}",
+            transition=Transition.START,
+            preset_id="p",
+            template_version_id="v1",
+        ),
+    )
 
 
 def test_without_the_setting_every_start_is_waited_for() -> None:

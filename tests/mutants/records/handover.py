@@ -10,6 +10,7 @@ HANDOVER = (
         "runtime/loop/executor.py",
         "tx.insert_deletes(requests, now=self._clock.now())\n        endings = self._hand_over(",
         "tx.insert_deletes(requests, now=self._clock.now())\n            endings = self._hand_over(",
+        tests=("runtime/test_batches.py",),
     ),
     Mutant(
         "a time-out of the builder counts as refused",
@@ -30,6 +31,7 @@ HANDOVER = (
         "runtime/loop/settlements.py",
         "            tx.mark_submitted(_list_builds(self.taken))\n",
         "            pass\n",
+        tests=("runtime/test_passes.py",),
     ),
     Mutant(
         "no room is a failure",

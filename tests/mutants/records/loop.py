@@ -25,6 +25,7 @@ LOOP = (
         "runtime/loop/reconciler.py",
         "            self._agenda.add(message.body)\n            self._wake.set()\n",
         "            self._agenda.add(message.body)\n",
+        tests=("runtime/test_reconciler.py",),
     ),
     Mutant(
         "the outbox is not relayed",

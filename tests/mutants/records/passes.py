@@ -131,6 +131,7 @@ PASSES = (
         "runtime/loop/executor.py",
         "            self._note_failure(effects[0], error)\n",
         "",
+        tests=("runtime/test_passes.py",),
     ),
     Mutant(
         "writes go without the lease's token",
@@ -143,12 +144,14 @@ PASSES = (
         "runtime/loop/executor.py",
         "            return self._end_all(effects, self._fail(effects[0], error))\n",
         "            raise\n",
+        tests=("runtime/test_passes.py",),
     ),
     Mutant(
         "a deposed reconciler goes on trying",
         "runtime/loop/executor.py",
         "            self._lease.is_lost = True\n",
         "            pass\n",
+        tests=("runtime/test_deposed.py",),
     ),
     Mutant(
         "log records have the whole effect",

@@ -16,6 +16,7 @@ WORKSPACES = (
         "runtime/build_reports.py",
         "if workspace and build and build.status is BuildStatus.FAILED and build.transition is Transition.START:",
         "if workspace and build and build.status is BuildStatus.FAILED:",
+        tests=("runtime/test_build_reports.py",),
     ),
     Mutant(
         "a start that was lost keeps its place",
@@ -53,12 +54,14 @@ WORKSPACES = (
         "runtime/claims.py",
         "tx.take_prebuild(attrs.evolve(request, created_since=cutoff))",
         "tx.take_prebuild(request)",
+        tests=("runtime/test_claims.py",),
     ),
     Mutant(
         "a claim made again takes another",
         "runtime/claims.py",
         "return _find_repeated(tx, request) or _take(tx, request, message)",
         "return _take(tx, attrs.evolve(request, request_id=None), message)",
+        tests=("runtime/test_claims.py",),
     ),
     Mutant(
         "a preset without parameters matches everything",

@@ -82,4 +82,11 @@ LIFETIMES = (
         "aging[",
         tests=("whatif/test_refresh.py",),
     ),
+    Mutant(
+        "a surge leaves out what is being deleted",
+        "decision/state.py",
+        "return running + sum([row.count for row in snapshot.in_progress]) if snapshot.in_progress else running",
+        "return running",
+        tests=("decision/test_budgets.py::test_what_is_there_stays_within_the_surge",),
+    ),
 )

@@ -71,8 +71,8 @@ POLICIES = (
     Mutant(
         "a budget is exceeded by one",
         "decision/plans/sharing.py",
-        "if purse.left < 1)",
-        "if purse.left < 0)",
+        "            if purse.left < 1:\n",
+        "            if purse.left < 0:\n",
         tests=("decision/test_budgets.py::test_each_limit_counts_what_it_bounds",),
     ),
     Mutant(
@@ -85,8 +85,8 @@ POLICIES = (
     Mutant(
         "a budget leaves out what users build",
         "decision/plans/sharing.py",
-        "starting = sum(row.starting for row in told) + ",
-        "starting = ",
+        " - sum([row.starting for row in told])",
+        "",
         tests=("decision/test_budgets.py::test_each_limit_counts_what_it_bounds",),
     ),
     Mutant(
@@ -116,5 +116,12 @@ POLICIES = (
         "count = min(snapshot.pending, count_surplus_starts(snapshot)) if",
         "count = count_surplus_starts(snapshot) if",
         tests=("decision/test_budgets.py::test_the_surplus_that_has_not_begun_is_canceled",),
+    ),
+    Mutant(
+        "replacing ahead comes before filling",
+        "decision/plans/sharing.py",
+        "self._there = len(decision.snapshot.running) + count_starting(decision.snapshot)",
+        "self._there = self._target - self.wanted",
+        tests=("decision/test_budgets.py::test_filling_comes_before_replacing_ahead",),
     ),
 )
