@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 
 from prebuilds import InvalidValueError
-from prebuilds.adapters.memory import MemoryStore
-from prebuilds.testing import FaultScenario, replay_reconciler, scenarios
+from prebuilds.testing import FaultScenario, scenarios
 
 
 @given(scenarios())
@@ -32,12 +31,3 @@ def test_a_text_that_is_no_scenario_is_refused(text: str, message: str) -> None:
     """With what is allowed."""
     with pytest.raises(InvalidValueError, match=message):
         FaultScenario.parse(text)
-
-
-def test_two_reconcilers_may_have_the_builder_cancel_at_the_same_time() -> None:
-    """The builder then reports twice at once, over connections of its own. This is no alarm."""
-    replay_reconciler(
-        MemoryStore,
-        "leftover,crowded,overdue reconcilers=2 claimants=3 rounds=2 seed=451 skew=90 jump=120 lag=1"
-        " messages=doubled,doubled events=invalidate,cancel host_skew=863",
-    )

@@ -30,7 +30,7 @@ def check_processes(world: World) -> None:
 def _check_transactions(world: World, injector: Injector) -> None:
     if injector.crossed_inside:
         raise Violated(Invariant.OUTSIDE, f"{injector.process} called: {injector.crossed_inside[0].value}")
-    if injector.begun_inside and injector.process != "builder":  # two reconcilers may have it cancel at the same time
+    if injector.begun_inside:
         raise Violated(Invariant.ONE_CONNECTION, f"{injector.process} had two transactions open at once")
     if injector.loose_reads and injector is not world.person.injector:  # a person plans nothing
         raise Violated(Invariant.ONE_MOMENT, f"{injector.process} read without REPEATABLE_READ")
