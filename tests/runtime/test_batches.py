@@ -28,7 +28,7 @@ from prebuilds.runtime import (
 )
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.testing.contracts.equipment.scenes import insert_one
-from runtime.world import NOW, World, make_preset
+from runtime.world import HOUR, NOW, World, make_preset
 
 FAILED_BEFORE = "an earlier create of the preset failed"
 
@@ -203,6 +203,18 @@ def test_a_batch_stops_with_the_reconciler() -> None:
         (OutcomeStatus.SKIPPED, "the reconciler stops"): 99,
     }
     assert [row.last_build.submitted for row in world.list_prebuilds()] == [True]
+
+
+def test_a_stop_leaves_the_next_batch_unwritten() -> None:
+    """The delete under way is finished. Nothing is written for the creates, which are left for the next reconciler."""
+    world, store = make_world(2)
+    world.put(make_preset(desired_instances=2, ttl=HOUR))
+    world.fill()
+    world.clock.advance(2 * HOUR)
+    world.builder.on_submit = lambda _: stop(world)
+    store.writes.clear()
+    assert tally(world.reconcile()) == {(OutcomeStatus.DONE, ""): 1, (OutcomeStatus.SKIPPED, "the reconciler stops"): 3}
+    assert store.writes == [["insert_deletes"], ["mark_submitted"]]
 
 
 def stop(world: World) -> None:

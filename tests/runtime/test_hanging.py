@@ -56,6 +56,10 @@ class Trouble:
         with self.store.transaction(read_only=True) as tx:
             return [prebuild.last_build.status for prebuild in tx.read_rows(select("bad")).prebuilds]
 
+    def put_bad(self, desired: int) -> None:
+        with self.store.transaction() as tx:
+            tx.put_preset(make_preset(id="bad", desired_instances=desired))
+
     def release(self) -> None:
         self.builder.release()
         for thread in threading.enumerate():
@@ -117,8 +121,7 @@ def test_only_one_of_many_hanging_deletes_is_waited_for() -> None:
     options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 5)
     trouble.reconciler = Reconciler(trouble.store, trouble.builder, options=options)
     trouble.round()
-    with trouble.store.transaction() as tx:
-        tx.put_preset(make_preset(id="bad", desired_instances=0))
+    trouble.put_bad(0)
     for passes in range(1, 3):
         reasons = Counter(outcome.reason for outcome in read(trouble.round(), "bad"))
         assert reasons == {
@@ -131,6 +134,26 @@ def test_only_one_of_many_hanging_deletes_is_waited_for() -> None:
     for _ in range(2):
         trouble.round()
     assert trouble.list_bad() == []
+
+
+def test_a_prebuild_serves_on_while_no_call_can_be_made_to_delete_it() -> None:
+    """Its delete is not written before it can be handed over, as nobody could claim the prebuild from then on."""
+    trouble, hangs = Trouble(8), threading.Event()
+    trouble.builder = ScriptedBuilder(
+        trouble.store, trouble.clock, script=lambda _: Script.HANG if hangs.is_set() else Script.SUCCEED
+    )
+    options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 5)
+    trouble.reconciler = Reconciler(trouble.store, trouble.builder, options=options)
+    trouble.round()
+    hangs.set()
+    trouble.put_bad(9)
+    for _ in range(4):
+        trouble.round()
+    trouble.put_bad(3)
+    reasons = Counter(outcome.reason for outcome in read(trouble.round(), "bad"))
+    assert reasons["4 of its calls to the builder have not returned"] == 2
+    assert trouble.list_ready("bad") == [5]
+    trouble.release()
 
 
 def read(result: ReconciliationResult, preset_id: str) -> tuple[EffectOutcome, ...]:

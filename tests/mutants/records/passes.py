@@ -193,6 +193,6 @@ PASSES = (
         "runtime/loop/passes.py",
         'reason = STOPS if self.is_stopping else stops_creates if is_create else ""',
         'reason = stops_creates if is_create else ""',
-        tests=("runtime/test_reconciler.py::test_stop_ends_a_pass_between_two_effects_and_frees_the_lease",),
+        tests=("runtime/test_batches.py::test_a_stop_leaves_the_next_batch_unwritten",),
     ),
 )
