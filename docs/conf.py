@@ -79,7 +79,7 @@ def draw_pictures_of(app: Sphinx) -> None:
 def write_signature(*event: Any) -> tuple[str | None, str | None]:
     """The signature of a model by its fields: attrs's own shows no types and defaults where a converter stands."""
     _app, _what, _name, target, _options, signature, returned = event
-    if attrs.has(target):
+    if isinstance(target, type) and attrs.has(target):
         fields = [field for field in attrs.fields(target) if field.init]
         signature = f"(*, {', '.join(map(_describe_field, fields))})"
     elif isinstance(target, type) and issubclass(target, Enum):

@@ -56,6 +56,11 @@ def test_a_store_with_one_connection_is_given_one_transaction_at_a_time() -> Non
     assert check_reconciler(make_store, examples=60, most_runs=30).searched >= 60
 
 
+def test_a_prebuild_that_is_deleted_before_the_report_keeps_no_promise() -> None:
+    """A prebuild that is reported as not ready may have been deleted meanwhile; then the report does nothing."""
+    replay_reconciler(MemoryStore, "shrink reconcilers=2 claimants=3 seed=3 events=make_unready")
+
+
 @pytest.mark.parametrize("feature", Feature)
 def test_what_a_host_leaves_out_is_not_tested(feature: Feature) -> None:
     """And the report says that it was not covered."""

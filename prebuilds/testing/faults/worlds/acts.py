@@ -184,7 +184,7 @@ def _doom(workspace: Workspace) -> Expectation:
 
 
 def _disturb(workspace: Workspace) -> Expectation:
-    return Expectation(unready=lambda row: row.id == workspace.id and row.is_prebuild)
+    return Expectation(unready=lambda row: row.id == workspace.id and row.is_prebuild and not row.deleted)
 
 
 def _free(workspace: Workspace) -> Expectation:
