@@ -103,4 +103,11 @@ HANDOVER = (
         "        if False:\n",
         tests=("runtime/test_batches.py::test_a_batch_stops_with_the_reconciler",),
     ),
+    Mutant(
+        "a batch has one call at a time",
+        "runtime/loop/calls/handover.py",
+        "begun = [self._begin(preset_id, offer) for offer in group]",
+        "begun = (self._begin(preset_id, offer) for offer in group)",
+        tests=("runtime/test_batches.py::test_calls_of_a_batch_run_side_by_side_once_the_first_was_taken",),
+    ),
 )

@@ -110,4 +110,11 @@ POSTGRES = (
         "",
         tests=("testing/test_contracts.py",),
     ),
+    Mutant(
+        "postgres: counters go in a trip of their own",
+        "adapters/postgres/tables/settings.py",
+        "self._statements.write_late(_COUNT,",
+        "self._statements.write(_COUNT,",
+        tests=("adapters/test_postgres_creates.py",),
+    ),
 )
