@@ -17,7 +17,7 @@ from servers import Database
 
 from adapters.examples import NOW, add_preset, make_claim, make_start
 from adapters.statement_counts import counting_trips
-from adapters.test_postgres import AT_ONCE, add, elsewhere, get_names, wait_until_blocked
+from adapters.test_postgres import AT_ONCE, add, elsewhere, get_names, wait_until, wait_until_blocked
 from prebuilds import BuildStatus, Preset, TemplateVersion
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import CommitUnknownError, NameTakenError, StoreBusyError, StoreClosedError
@@ -29,6 +29,10 @@ postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
 
 MESSAGE = Message(topic="topic", body="p")
+BLOCKED = """(
+    SELECT count(*) FROM pg_stat_activity AS waiting
+    WHERE waiting.application_name = pg_stat_activity.application_name AND waiting.wait_event_type = 'Lock'
+) = {}"""
 
 
 @pytest.fixture
@@ -140,6 +144,21 @@ def test_a_name_given_at_once_is_given_once(store: Store, database: Database) ->
             wait_until_blocked(database)
         claiming.result()
     assert get_names(store)["w2"] == "prebuilds"
+
+
+def test_a_claim_made_again_at_once_waits_for_the_first(store: Store, database: Database) -> None:
+    """It gets the workspace that the first call took, though no other is left."""
+    from psycopg import sql
+
+    add(store, 1)
+    with ThreadPoolExecutor(2) as executor, database.connect() as other:
+        with other.transaction():  # holds what a claim writes last
+            other.execute(sql.SQL("LOCK TABLE {}.counters IN SHARE MODE").format(sql.Identifier(database.schema)))
+            first = executor.submit(lambda: claim(store, request_id="r"))
+            wait_until(database, BLOCKED.format(1))
+            second = executor.submit(lambda: claim(store, request_id="r"))
+            wait_until(database, BLOCKED.format(2))
+        assert [first.result(), second.result()] == ["w1", "w1"]
 
 
 def test_a_connection_lost_during_a_claim_leaves_the_end_unknown(store: Store, database: Database) -> None:

@@ -368,13 +368,14 @@ def test_a_claimed_workspace_that_is_reported_lost_stays_its_owners() -> None:
 
 
 def test_a_start_that_is_lost_is_replaced_at_once() -> None:
-    """Field case 23: it fills no place, though nobody will ever report on it."""
+    """Field case 23: it fills no place and is deleted, though nobody will ever report on it."""
     world = World(make_preset(desired_instances=1))
     world.reconcile()
     (starting,) = world.list_prebuilds()
     assert world.reports.lose(starting.id)
     world.reconcile()
     assert [workspace_id for workspace_id, _ in list_starts(world)] == [starting.id, world.list_prebuilds()[-1].id]
+    assert [workspace_id for workspace_id, _ in list_deletes(world)] == [starting.id]
     assert world.list_builds() == []
 
 

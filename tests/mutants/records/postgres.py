@@ -108,7 +108,7 @@ POSTGRES = (
         "adapters/postgres/tables/claim_function.py",
         "        PERFORM pg_advisory_xact_lock(hashtextextended(request, 3));\n",
         "",
-        tests=("testing/test_contracts.py",),
+        tests=("adapters/test_postgres_claims.py",),
     ),
     Mutant(
         "postgres: counters go in a trip of their own",
