@@ -26,6 +26,7 @@ from prebuilds import (
     parse_window,
     plan,
 )
+from prebuilds.decision.schedules.openings import make_opening
 from prebuilds.decision.schedules.timetables import Timetable, compile_schedules
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.testing import strategies
@@ -489,3 +490,22 @@ def test_overlaps_of_every_week_agree_with_walking_the_hours(data: st.DataObject
 def to_whole_hours(schedule: Schedule, lead: timedelta) -> Schedule:
     """The schedule without its minutes and exceptions, and with this lead."""
     return attrs.evolve(schedule, cron=" ".join(("*", *schedule.cron.split()[1:])), except_on=(), lead=lead)
+
+
+@pytest.mark.parametrize(
+    ("cron", "fields", "expected"),
+    [
+        ("* 8 * * *", {}, True),
+        ("* 8 30 2 *", {}, False),
+        ("* 8 30 2 *", {"dates": [date(2026, 3, 1)]}, False),
+        ("* 8 * * mon", {"dates": [date(2026, 11, 23)]}, True),
+        ("* 8 * * sat,sun", {"dates": [date(2026, 11, 23)]}, False),
+        ("* 8 * * mon", {"starts_on": date(2026, 11, 24), "ends_on": date(2026, 11, 29)}, False),
+        ("* 8 * * mon", {"starts_on": date(2026, 11, 24), "ends_on": date(2026, 11, 30)}, True),
+        ("* 8 * * mon", {"starts_on": date(2026, 11, 24)}, True),
+    ],
+)
+def test_a_window_that_has_none_of_its_dates_is_never_open(cron: str, fields: dict[str, Any], expected: bool) -> None:
+    """The 23rd of November 2026 is a Monday."""
+    schedule = Schedule(cron=cron, instances=1, **fields)
+    assert make_opening(schedule, parse_window(cron), 0).is_ever_open is expected
