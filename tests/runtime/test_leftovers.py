@@ -29,3 +29,19 @@ def test_a_failure_dated_by_a_fast_clock_causes_no_wait(transition: Transition) 
     right.builder.finish()
     right.clock.advance(MINUTE)
     assert (right.list_prebuilds(), right.reconcile().presets) == ([], ())
+
+
+def test_a_start_that_was_given_up_before_the_builder_had_it_is_canceled() -> None:
+    """It would never end by itself. Its workspace is deleted, as nobody knows whether the builder took it."""
+    world = World(make_preset(desired_instances=1))
+    world.builder.error = TimeoutError("no answer")
+    world.reconcile()
+    (lost,) = world.list_prebuilds()
+    world.controls.invalidate("p")
+    world.builder.error = None
+    for _ in range(3):
+        world.reconcile()
+        world.builder.finish()
+    (kept,) = world.list_prebuilds()
+    assert (kept.id != lost.id, kept.is_running, world.get(lost.id).deleted) == (True, True, True)
+    assert [workspace_id for workspace_id, _ in world.builder.list_taken(Transition.DELETE)] == [lost.id]

@@ -19,7 +19,7 @@ from prebuilds.decision.models import PrebuildStatus, Preset, Transition
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, make_note
-from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at
+from prebuilds.runtime.loop.fleet import Fleet, calculate_retry_at, is_unsubmitted
 from prebuilds.runtime.models import BuildRequest, Workspace
 
 NewId = Callable[[], str]
@@ -133,6 +133,8 @@ def _give_up_overdue(fleet: Fleet, decision: Decision, *, can_cancel: bool) -> I
         if not workspace.retired:
             note = make_note(workspace)
             yield GiveUpStart(preset_id=preset_id, workspace_id=workspace.id, build_id=build.id, note=note)
+        elif is_unsubmitted(workspace):
+            yield CancelBuild(preset_id=preset_id, build_id=build.id)  # nobody else would end it
         elif can_cancel:
             yield StopStart(preset_id=preset_id, build_id=build.id)
 
