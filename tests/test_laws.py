@@ -113,7 +113,8 @@ def test_inputs_are_left_unchanged(world: World) -> None:
 def test_renaming_ids_keeps_the_shape(world: World) -> None:
     """Ids are opaque: new names in the same order give the same plan under the new names."""
     now, snapshot, policy = world
-    policy = attrs.evolve(policy, backoff_jitter=0)  # which depends on the ids
+    policy = attrs.evolve(policy, backoff_jitter=0)  # jitter depends on the ids
+    snapshot = attrs.evolve(snapshot, presets=[attrs.evolve(each, ttl_jitter=0) for each in snapshot.presets])
     renamed = rename(snapshot, "x-{}".format)
     old, new = plan(snapshot, now=now, policy=policy), plan(renamed, now=now, policy=policy)
     assert [decision.state for decision in old] == [decision.state for decision in new]
