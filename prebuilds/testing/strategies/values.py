@@ -43,10 +43,14 @@ def instants(*, min_value: datetime = _MIN, max_value: datetime = _MAX) -> st.Se
     return st.datetimes(low, high, timezones=st.just(timezone.utc))
 
 
+_CONTROLS = "".join(map(chr, (*range(0x2028, 0x202F), *range(0x2066, 0x206A))))  # of lines and of directions
+
+
 @cache
 def ids() -> st.SearchStrategy[str]:
     """Ids: short text without control characters."""
-    return st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)
+    characters = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters=_CONTROLS)
+    return st.text(characters, min_size=1, max_size=8)
 
 
 def check_now(now: datetime) -> None:
