@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
+from prebuilds.decision.fields import UNPRINTABLE
 from prebuilds.decision.models import BuildStatus
 from prebuilds.decision.policies.failures import FailureClass
 
@@ -43,7 +44,7 @@ def instants(*, min_value: datetime = _MIN, max_value: datetime = _MAX) -> st.Se
     return st.datetimes(low, high, timezones=st.just(timezone.utc))
 
 
-_CONTROLS = "".join(map(chr, (*range(0x2028, 0x202F), *range(0x2066, 0x206A))))  # of lines and of directions
+_CONTROLS = "".join(filter(UNPRINTABLE.search, map(chr, range(0x2000, 0x2070))))  # of lines and of directions
 
 
 @cache
