@@ -51,7 +51,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "views": set(),
         "sizing": {"traces", "views"},
         "simulation": {"traces", "views"},
-        "recommendation": {"traces", "views", "sizing"},
+        "targets": {"traces", "views", "sizing"},
+        "recommendation": {"traces", "views", "sizing", "targets"},
     },
     "decision": {"schedules": set()},
     "runtime": {

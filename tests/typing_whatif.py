@@ -24,6 +24,8 @@ from prebuilds.whatif import (
     Recommendation,
     Scenario,
     SimulationResult,
+    TargetFunction,
+    TargetReplay,
     Timeline,
     Trace,
     compare,
@@ -33,6 +35,7 @@ from prebuilds.whatif import (
     predict,
     read_traces,
     recommend,
+    replay_target,
     simulate,
     sweep,
     what_would_change,
@@ -95,3 +98,28 @@ def size(claims: Trace, preset: Preset, at: datetime) -> Preset:
     assert_type(made, Recommendation)
     assert_type(judge(made, future, lead_time), HoldoutReport)
     return made.apply_to(preset)
+
+
+class Twice:
+    """A target function of a user's own."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def note(self, at: float, *, is_hit: bool) -> None:
+        self.last = at if is_hit else 0.0
+
+    def bounds(self, now: float) -> tuple[int, int]:
+        return (1, 2) if now < self.last + 60 else (1, 1)
+
+    def until(self, now: float) -> float:
+        return now + 60
+
+
+def follow(trace: Trace) -> None:
+    """What a pool that keeps to a target function would have had."""
+    target: TargetFunction = Twice()
+    done = replay_target(trace, timedelta(minutes=5), target, on_miss="wait", seed=1)
+    assert_type(done, TargetReplay)
+    assert_type(done.hit_rate, float)
+    assert_type(done.steps, tuple[tuple[int, int, int], ...])

@@ -21,6 +21,8 @@ from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_p
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import sweep
+from prebuilds.whatif.targets.target_function import TargetFunction
+from prebuilds.whatif.targets.target_replay import TargetReplay, replay_target
 from prebuilds.whatif.traces.csv_files import TraceSource
 from prebuilds.whatif.traces.generators import generate_bursts, generate_poisson, generate_profile
 from prebuilds.whatif.traces.lead_times import (
@@ -67,6 +69,8 @@ __all__ = [
     "ScenarioOutcome",
     "SimulationResult",
     "SnapshotEdit",
+    "TargetFunction",
+    "TargetReplay",
     "TargetStep",
     "Timeline",
     "Trace",
@@ -82,6 +86,7 @@ __all__ = [
     "predict",
     "read_traces",
     "recommend",
+    "replay_target",
     "simulate",
     "sweep",
     "what_would_change",
