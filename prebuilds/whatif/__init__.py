@@ -21,8 +21,10 @@ from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_p
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import sweep
+from prebuilds.whatif.targets.baselines import BufferTarget, LastWeekTarget, RecentClaimsTarget, SpareTarget
 from prebuilds.whatif.targets.target_function import TargetFunction
 from prebuilds.whatif.targets.target_replay import TargetReplay, replay_target
+from prebuilds.whatif.targets.watermarks import WatermarkTarget
 from prebuilds.whatif.traces.csv_files import TraceSource
 from prebuilds.whatif.traces.generators import generate_bursts, generate_poisson, generate_profile
 from prebuilds.whatif.traces.lead_times import (
@@ -42,6 +44,7 @@ __getattr__ = warn_of_renames(
 )
 
 __all__ = [
+    "BufferTarget",
     "ClaimTraces",
     "Comparison",
     "Curve",
@@ -53,6 +56,7 @@ __all__ = [
     "HourForecast",
     "Interval",
     "Invalidation",
+    "LastWeekTarget",
     "LeadTime",
     "LognormalLeadTime",
     "LossReason",
@@ -64,17 +68,20 @@ __all__ = [
     "OnMiss",
     "PoolSize",
     "Promotion",
+    "RecentClaimsTarget",
     "Recommendation",
     "Scenario",
     "ScenarioOutcome",
     "SimulationResult",
     "SnapshotEdit",
+    "SpareTarget",
     "TargetFunction",
     "TargetReplay",
     "TargetStep",
     "Timeline",
     "Trace",
     "TraceSource",
+    "WatermarkTarget",
     "calculate_erlang_b",
     "calculate_poisson_miss",
     "compare",

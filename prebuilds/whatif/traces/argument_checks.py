@@ -11,10 +11,11 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
 from prebuilds.whatif.traces.number_checks import is_number
 from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
-from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, count_ticks
+from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, TICKS_PER_SECOND, count_ticks
 from prebuilds.whatif.traces.trace import Trace
 
 LARGEST_SEED = 2**63 - 1
+_SECOND = timedelta(seconds=1)
 _MOST = 10**12  # keeps every sum of products finite
 
 
@@ -48,6 +49,25 @@ def require_ticks(place: str, name: str, value: Any) -> int:
     return count_ticks(value)
 
 
+def require_seconds(place: str, name: str, value: Any) -> float:
+    """A duration, in seconds."""
+    return require_ticks(place, name, value) / TICKS_PER_SECOND
+
+
+def require_interval(place: str, name: str, value: Any) -> float:
+    """A duration of a second or more, in seconds."""
+    if not isinstance(value, timedelta) or not _SECOND <= value <= MAX_DURATION:
+        raise InvalidValueError(place, name, value, f"a timedelta from 1 second to {MAX_DURATION.days} days")
+    return value.total_seconds()
+
+
+def require_count(place: str, name: str, value: Any) -> int:
+    """A number of prebuilds."""
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
+        raise InvalidValueError(place, name, value, f"a whole number from 0 to {MAX_COUNT}")
+    return value
+
+
 def require_sizes(place: str, value: Iterable[int]) -> tuple[int, ...]:
     """Pool sizes, sorted and without duplicates."""
     sizes = tuple(value) if isinstance(value, Iterable) else ()
@@ -63,6 +83,13 @@ def require_share(place: str, name: str, value: Any) -> float:
     """A hit rate: a number above 0, up to 1."""
     if not is_number(value) or not 0 < value <= 1:
         raise InvalidValueError(place, name, value, "a number above 0, up to 1")
+    return float(value)
+
+
+def require_percentage(place: str, name: str, value: Any) -> float:
+    """A number from 0 to just below 100."""
+    if not is_number(value) or not 0 <= value < 100:
+        raise InvalidValueError(place, name, value, "a number of 0 or more, below 100")
     return float(value)
 
 
