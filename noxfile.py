@@ -108,3 +108,10 @@ def seeds(session: nox.Session) -> None:
     """Ten thousand large worlds with faults over the package as it is, which must raise no alarm."""
     session.install("-q", "-e", ".[testing]")
     session.run("python", "tests/mutants/seeds.py", *session.posargs)
+
+
+@nox.session
+def reach(session: nox.Session) -> None:
+    """How often the strategies reach each rule, reason, edge and pair of neighbours, as a table."""
+    session.install("-q", "-e", ".[cli,testing]")
+    session.run("python", "tests/reach.py", *session.posargs)

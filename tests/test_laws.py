@@ -174,8 +174,8 @@ def finish(rows: list[InProgress], now: datetime, *, taken: int) -> list[Prebuil
 def test_carrying_out_a_plan_leaves_nothing_to_do(world: World) -> None:
     """With builds finishing in between: once what had been starting is there too, one more round is the last."""
     now, snapshot, policy = world
-    # Probes, slow starts, budgets and what `max_surge` bounds go in rounds.
-    policy = attrs.evolve(policy, probe_interval=None, slow_start=False, budgets=())
+    # Probes, slow starts, budgets, and what `max_creates` and `max_surge` bound go in rounds.
+    policy = attrs.evolve(policy, probe_interval=None, slow_start=False, budgets=(), max_creates=1_000)
     at_once = {"refresh_ahead": None, "max_surge": None}
     snapshot = attrs.evolve(snapshot, presets=[attrs.evolve(each, **at_once) for each in snapshot.presets])
     first = plan(snapshot, now=now, policy=policy)

@@ -23,9 +23,12 @@ from prebuilds.decision.models import (
 )
 from prebuilds.decision.schedules.schedule import Precedence
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.testing.strategies.edges import ages_of_builds, ages_of_prebuilds, ages_of_starts
 from prebuilds.testing.strategies.policies import backoffs, foreground, hard_limits, recent_starts
 from prebuilds.testing.strategies.schedules import schedule_sets
+from prebuilds.testing.strategies.situations import situations
 from prebuilds.testing.strategies.values import (
+    SECOND,
     TTLS,
     ZONES,
     ages,
@@ -33,10 +36,11 @@ from prebuilds.testing.strategies.values import (
     counts,
     few,
     ids,
-    optional_ages,
+    often,
     parameters,
     rarely,
     sampled,
+    seldom,
 )
 
 
@@ -49,40 +53,46 @@ def templates() -> st.SearchStrategy[Template]:
         name=few("template "),
         organization_id=few("o"),
         organization_name=few("organization "),
-        deleted=rarely(),
-        deprecated=rarely(),
+        deleted=seldom(),
+        deprecated=seldom(),
     )
 
 
 @cache
 def template_versions() -> st.SearchStrategy[TemplateVersion]:
     """Template versions, most of them active."""
-    is_active = rarely().map(lambda rare: not rare)
+    is_active = seldom().map(lambda is_old: not is_old)
     return st.builds(TemplateVersion, id=few("v"), name=few("version "), template=templates(), is_active=is_active)
+
+
+@cache
+def _optional_ages_of_invalidations() -> st.SearchStrategy[timedelta | None]:
+    """Most often none; a negative age is one to come."""
+    return st.one_of(sampled(None, None, -20 * SECOND), sampled(None, None, -60 * SECOND), ages())
 
 
 @st.composite
 def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:  # noqa: A002
-    """Presets as they could be at `now`, with this id or one of their own."""
+    """Presets as they could be at `now`, with this id or one of their own; some are to be invalidated later."""
     check_now(now)
-    invalidated_ago = draw(optional_ages())
+    invalidated_ago = draw(_optional_ages_of_invalidations())
     return Preset(
         id=draw(ids()) if id is None else id,
         name=draw(few("preset ")),
         template_version=draw(template_versions()),
-        desired_instances=draw(counts()),
-        ttl=draw(sampled(None, timedelta(), *TTLS)),
+        desired_instances=draw(sampled(0, 1, 2, 1, 2, 3, 4, 5)),
+        ttl=draw(sampled(None, timedelta(), *TTLS, *TTLS)),
         timezone=draw(sampled(*ZONES, *ZONES, None, "Mars/Olympus")),
         schedules=draw(schedule_sets(around=now.date())),
         precedence=draw(sampled(Precedence.FALL_BACK, *Precedence)),
         last_invalidated_at=None if invalidated_ago is None else now - invalidated_ago,
         prebuild_status=draw(sampled(*PrebuildStatus)),
         parameters=draw(parameters()),
-        ready_deadline=draw(sampled(None, *TTLS)),
-        build_deadline=draw(sampled(None, *TTLS)),
+        ready_deadline=draw(sampled(None, 10 * SECOND, *TTLS)),
+        build_deadline=draw(sampled(None, 10 * SECOND, *TTLS)),
         ttl_jitter=draw(sampled(0.0, 0.0, 0.2, 1)),
-        refresh_ahead=draw(sampled(None, None, timedelta(seconds=30), *TTLS)),
-        max_surge=draw(st.none() | counts()),
+        refresh_ahead=draw(sampled(None, 30 * SECOND, 45 * SECOND, 60 * SECOND)),
+        max_surge=draw(sampled(None, None, 0, 1, 2)),
     )
 
 
@@ -97,14 +107,17 @@ def prebuilds(
 ) -> Prebuild:
     """Prebuilds created up to `now`, many of them as old as a common ttl to the microsecond.
 
-    With a `preset`, most are made as it is now, and some with another version or other parameters.
+    With a `preset`, many are at an edge of its lifetimes, most are made as it is now, and some with another version or
+    other parameters.
     """
     check_now(now)
-    is_outdated = preset is None or draw(rarely())
+    is_outdated = preset is None or draw(seldom())
     made_for = Preset(id=draw(ids()), desired_instances=0) if preset is None else preset
-    created_at = now - draw(ages())
+    name = draw(ids()) if id is None else id
+    started_at = now - draw(ages_of_starts(made_for)) if draw(st.booleans()) else None
+    created_at = min(now - draw(ages_of_prebuilds(made_for, name, now)), started_at or now)
     return Prebuild(
-        id=draw(ids()) if id is None else id,
+        id=name,
         name=draw(few("prebuild ")),
         preset_id=made_for.id if preset_id is None else preset_id,
         template_id=draw(few("t")),
@@ -112,26 +125,29 @@ def prebuilds(
         parameters=draw(st.none() | parameters()) if is_outdated else draw(sampled(None, made_for.parameters)),
         created_at=created_at,
         ready=draw(st.booleans()),
-        retired=draw(rarely()),
-        started_at=max(created_at, now - draw(ages())) if draw(st.booleans()) else None,
+        retired=draw(seldom()),
+        started_at=started_at,
     )
 
 
 @st.composite
-def in_progress(draw: st.DrawFn, *, preset_id: str | None = None, now: datetime | None = None) -> InProgress:
+def in_progress(
+    draw: st.DrawFn, *, preset_id: str | None = None, now: datetime | None = None, preset: Preset | None = None
+) -> InProgress:
     """Rows of builds in progress, some of which name their prebuilds.
 
-    If `now` is given, some tell when they began; otherwise some starts are overdue.
+    If `now` is given, some tell when they began; otherwise some starts are overdue. With a `preset`, many began as long
+    ago as its deadline.
     """
-    transition, count = draw(sampled(*Transition)), draw(counts())
-    is_start, is_dated = transition is Transition.START, now is not None and draw(st.booleans())
+    transition, count = draw(sampled(Transition.START, *Transition)), draw(counts())
+    is_start, is_dated = transition is Transition.START, now is not None and draw(often())
     return InProgress(
         preset_id=draw(ids()) if preset_id is None else preset_id,
         transition=transition,
         count=count,
         ids=[f"s{number}" for number in range(count)] if draw(rarely()) else (),
         overdue=draw(st.integers(0, count)) if is_start and not is_dated else 0,
-        began_at=now - draw(ages()) if now is not None and is_dated else None,
+        began_at=now - draw(ages() if preset is None else ages_of_builds(preset)) if now and is_dated else None,
     )
 
 
@@ -147,14 +163,19 @@ def global_snapshots(
 ) -> GlobalSnapshot:
     """Whole snapshots as they could be at `now`; some rows name no preset, unless `with_orphans` is False."""
     check_now(now)
-    names = [f"p{number}" for number in range(draw(st.integers(0, max_presets)))]
-    named = draw(_rows_of(tuple(names) + ("unknown",) * with_orphans, max_prebuilds))
+    names = [f"p{number}" for number in range(draw(_numbers_of_presets(max_presets)))]
+    named = draw(_rows_of((*names * 8, *("unknown",) * with_orphans), max_prebuilds))
     by_name = {name: draw(presets(now=now, id=name)) for name in names}
+    for name in names:
+        situation = draw(situations())
+        by_name[name], named = situation.settle(by_name[name]), situation.add_rows(name, named)
     running = [(f"w{number}", name, by_name.get(name)) for number, name in enumerate(named["running"])]
     return GlobalSnapshot(
         presets=list(by_name.values()),
         running=[draw(prebuilds(now=now, preset_id=name, id=id_, preset=preset)) for id_, name, preset in running],
-        in_progress=[draw(in_progress(preset_id=name, now=now)) for name in named["in_progress"]],
+        in_progress=[
+            draw(in_progress(preset_id=name, now=now, preset=by_name.get(name))) for name in named["in_progress"]
+        ],
         pending=[draw(pending(preset_id=name)) for name in named["pending"]],
         backoffs=[draw(backoffs(now=now, preset_id=name)) for name in sorted(set(named["backoffs"]))],
         hard_limited=sorted(set(named["hard_limited"])),
@@ -165,15 +186,20 @@ def global_snapshots(
 
 
 @cache
+def _numbers_of_presets(most: int) -> st.SearchStrategy[int]:
+    return st.sampled_from((0, *range(1, most + 1), *range(1, most + 1)))
+
+
+@cache
 def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[dict[str, list[str]]]:
     """For each collection of a snapshot, the preset that each of its rows names."""
     most = {
         "running": max_prebuilds,
-        "in_progress": 2 * len(names),
+        "in_progress": 4,
         "pending": 2,
-        "backoffs": 2,
-        "hard_limited": 2,
-        "limits": 2,
+        "backoffs": 3,
+        "hard_limited": 1,
+        "limits": 1,
         "recent_starts": 2,
     }
     rows = {

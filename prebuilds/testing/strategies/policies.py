@@ -17,6 +17,8 @@ from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.policy import Policy, Victims
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.testing.strategies.values import (
+    MICROSECOND,
+    NOTHING,
     SECOND,
     ages,
     backoff_ages,
@@ -25,6 +27,7 @@ from prebuilds.testing.strategies.values import (
     failures,
     few,
     ids,
+    often,
     reasons,
     sampled,
     statuses,
@@ -35,13 +38,22 @@ from prebuilds.testing.strategies.values import (
 def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> Backoff:
     """Backoffs, many of which end at `now` under a policy of one minute, to the second."""
     check_now(now)
+    num_failed = draw(sampled(0, 1, 1, 1, 2, 3, 5))
     return Backoff(
         preset_id=draw(ids()) if preset_id is None else preset_id,
-        num_failed=draw(counts()),
-        last_build_at=now - draw(backoff_ages()),
-        failed_attempts=draw(counts()),
-        failure=draw(sampled(FailureClass.TRANSIENT, FailureClass.CAPACITY)),
+        num_failed=num_failed,
+        last_build_at=now - draw(st.one_of(_ages_after(num_failed), _ages_after(num_failed), backoff_ages())),
+        failed_attempts=draw(sampled(0, 1, 1, 2, 3)),
+        failure=draw(sampled(FailureClass.TRANSIENT, FailureClass.CAPACITY, FailureClass.CAPACITY)),
         message=draw(reasons()),
+    )
+
+
+@cache
+def _ages_after(num_failed: int) -> st.SearchStrategy[timedelta]:
+    """Ages at which a backoff of one minute for each failure ends, give or take a microsecond."""
+    return st.sampled_from((0, 0, 0, 1, -1)).map(
+        lambda offset: max(num_failed * 60 * SECOND + offset * MICROSECOND, NOTHING)
     )
 
 
@@ -49,7 +61,7 @@ def backoffs(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) ->
 def hard_limits(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> HardLimit:
     """Hard limits of presets whose last try ended up to two days ago, many of them just when a probe is due."""
     check_now(now)
-    last_tried_at = now - draw(backoff_ages())
+    last_tried_at = now - draw(st.one_of(st.timedeltas(NOTHING, 60 * SECOND), backoff_ages()))
     return HardLimit(
         preset_id=draw(ids()) if preset_id is None else preset_id,
         since=last_tried_at - draw(ages()),
@@ -102,17 +114,18 @@ def builds(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None, id: 
 @cache
 def policies() -> st.SearchStrategy[Policy]:
     """Policies with a backoff of one second to five minutes for each failure; half of them probe."""
-    intervals = st.sampled_from((1, 60, 300)).map(lambda seconds: seconds * SECOND)
+    intervals = st.sampled_from((60, 60, 60, 1, 300)).map(lambda seconds: seconds * SECOND)
     return st.builds(
         Policy,
         backoff_interval=intervals,
-        backoff=sampled(*BackoffKind),
-        backoff_cap=st.none() | intervals,
-        backoff_jitter=sampled(0.0, 0.0, 0.5),
+        backoff=sampled(BackoffKind.LINEAR, *BackoffKind),
+        backoff_cap=sampled(None, None, None, 60 * SECOND, 300 * SECOND),
+        backoff_jitter=sampled(0.0, 0.0, 0.0, 0.5),
         failure_hard_limit=counts(),
-        probe_interval=st.none() | intervals,
-        slow_start=st.booleans(),
-        cancel_surplus=st.booleans(),
+        max_creates=sampled(1_000, 1_000, 1_000, 1, 2),
+        probe_interval=sampled(None, 60 * SECOND, 300 * SECOND, 300 * SECOND),
+        slow_start=often(),
+        cancel_surplus=often(),
         victims=sampled(*Victims),
     )
 
@@ -120,10 +133,11 @@ def policies() -> st.SearchStrategy[Policy]:
 @st.composite
 def budgets(draw: st.DrawFn) -> Budget:
     """Small budgets of the fleet, or of an organisation or a template as in `templates()`."""
-    scope = draw(st.sampled_from(list(BudgetScope)))
+    scope = draw(sampled(BudgetScope.FLEET, *BudgetScope))
     key = {BudgetScope.FLEET: "", BudgetScope.ORGANIZATION: draw(few("o")), BudgetScope.TEMPLATE: draw(few("t"))}[scope]
-    names = ("max_starting", "max_creates_per_pass", "max_creates_per_minute", "max_instances")
-    limits = draw(st.dictionaries(sampled(*names), st.integers(1, 9), min_size=1))
+    a_minute = "max_creates_per_minute"
+    names = (a_minute, "max_starting", "max_creates_per_pass", a_minute, "max_instances")
+    limits = draw(st.dictionaries(sampled(*names), st.integers(1, 5), min_size=1, max_size=2))
     return Budget(scope=scope, key=key, **limits)
 
 
@@ -139,7 +153,7 @@ def foreground(draw: st.DrawFn) -> Foreground:
 def recent_starts(draw: st.DrawFn, *, now: datetime, preset_id: str | None = None) -> RecentStarts:
     """Starts begun up to `now`, many of them a minute ago, give or take two microseconds."""
     check_now(now)
-    begun_at = now - draw(backoff_ages())
+    begun_at = now - draw(st.one_of(st.timedeltas(NOTHING, 60 * SECOND), backoff_ages()))
     return RecentStarts(
         preset_id=draw(ids()) if preset_id is None else preset_id, begun_at=begun_at, count=draw(counts())
     )

@@ -30,7 +30,8 @@ ZONES = (
 """Zones with whole, half and quarter hours, with and without daylight saving."""
 
 SECOND = timedelta(seconds=1)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
+NOTHING = timedelta()
 TTLS = (timedelta(seconds=60), timedelta(hours=1), timedelta(hours=1, microseconds=500_000))
 _MIN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MAX = datetime(2100, 1, 1, tzinfo=timezone.utc)
@@ -63,7 +64,7 @@ def check_now(now: datetime) -> None:
 @cache
 def ages() -> st.SearchStrategy[timedelta]:
     """Ages of up to two days, many of them a common ttl give or take two microseconds."""
-    edges = st.tuples(st.sampled_from(TTLS), st.integers(-2, 2)).map(lambda pair: pair[0] + pair[1] * _MICROSECOND)
+    edges = st.tuples(st.sampled_from(TTLS), st.integers(-2, 2)).map(lambda pair: pair[0] + pair[1] * MICROSECOND)
     return st.one_of(edges, st.timedeltas(timedelta(), timedelta(days=2)))
 
 
@@ -75,7 +76,7 @@ def optional_ages() -> st.SearchStrategy[timedelta | None]:
 @cache
 def backoff_ages() -> st.SearchStrategy[timedelta]:
     edges = st.tuples(st.integers(0, 5), st.integers(-2, 2))
-    return st.one_of(ages(), edges.map(lambda pair: pair[0] * 60 * SECOND + pair[1] * _MICROSECOND))
+    return st.one_of(ages(), edges.map(lambda pair: pair[0] * 60 * SECOND + pair[1] * MICROSECOND))
 
 
 @cache
@@ -86,6 +87,16 @@ def counts() -> st.SearchStrategy[int]:
 @cache
 def rarely() -> st.SearchStrategy[bool]:
     return st.sampled_from((False,) * 9 + (True,))
+
+
+@cache
+def seldom() -> st.SearchStrategy[bool]:
+    return st.sampled_from((False,) * 19 + (True,))
+
+
+@cache
+def often() -> st.SearchStrategy[bool]:
+    return st.sampled_from((False, True, True))
 
 
 @cache
