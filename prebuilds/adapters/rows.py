@@ -15,7 +15,7 @@ from prebuilds.adapters.schedule_rows import flatten_schedules, make_schedules
 from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.policies.failures import FailureClass
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 
 Row = tuple[Any, ...]
@@ -69,9 +69,9 @@ _OUTCOME = (
     *("id", "preset_id", "template_version_id", "transition", "status"),
     *("created_at", "finished_at", "failure", "message"),
 )
-_make_build = UncheckedFactory(WorkspaceBuild, _BUILD)
-_make_workspace = UncheckedFactory(Workspace, _WORKSPACE)
-_make_outcome = UncheckedFactory(Build, _OUTCOME)
+_make_build = make_factory(WorkspaceBuild, _BUILD)
+_make_workspace = make_factory(Workspace, _WORKSPACE)
+_make_outcome = make_factory(Build, _OUTCOME)
 
 
 def flatten_preset(preset: Preset) -> Row:
@@ -136,12 +136,35 @@ def make_workspace(row: Row) -> Workspace:
 
     Only this library writes workspaces, and what it wrote had been checked.
     """
-    *build, submitted, failure, message = row[11:]
-    id_, number, transition, status, *rest = build
+    # Each value by its name, as parts of the row would be lists of their own: there may be 100,000 rows.
+    id_, name, owner_id, preset_id, template_id, parameters, created_at, ready, retired, deleted, failed, *build = row
+    build_id, number, transition, status, version_id, began_at, ended_at, submitted, failure, message = build
     last = _make_build(
-        id_, number, _TRANSITIONS[transition], _STATUSES[status], *rest, submitted, _FAILURES[failure], message
+        build_id,
+        number,
+        _TRANSITIONS[transition],
+        _STATUSES[status],
+        version_id,
+        began_at,
+        ended_at,
+        submitted,
+        _FAILURES[failure],
+        message,
     )
-    return _make_workspace(*row[:5], make_parameters(row[5]), *row[6:11], last)
+    return _make_workspace(
+        id_,
+        name,
+        owner_id,
+        preset_id,
+        template_id,
+        make_parameters(parameters),
+        created_at,
+        ready,
+        retired,
+        deleted,
+        failed,
+        last,
+    )
 
 
 def make_outcome(row: Row) -> Build:

@@ -21,7 +21,7 @@ from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot, rank_by_age
 from prebuilds.decision.state import count_missing, count_surplus_starts
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.errors import InvalidValueError
 
 
@@ -69,7 +69,7 @@ class ReconciliationActions:
             raise InvalidValueError("ReconciliationActions", "cancel", self.cancel, allowed)
 
 
-_make_actions = UncheckedFactory(ReconciliationActions, ("type", "create", "delete_ids", "backoff_until", "cancel"))
+_make_actions = make_factory(ReconciliationActions, ("type", "create", "delete_ids", "backoff_until", "cancel"))
 Actions = tuple[ReconciliationActions, ...]
 
 

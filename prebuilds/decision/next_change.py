@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -57,63 +57,62 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy, *, refill_at: dat
     """
     # If several fall on the same instant, the first in this order is given.
     changes = (
-        *_find_expiry(snapshot),
-        *_find_invalidation(snapshot),
-        *_find_backoff_end(snapshot, policy),
-        *_find_window_edge(snapshot),
-        *_find_probe(snapshot, policy),
-        *_find_ready_deadline(snapshot),
-        *_find_build_deadline(snapshot),
-        *_find_refill(snapshot, refill_at),
-        *_find_aging(snapshot),
+        _find_expiry(snapshot),
+        _find_invalidation(snapshot),
+        _find_backoff_end(snapshot, policy),
+        _find_window_edge(snapshot),
+        _find_probe(snapshot, policy),
+        _find_ready_deadline(snapshot),
+        _find_build_deadline(snapshot),
+        _find_refill(snapshot, refill_at),
+        _find_aging(snapshot),
     )
-    return min(changes, key=_get_at, default=None)
+    return min(filter(None, changes), key=_get_at, default=None)
 
 
 def _get_at(change: Change) -> datetime:
     return change.at
 
 
-def _find_expiry(snapshot: PresetSnapshot) -> Iterator[Change]:
+def _make(at: datetime | None, cause: ChangeCause, subject: str) -> Change | None:
+    """The change at this instant, if there is one that a decision can be asked for."""
+    return Change(at=at, cause=cause, subject=subject) if at is not None and at <= LAST_NOW else None
+
+
+def _find_expiry(snapshot: PresetSnapshot) -> Change | None:
     rows = (*snapshot.running, *snapshot.stuck) if snapshot.preset.ttl_jitter else _list_oldest(snapshot)
     first = find_first_end(snapshot.preset, rows)
-    at = _add(first[0], first[1] + _RESOLUTION) if first else None
-    if first and at is not None:
-        yield Change(at=at, cause=ChangeCause.EXPIRY, subject=first[2])
+    return _make(_add(first[0], first[1] + _RESOLUTION), ChangeCause.EXPIRY, first[2]) if first else None
 
 
-def _find_invalidation(snapshot: PresetSnapshot) -> Iterator[Change]:
+def _find_invalidation(snapshot: PresetSnapshot) -> Change | None:
     """A future invalidation, if there is a prebuild that it will expire."""
     at = snapshot.preset.last_invalidated_at
-    if at is None or not snapshot.now < at <= LAST_NOW:
-        return
-    if any(prebuild.created_at < at for prebuild in _list_oldest(snapshot)):
-        yield Change(at=at, cause=ChangeCause.INVALIDATION, subject=snapshot.preset.id)
+    if at is None or at <= snapshot.now:
+        return None
+    expires = any(prebuild.created_at < at for prebuild in _list_oldest(snapshot))
+    return _make(at, ChangeCause.INVALIDATION, snapshot.preset.id) if expires else None
 
 
-def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
+def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
     until = calculate_backoff_until(snapshot, policy) if snapshot.preset.is_active else None
-    at = _add(until, _RESOLUTION) if until is not None else None
-    if at is not None:
-        yield Change(at=at, cause=ChangeCause.BACKOFF_END, subject=snapshot.preset.id)
+    return _make(_add(until, _RESOLUTION), ChangeCause.BACKOFF_END, snapshot.preset.id) if until else None
 
 
-def _find_window_edge(snapshot: PresetSnapshot) -> Iterator[Change]:
-    at = find_next_target_change(snapshot.preset, snapshot.now)
-    if at is not None:
-        yield Change(at=at, cause=ChangeCause.WINDOW_EDGE, subject=snapshot.preset.id)
+def _find_window_edge(snapshot: PresetSnapshot) -> Change | None:
+    return _make(find_next_target_change(snapshot.preset, snapshot.now), ChangeCause.WINDOW_EDGE, snapshot.preset.id)
 
 
-def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Iterator[Change]:
+def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
     """When a hard-limited preset may try a create, if it wants one."""
-    at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active and count_missing(snapshot) else None
-    if at is not None and snapshot.now < at <= LAST_NOW:
-        yield Change(at=at, cause=ChangeCause.PROBE, subject=snapshot.preset.id)
+    at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active else None
+    if at is None or at <= snapshot.now or not count_missing(snapshot):
+        return None
+    return _make(at, ChangeCause.PROBE, snapshot.preset.id)
 
 
-def _find_refill(snapshot: PresetSnapshot, refill_at: datetime | None) -> Iterator[Change]:
-    if refill_at is not None and refill_at <= LAST_NOW:
-        yield Change(at=refill_at, cause=ChangeCause.BUDGET_REFILL, subject=snapshot.preset.id)
+def _find_refill(snapshot: PresetSnapshot, refill_at: datetime | None) -> Change | None:
+    return _make(refill_at, ChangeCause.BUDGET_REFILL, snapshot.preset.id)
 
 
 def _list_oldest(snapshot: PresetSnapshot) -> Sequence[Prebuild]:
@@ -121,33 +120,31 @@ def _list_oldest(snapshot: PresetSnapshot) -> Sequence[Prebuild]:
     return (*snapshot.running[:1], *snapshot.stuck[:1])
 
 
-def _find_aging(snapshot: PresetSnapshot) -> Iterator[Change]:
+def _find_aging(snapshot: PresetSnapshot) -> Change | None:
     """When the next prebuild is aging, so that it must be replaced."""
     preset, ahead = snapshot.preset, snapshot.preset.refresh_ahead
     if ahead is None or not preset.is_active:
-        return
+        return None
     aging = {prebuild.id for prebuild in snapshot.aging}
     young = [prebuild for prebuild in snapshot.running if prebuild.id not in aging]
     first = find_first_end(preset, young if preset.ttl_jitter else young[:1])
-    at = _add(first[0], first[1] - ahead) if first else None
-    if first and at is not None:
-        yield Change(at=at, cause=ChangeCause.AGING, subject=first[2])
+    return _make(_add(first[0], first[1] - ahead), ChangeCause.AGING, first[2]) if first else None
 
 
-def _find_ready_deadline(snapshot: PresetSnapshot) -> Iterator[Change]:
+def _find_ready_deadline(snapshot: PresetSnapshot) -> Change | None:
     deadline = snapshot.preset.ready_deadline
+    if deadline is None:
+        return None
     first = min(list_ready_deadlines(snapshot.preset, snapshot.running), default=None)
-    at = _add(first[0], deadline) if first and deadline else None
-    if first and at is not None:
-        yield Change(at=at, cause=ChangeCause.READY_DEADLINE, subject=first[1])
+    return _make(_add(first[0], deadline), ChangeCause.READY_DEADLINE, first[1]) if first else None
 
 
-def _find_build_deadline(snapshot: PresetSnapshot) -> Iterator[Change]:
+def _find_build_deadline(snapshot: PresetSnapshot) -> Change | None:
     preset, deadline = snapshot.preset, snapshot.preset.build_deadline
+    if deadline is None:
+        return None
     began_at = min(list_build_deadlines(preset, snapshot.in_progress, snapshot.now), default=None)
-    at = _add(began_at, deadline) if began_at and deadline else None
-    if at is not None:
-        yield Change(at=at, cause=ChangeCause.BUILD_DEADLINE, subject=preset.id)
+    return _make(_add(began_at, deadline), ChangeCause.BUILD_DEADLINE, preset.id) if began_at else None
 
 
 def _add(instant: datetime, duration: timedelta) -> datetime | None:

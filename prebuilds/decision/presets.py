@@ -21,7 +21,7 @@ from prebuilds.decision.lifetimes.deadlines import split_stuck
 from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.targets import Target, find_target
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.errors import InvalidValueError, show
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -82,7 +82,7 @@ class PresetSnapshot:
         object.__setattr__(self, "aging", list_aging(self.preset, self.running, self.now))
 
 
-_make_preset_snapshot = UncheckedFactory(
+_make_preset_snapshot = make_factory(
     PresetSnapshot,
     (
         "preset",

@@ -85,8 +85,9 @@ class GlobalSnapshot:
 
     def __attrs_post_init__(self) -> None:
         duplicates = chain.from_iterable(
-            find_duplicates(collection, key, map(attrgetter(key), getattr(self, collection)))
+            find_duplicates(collection, key, keys)
             for collection, key in UNIQUE_KEYS.items()
+            if len(set(keys := tuple(map(attrgetter(key), getattr(self, collection))))) < len(keys)
         )
         first = next(duplicates, None)
         if first:
@@ -147,7 +148,7 @@ class _Index(NamedTuple):
     @classmethod
     def build(cls, snapshot: GlobalSnapshot) -> _Index:
         presets = {preset.id: preset for preset in snapshot.presets}
-        running, in_progress = _group(sorted(snapshot.running, key=rank_by_age)), _group(snapshot.in_progress)
+        running, in_progress = _group_by_age(snapshot.running), _group(snapshot.in_progress)
         pending, backoffs, limits = _group(snapshot.pending), _group(snapshot.backoffs), _group(snapshot.limits)
         hard_limited = {preset_id: (preset_id,) * count for preset_id, count in Counter(snapshot.hard_limited).items()}
         return cls(
@@ -190,13 +191,26 @@ def _group(rows: Iterable[_R]) -> dict[str, tuple[_R, ...]]:
     return {preset_id: tuple(group) for preset_id, group in groups.items()}
 
 
+def _group_by_age(prebuilds: Iterable[Prebuild]) -> dict[str, tuple[Prebuild, ...]]:
+    """Each group oldest first. Sorting many small groups is faster than sorting all rows."""
+    groups = _group(prebuilds)
+    for preset_id, group in groups.items():
+        if len(group) > 1:
+            groups[preset_id] = tuple(sorted(group, key=rank_by_age))
+    return groups
+
+
 def _find_outdated(
     presets: Mapping[str, Preset], running: Mapping[str, tuple[Prebuild, ...]]
 ) -> Mapping[str, tuple[Prebuild, ...]]:
     """The outdated prebuilds by preset: found once, as they do not depend on the instant. Usually there are none."""
-    pairs = ((presets[name], rows) for name, rows in running.items() if name in presets)
-    found = ((preset.id, tuple([row for row in rows if is_outdated(preset, row)])) for preset, rows in pairs)
-    return {name: rows for name, rows in found if rows}
+    found: dict[str, tuple[Prebuild, ...]] = {}
+    for name, rows in running.items():
+        preset = presets.get(name)
+        outdated = preset and [row for row in rows if is_outdated(preset, row)]
+        if outdated:
+            found[name] = tuple(outdated)
+    return found
 
 
 def _find_orphans(

@@ -12,7 +12,7 @@ from prebuilds.decision.lifetimes.victims import calculate_surplus, limit_surge
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import TargetSource
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +42,7 @@ class ReconciliationState:
 
 _COUNTS = ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting")
 _LATER_COUNTS = ("stuck", "overdue", "aging")
-_make_state = UncheckedFactory(ReconciliationState, (*_COUNTS, "target_source", "target_error", *_LATER_COUNTS))
+_make_state = make_factory(ReconciliationState, (*_COUNTS, "target_source", "target_error", *_LATER_COUNTS))
 
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
@@ -110,6 +110,8 @@ def count_instances(snapshot: PresetSnapshot) -> int:
 def count_starting(snapshot: PresetSnapshot) -> int:
     """How many prebuilds are starting and fill a place: all but the overdue ones."""
     rows = snapshot.in_progress
+    if not rows:
+        return 0
     return count_in_progress(rows, Transition.START) - count_overdue(snapshot.preset, rows, snapshot.now)
 
 

@@ -16,7 +16,7 @@ from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, r
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.openings import Opening
 from prebuilds.decision.schedules.timetables import ScheduleProblem, Timetable, compile_schedules
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.renames import accept_positional
 
 
@@ -43,7 +43,7 @@ class Target:
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
 
 
-_make_target = UncheckedFactory(Target, ("desired", "source", "error", "opening"))
+_make_target = make_factory(Target, ("desired", "source", "error", "opening"))
 _MAX_LISTED = 5  # problems in the text of an error; `check_schedules` returns all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
 

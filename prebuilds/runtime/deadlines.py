@@ -98,16 +98,21 @@ def read_history(
 
     Where starts that are not judged may hide failures before them, more builds are read, as many as the limit needs.
     """
-    doubts = _count_doubts(_select_judged(builds, unready), unready) if limit else {}
-    if doubts:
-        latest = limit + max(doubts.values())
-        builds = (*builds, *reads.read_rows(select(*doubts), ended_since=ended_since, latest=latest).builds)
-    return _select_judged(builds, unready)
+    judged = _select_judged(builds, unready)
+    doubts = _count_doubts(judged, unready) if limit and unready else {}
+    if not doubts:
+        return judged
+    latest = limit + max(doubts.values())
+    more = reads.read_rows(select(*doubts), ended_since=ended_since, latest=latest).builds
+    return _select_judged((*builds, *more), unready)
 
 
 def _select_judged(builds: Sequence[Build], unready: Iterable[Workspace]) -> Sequence[Build]:
     """The builds without those that have a note instead, and without the starts of these unready prebuilds."""
-    noted, unjudged = {build.id for build in builds}, {workspace.last_build.id for workspace in unready}
+    noted = {build.id for build in builds if build.id.endswith(_SUFFIX)}
+    unjudged = {workspace.last_build.id for workspace in unready}
+    if not noted and not unjudged:
+        return builds
     return [build for build in builds if build.id not in unjudged and _name_note(build.id) not in noted]
 
 
@@ -120,9 +125,10 @@ def _count_doubts(judged: Iterable[Build], unready: Iterable[Workspace]) -> Mapp
 
 def is_unready(workspace: Workspace, presets: Mapping[str, Preset]) -> bool:
     """Whether it runs, is not ready, and has a deadline for that."""
+    if workspace.ready or not workspace.has_started:
+        return False
     preset = presets.get(workspace.preset_id)
-    has_deadline = preset is not None and preset.ready_deadline is not None
-    return has_deadline and workspace.has_started and not workspace.ready
+    return preset is not None and preset.ready_deadline is not None
 
 
 def is_starting(workspace: Workspace) -> bool:

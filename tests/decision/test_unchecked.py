@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from prebuilds import Transition
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 
 
 @attrs.frozen(kw_only=True)
@@ -18,7 +18,7 @@ class Row:
     count: int = attrs.field(default=1)
 
 
-make_row = UncheckedFactory(Row, ("count", "preset_id", "transition"))
+make_row = make_factory(Row, ("count", "preset_id", "transition"))
 
 
 def test_a_model_is_made_from_all_its_values() -> None:
@@ -33,11 +33,11 @@ def test_a_model_is_made_from_all_its_values() -> None:
 def test_a_factory_names_every_field_once(fields: tuple[str, ...]) -> None:
     """A field that is added to a model, or renamed, is found when the module is imported, not in a wrong model."""
     with pytest.raises(TypeError, match="Row has the fields preset_id, transition, count; named are preset_id, c"):
-        UncheckedFactory(Row, fields)
+        make_factory(Row, fields)
 
 
 @pytest.mark.parametrize("values", [(2, "p"), (2, "p", Transition.START, None)])
 def test_a_call_gives_every_value(values: tuple[object, ...]) -> None:
     """One too few or too many would leave a field without a value, or lose one."""
-    with pytest.raises(TypeError, match=rf"Row is made from 3 values, not from {len(values)}"):
+    with pytest.raises(TypeError, match=r"^Row\(\) (missing|takes)"):
         make_row(*values)

@@ -74,6 +74,8 @@ def is_aging(preset: Preset, prebuild: Prebuild, now: datetime) -> bool:
 
 def find_first_end(preset: Preset, prebuilds: Iterable[Prebuild]) -> tuple[datetime, timedelta, str] | None:
     """Of the prebuild whose own ttl ends first: when it was created, its ttl, and its id. None without a ttl."""
+    if not preset.ttl:
+        return None
     ttls = [(prebuild.created_at, calculate_own_ttl(preset, prebuild.id), prebuild.id) for prebuild in prebuilds]
     ends = [(created_at, ttl, name) for created_at, ttl, name in ttls if ttl is not None]
     return min(ends, key=_rank_end, default=None)

@@ -20,7 +20,7 @@ from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_batch, is_probe_due, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import ReconciliationState, calculate_state, count_surge_room
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 
 
 @attrs.frozen(kw_only=True)
@@ -95,10 +95,10 @@ class Decision:
         return "\n".join(f"{self.preset_id}: {sentence}" for sentence in self.why)
 
 
-_make_decision = UncheckedFactory(Decision, ("preset_id", "actions", "withheld", "snapshot", "policy", "refill_at"))
+_make_decision = make_factory(Decision, ("preset_id", "actions", "withheld", "snapshot", "policy", "refill_at"))
 
 
-_make_withheld = UncheckedFactory(Withheld, ("reason", "action", "budget"))
+_make_withheld = make_factory(Withheld, ("reason", "action", "budget"))
 
 
 def decide(snapshot: PresetSnapshot, policy: Policy, *, paused: bool = False) -> Decision:

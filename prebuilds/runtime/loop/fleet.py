@@ -25,7 +25,7 @@ from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
-from prebuilds.decision.unchecked import UncheckedFactory
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.runtime.deadlines import is_given_up, is_late_start, is_unready, read_history
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
@@ -109,25 +109,28 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
     """The fleet at `now`, or the part that concerns some presets."""
     since, limit = now - max(policy.backoff_lookback, MINUTE), count_latest(policy)
     rows = reads.read_rows(selection, ended_since=since, latest=limit)
-    prebuilds, presets = sorted(rows.prebuilds, key=rank_by_age), {preset.id: preset for preset in rows.presets}
-    unready = [workspace for workspace in prebuilds if is_unready(workspace, presets)]
+    presets = {preset.id: preset for preset in rows.presets}
+    unready = sorted([row for row in rows.prebuilds if is_unready(row, presets)], key=rank_by_age)
+    # Most prebuilds have started, and are nothing else.
+    others = sorted([row for row in rows.prebuilds if not row.has_started], key=rank_by_age)
     builds = read_history(reads, rows.builds, unready, ended_since=since, limit=limit)
     return Fleet(
-        snapshot=_make_snapshot(rows, prebuilds, builds, now=now, policy=policy),
+        snapshot=_make_snapshot(rows, others, builds, now=now, policy=policy),
         is_paused=rows.is_paused,
-        leftovers=filter(is_leftover, prebuilds),
-        unsubmitted=filter(is_unsubmitted, prebuilds),
-        pending=filter(is_pending_start, prebuilds),
-        deleting=filter(is_deleting, prebuilds),
-        overdue=[workspace for workspace in prebuilds if is_late_start(workspace, presets, now)],
+        leftovers=filter(is_leftover, others),
+        unsubmitted=filter(is_unsubmitted, others),
+        pending=filter(is_pending_start, others),
+        deleting=filter(is_deleting, others),
+        overdue=[row for row in others if is_late_start(row, presets, now)],
         unready=unready,
         memberships=rows.memberships,
     )
 
 
 def _make_snapshot(
-    rows: FleetRows, prebuilds: Sequence[Workspace], builds: Sequence[Build], *, now: datetime, policy: Policy
+    rows: FleetRows, others: Sequence[Workspace], builds: Sequence[Build], *, now: datetime, policy: Policy
 ) -> GlobalSnapshot:
+    """The snapshot; `others` are the prebuilds that have not started, or whose start is not their last build."""
     presets, resets, failed = rows.presets, dict(rows.resets), _select_failing(builds)
     names = {build.preset_id for build in failed}
     failing = [preset for preset in presets if preset.id in names]
@@ -136,13 +139,13 @@ def _make_snapshot(
     limits = [limit for limit in found if limit.preset_id in known]  # history may outlive its preset
     return GlobalSnapshot(
         presets=presets,
-        running=[_make_prebuild(workspace) for workspace in prebuilds if workspace.has_started],
-        in_progress=_count_in_progress(prebuilds, presets),
-        pending=_count_pending(prebuilds),
+        running=[_make_prebuild(workspace) for workspace in rows.prebuilds if workspace.has_started],
+        in_progress=_count_in_progress(others, presets),
+        pending=_count_pending(others),
         backoffs=calculate_backoffs(failed, failing, now=now, policy=policy, resets=resets),
         hard_limited=[limit.preset_id for limit in limits],
         limits=limits,
-        recent_starts=_list_recent_starts(prebuilds, builds, now) if policy.needs_recent_starts else (),
+        recent_starts=_list_recent_starts(rows.prebuilds, builds, now) if policy.needs_recent_starts else (),
     )
 
 
@@ -215,21 +218,22 @@ _PREBUILD = (
     *("id", "name", "preset_id", "template_id", "template_version_id"),
     *("parameters", "created_at", "ready", "retired", "started_at"),
 )
-_make_unchecked = UncheckedFactory(Prebuild, _PREBUILD)  # of a workspace, whose fields were checked
+_make_unchecked = make_factory(Prebuild, _PREBUILD)  # of a workspace, whose fields were checked
 
 
 def _make_prebuild(workspace: Workspace) -> Prebuild:
+    build = workspace.last_build
     return _make_unchecked(
         workspace.id,
         workspace.name,
         workspace.preset_id,
         workspace.template_id,
-        workspace.last_build.template_version_id,
+        build.template_version_id,
         workspace.parameters,
         workspace.created_at,
         workspace.ready,
         workspace.retired,
-        workspace.last_build.finished_at,
+        build.finished_at,
     )
 
 

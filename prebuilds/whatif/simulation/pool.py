@@ -18,6 +18,7 @@ import attrs
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, is_outdated
 from prebuilds.decision.targets import calculate_target
+from prebuilds.decision.unchecked import make_factory
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.draws import BuildSampler
 from prebuilds.whatif.simulation.event_log import ActivePreset, EventRecorder, PrebuildOutcome
@@ -28,10 +29,11 @@ from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 
 NUMBER_BITS = 32  # one integer compares twice as fast as a pair
 _NUMBER = 2**NUMBER_BITS - 1
-# An `UncheckedFactory` of prebuilds, written out for speed: almost every claim needs a new prebuild.
-_SETTERS = [getattr(Prebuild, field.name).__set__ for field in attrs.fields(Prebuild)]
-_set_id, _set_name, _set_preset_id, _set_template_id, _set_version_id, *_set_rest = _SETTERS
-_set_parameters, _set_created_at, _set_ready, _set_retired, _set_started_at = _set_rest
+_PREBUILD = (
+    *("id", "name", "preset_id", "template_id", "template_version_id"),
+    *("parameters", "created_at", "ready", "retired", "started_at"),
+)
+_make_prebuild = make_factory(Prebuild, _PREBUILD)  # almost every claim needs a new one
 
 
 class SimulatedPool:
@@ -204,15 +206,6 @@ class SimulatedPool:
         )
 
     def _make_prebuild(self, simulated: SimulatedPreset, number: int) -> Prebuild:
-        prebuild = object.__new__(Prebuild)
-        _set_id(prebuild, simulated.name_prebuild(number))
-        _set_name(prebuild, "")
-        _set_preset_id(prebuild, simulated.id)
-        _set_template_id(prebuild, simulated.template_id)
-        _set_version_id(prebuild, simulated.version_id)
-        _set_parameters(prebuild, None)
-        _set_created_at(prebuild, self.recorder.created_at[number])
-        _set_ready(prebuild, True)  # noqa: FBT003
-        _set_retired(prebuild, False)  # noqa: FBT003
-        _set_started_at(prebuild, None)  # only what is not ready has a deadline
-        return prebuild
+        created_at, own = self.recorder.created_at[number], (simulated.id, simulated.template_id, simulated.version_id)
+        # What is not ready alone has a deadline, so nobody asks when the start ended.
+        return _make_prebuild(simulated.name_prebuild(number), "", *own, None, created_at, True, False, None)  # noqa: FBT003
