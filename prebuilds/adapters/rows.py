@@ -1,11 +1,15 @@
 """From models to rows and back, for every adapter that keeps them in SQL.
 
-- A row is a tuple of Python values: datetimes in UTC, timedeltas, True and False, JSON already parsed.
+- A row is a tuple of Python values: datetimes in UTC, timedeltas, True and False. JSON is already parsed, but in the
+  rows of presets that are read it is text.
+- Making a preset checks it, and presets rarely change from one pass to the next. So adapters keep those of recent rows
+  in a cache by the whole row. They are frozen, so sharing them is safe.
 - `PRESET_COLUMNS`, `CLAIM_COLUMNS` and `OUTCOME_COLUMNS` name the columns of their rows, in the order of the values.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -19,6 +23,9 @@ from prebuilds.decision.unchecked import make_factory
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
 
 Row = tuple[Any, ...]
+
+REMEMBERED = 2**17
+"""How many presets an adapter keeps in its cache. Each takes about 1 kB."""
 
 PRESET_COLUMNS = (
     "id",
@@ -101,20 +108,25 @@ def flatten_preset(preset: Preset) -> Row:
 
 
 def make_preset(row: Row) -> Preset:
-    """The preset in the values of `PRESET_COLUMNS`."""
+    """The preset in the values of `PRESET_COLUMNS`, with JSON as text."""
     return Preset(
         id=row[0],
         name=row[1],
         desired_instances=row[2],
         ttl=row[3],
         timezone=row[4],
-        schedules=make_schedules(row[5]),
+        schedules=make_schedules(parse_json(row[5])),
         last_invalidated_at=row[6],
         prebuild_status=PrebuildStatus(row[7]),
-        parameters=row[8],
+        parameters=parse_json(row[8]),
         template_version=_make_version(*row[10:]),
-        **read_options(row[9]),
+        **read_options(parse_json(row[9])),
     )
+
+
+def parse_json(text: str) -> Any:
+    """The value in JSON. Most presets have no schedules, no parameters and no options."""
+    return {} if text == "{}" else () if text == "[]" else json.loads(text)
 
 
 @lru_cache(2**12)  # many presets have one version

@@ -30,7 +30,7 @@ class _InstantLoader(Loader):
     format = Format.BINARY
 
     def load(self, data: bytes | bytearray | memoryview) -> datetime:
-        return _EPOCH + timedelta(microseconds=_unpack_microseconds(data)[0])
+        return _EPOCH + timedelta(0, 0, *_unpack_microseconds(data))
 
 
 def make_parameters(dsn: str, timeouts: Timeouts) -> dict[str, Any]:

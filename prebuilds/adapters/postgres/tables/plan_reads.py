@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,7 @@ import attrs
 
 from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
-from prebuilds.adapters.rows import PRESET_COLUMNS, make_outcome, make_preset, make_workspace
+from prebuilds.adapters.rows import PRESET_COLUMNS, REMEMBERED, make_outcome, make_preset, make_workspace
 from prebuilds.decision.models import Preset
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 
@@ -21,7 +22,9 @@ WORKSPACE_COLUMNS = """
     build_submitted, build_failure, build_message
 """
 
-PRESETS = f"SELECT {', '.join(PRESET_COLUMNS)} FROM presets"
+_JSON = ("schedules", "parameters", "options")
+_LISTED = ", ".join(f"{name}::text" if name in _JSON else name for name in PRESET_COLUMNS)
+PRESETS = f"SELECT {_LISTED} FROM presets"
 PREBUILDS = f"SELECT {WORKSPACE_COLUMNS} FROM workspaces WHERE owner_id = 'prebuilds' AND NOT deleted"
 RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
@@ -88,6 +91,8 @@ OF_ALL = _make_queries("true", "true")
 OF_SOME = _make_queries("id = ANY (%(names)s)", "preset_id = ANY (%(names)s)")
 OF_SHARD = _make_queries(_IN_SHARD, _IN_SHARD)
 
+_read_preset = lru_cache(REMEMBERED)(make_preset)
+
 _MEMBERSHIPS = "SELECT organization_id FROM memberships"
 _PAUSED = "SELECT 1 FROM settings WHERE name = 'paused' AND value"
 
@@ -110,7 +115,7 @@ class PlanReads(Role):
             *([(queries.outcomes, bounds)] if has_builds else []),
         )
         return FleetRows(
-            presets=map(make_preset, presets),
+            presets=map(_read_preset, presets),
             prebuilds=map(make_workspace, prebuilds),
             builds=map(make_outcome, chain(*builds)),
             resets=resets,
@@ -123,7 +128,7 @@ class PlanReads(Role):
             rows = self._statements.fetch(OF_ALL.presets)
         else:
             rows = self._statements.fetch(f"{PRESETS} WHERE id = %(id)s", id=preset_id)
-        return tuple(map(make_preset, rows))
+        return tuple(map(_read_preset, rows))
 
 
 def _choose_queries(selection: Selection) -> tuple[PlanQueries, dict[str, Any]]:

@@ -1,8 +1,6 @@
 """From models to SQLite's rows and back: instants become whole microseconds, and flags numbers.
 
 - Every field comes back exactly as it was.
-- Making a preset checks it, and presets rarely change from one pass to the next. So those of recent rows are kept in a
-  cache by the whole row. They are frozen, so sharing them is safe.
 """
 
 from __future__ import annotations
@@ -10,10 +8,10 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Any
 
 from prebuilds.adapters.rows import (
     PRESET_COLUMNS,
+    REMEMBERED,
     Row,
     flatten_preset,
     flatten_request,
@@ -21,6 +19,7 @@ from prebuilds.adapters.rows import (
     make_outcome,
     make_preset,
     make_workspace,
+    parse_json,
 )
 from prebuilds.decision.fields import INSTANT_ALLOWED, is_instant, to_utc
 from prebuilds.decision.models import Build, Preset
@@ -30,7 +29,6 @@ from prebuilds.runtime.models import ClaimRequest, Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-_REMEMBERED = 2**17  # presets in the cache, about 1 kB each
 
 LISTED_PRESET_COLUMNS = ", ".join(PRESET_COLUMNS)
 SELECT_WORKSPACES = """
@@ -96,12 +94,7 @@ def write_preset(preset: Preset) -> Row:
     )
 
 
-def _read_json(text: str) -> Any:
-    """Most presets have no schedules, no parameters and no options."""
-    return {} if text == "{}" else () if text == "[]" else json.loads(text)
-
-
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def read_preset(row: Row) -> Preset:
     """The preset in the values of `PRESET_COLUMNS`."""
     id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, options, *version = row
@@ -113,11 +106,11 @@ def read_preset(row: Row) -> Preset:
             desired,
             None if ttl is None else timedelta(microseconds=ttl),
             zone,
-            _read_json(schedules),
+            schedules,
             read_optional_instant(invalidated_at),
             status,
-            _read_json(parameters),
-            _read_json(options),
+            parameters,
+            options,
             version_id,
             version_name,
             bool(is_active),
@@ -140,7 +133,7 @@ def read_workspace(row: Row) -> Workspace:
             owner,
             preset_id,
             template_id,
-            None if parameters is None else _read_json(parameters),
+            None if parameters is None else parse_json(parameters),
             created_at,
             ready == 1,
             retired == 1,
