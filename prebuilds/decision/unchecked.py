@@ -23,7 +23,7 @@ def make_factory(kind: type[_M], fields: Sequence[str]) -> Callable[..., _M]:
     expected = [field.name for field in attrs.fields(kind)]  # type: ignore[arg-type]
     if sorted(fields) != sorted(expected):
         raise TypeError(f"{kind.__name__} has the fields {', '.join(expected)}; named are {', '.join(fields)}")
-    names = {"_new": object.__new__, "_kind": kind, "_open": _open(kind)}
+    names: dict[str, Any] = {"_new": object.__new__, "_kind": kind, "_open": _open(kind)}
     exec(_write_factory(kind.__name__, fields), names)  # noqa: S102 - as attrs writes `__init__`
     factory: Callable[..., _M] = names[kind.__name__]
     return factory
