@@ -6,7 +6,6 @@
 """
 
 from prebuilds.renames import warn_of_renames
-from prebuilds.runtime.asyncio_threads import run_in_threads
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
 from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.claims import Claims, match_preset
@@ -43,6 +42,8 @@ from prebuilds.runtime.models import (
     Workspace,
     WorkspaceBuild,
 )
+from prebuilds.runtime.pools.asyncio_threads import run_in_threads
+from prebuilds.runtime.pools.pools import Pools
 from prebuilds.runtime.ports import (
     BatchPubSub,
     CancelingBuilder,
@@ -104,6 +105,7 @@ __all__ = [
     "OutboxRelay",
     "OutcomeStatus",
     "PassStatus",
+    "Pools",
     "PresetResult",
     "PubSub",
     "Reconciler",

@@ -124,7 +124,7 @@ def test_a_reconciler_that_cannot_run_is_logged_at_once_and_raised_at_the_end(mo
         messages.append(text % values)
         told.set()
 
-    monkeypatch.setattr("prebuilds.runtime.asyncio_threads._log.exception", tell)
+    monkeypatch.setattr("prebuilds.runtime.pools.loop_thread._log.exception", tell)
     deaf = Reconciler(world.store, world.builder, pubsub=DeafPubSub(MemoryStore()))
 
     async def serve() -> None:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
-from prebuilds.adapters.memory.store import MemoryStore
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[Message], None]
+
+
+class Connections(Protocol):
+    """A store that lends connections."""
+
+    def connection(self) -> AbstractContextManager[None]:
+        """One of the connections, until the block ends. Raises `PoolExhaustedError`."""
+        ...
 
 
 class MemoryPubSub:
@@ -21,7 +29,7 @@ class MemoryPubSub:
     With a `store`, each publish takes one of its connections, as it would with a database.
     """
 
-    def __init__(self, store: MemoryStore | None = None) -> None:
+    def __init__(self, store: Connections | None = None) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._listeners: tuple[tuple[str, Listener], ...] = ()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
 
+from prebuilds.adapters.memory.pubsub import MemoryPubSub
 from prebuilds.adapters.memory.tables import Tables
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.adapters.store_base import LimitedStore
@@ -32,6 +33,10 @@ class MemoryStore(LimitedStore):
         self._connections = threading.BoundedSemaphore(max_connections)
         self._writing = threading.Lock()
         self._committed = Tables()
+
+    def make_pubsub(self) -> MemoryPubSub:
+        """A pubsub for this process; see `PubSubMaker`."""
+        return MemoryPubSub(self)
 
     @contextmanager
     def connection(self) -> Iterator[None]:

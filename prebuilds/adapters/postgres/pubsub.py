@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any, Protocol
 
 from prebuilds.adapters.listening import Notice
+from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.wakeups import WakeupChannel
-from prebuilds.adapters.postgres.store import PostgresStore
 from prebuilds.adapters.postgres.tables.notices import BATCH, find_last, insert_notices, list_notices
 from prebuilds.adapters.table_pubsub import TablePubSub, check_times
 from prebuilds.runtime.models import Message
@@ -22,12 +24,23 @@ _INTERVAL = timedelta(seconds=1)
 _RETENTION = timedelta(minutes=10)
 
 
+class Sessions(Protocol):
+    """A `PostgresStore`, as far as a pubsub uses it."""
+
+    parameters: dict[str, Any]
+    schema: str
+
+    def session(self, *, read_only: bool = False) -> AbstractContextManager[Statements]:
+        """The statements of a transaction."""
+        ...
+
+
 class NoticeFeed:
     """A `Feed` from the table of notices, read on each wakeup and once per interval."""
 
     batch = BATCH
 
-    def __init__(self, store: PostgresStore, *, interval: timedelta, listen: bool) -> None:
+    def __init__(self, store: Sessions, *, interval: timedelta, listen: bool) -> None:
         self._store = store
         self._seconds = interval.total_seconds()
         self._channel = WakeupChannel(store.parameters if listen else None, store.schema)
@@ -61,7 +74,7 @@ class PostgresPubSub(TablePubSub):
 
     def __init__(
         self,
-        store: PostgresStore,
+        store: Sessions,
         *,
         listen: bool = True,
         interval: timedelta = _INTERVAL,

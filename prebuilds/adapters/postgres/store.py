@@ -11,6 +11,7 @@ from prebuilds.adapters.postgres.connections.pool import Pool
 from prebuilds.adapters.postgres.connections.single_calls import SingleCalls
 from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts
+from prebuilds.adapters.postgres.pubsub import PostgresPubSub
 from prebuilds.adapters.postgres.tables.migrations import migrate
 from prebuilds.adapters.postgres.tables.settings import hold_lease
 from prebuilds.adapters.postgres.tables.whole_claims import make_claim
@@ -66,6 +67,10 @@ class PostgresStore(PooledStore[Pool]):
     ) -> Iterator[Transaction]:
         with open_transaction(self), self.session(isolation=isolation, read_only=read_only, lease=lease) as statements:
             yield PostgresTransaction(statements)
+
+    def make_pubsub(self) -> PostgresPubSub:
+        """A pubsub in the same schema; see `PubSubMaker`."""
+        return PostgresPubSub(self)
 
     def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
         """Make a whole claim in one trip to the server; see `DirectClaims.claim`."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Protocol
 
 from prebuilds.adapters.listening import Notice
-from prebuilds.adapters.sqlite.store import SQLiteStore
+from prebuilds.adapters.sqlite.connections.statements import Statements
 from prebuilds.adapters.sqlite.tables.rows import write_instant
 from prebuilds.adapters.table_pubsub import TablePubSub, check_times
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
@@ -23,12 +25,20 @@ _INTERVAL = timedelta(milliseconds=200)
 _RETENTION = timedelta(minutes=10)
 
 
+class Sessions(Protocol):
+    """A `SQLiteStore`, as far as a pubsub uses it."""
+
+    def session(self, *, read_only: bool) -> AbstractContextManager[Statements]:
+        """The statements of a transaction."""
+        ...
+
+
 class NoticeFeed:
     """A `Feed` from the table of notices, read once per interval."""
 
     batch = 100
 
-    def __init__(self, store: SQLiteStore, *, interval: timedelta, clock: Clock) -> None:
+    def __init__(self, store: Sessions, *, interval: timedelta, clock: Clock) -> None:
         self._store = store
         self._interval = interval
         self._clock = clock
@@ -70,7 +80,7 @@ class SQLitePubSub(TablePubSub):
 
     def __init__(
         self,
-        store: SQLiteStore,
+        store: Sessions,
         *,
         interval: timedelta = _INTERVAL,
         retention: timedelta = _RETENTION,

@@ -15,6 +15,7 @@ from time import monotonic
 from prebuilds.adapters.sqlite.combined_claims import CombinedClaims
 from prebuilds.adapters.sqlite.connections.pool import Pool
 from prebuilds.adapters.sqlite.connections.statements import Statements
+from prebuilds.adapters.sqlite.pubsub import SQLitePubSub
 from prebuilds.adapters.sqlite.tables.migrations import connect
 from prebuilds.adapters.sqlite.tables.settings import check_lease
 from prebuilds.adapters.sqlite.transactions import SQLiteTransaction
@@ -92,6 +93,10 @@ class SQLiteStore(PooledStore[Pool]):
             if lease:
                 check_lease(statements, lease)
             yield SQLiteTransaction(statements)
+
+    def make_pubsub(self) -> SQLitePubSub:
+        """A pubsub in the same file; see `PubSubMaker`."""
+        return SQLitePubSub(self)
 
     def claim(self, request: ClaimRequest, *, message: Message) -> Claim:
         """Make a whole claim, in one transaction with others that come at the same time; see `DirectClaims.claim`."""

@@ -14,7 +14,7 @@ from prebuilds.runtime.ports.claims import DirectClaims
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.host import CancelingBuilder, Clock, WorkspaceBuilder
 from prebuilds.runtime.ports.leases import LeaseWrites
-from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub
+from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub, PubSubMaker
 from prebuilds.runtime.ports.rows import Rows
 from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
 from prebuilds.runtime.ports.stores import Isolation, Nesting, Store, Transaction
@@ -37,6 +37,7 @@ __all__ = [
     "OutboxWrites",
     "PauseWrites",
     "PubSub",
+    "PubSubMaker",
     "Rows",
     "SettingsWrites",
     "Store",

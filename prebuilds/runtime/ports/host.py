@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from prebuilds.runtime.models import BuildRequest
 
 
+@runtime_checkable
 class WorkspaceBuilder(Protocol):
     """Makes and removes workspaces. The host provides it; it reports on its builds through `BuildReports`."""
 

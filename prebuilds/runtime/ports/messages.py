@@ -51,3 +51,12 @@ class BatchPubSub(PubSub, Protocol):
     def publish_all(self, messages: Sequence[Message]) -> None:
         """Send messages in order: all of them, or none if it raises. Raises what `publish` does."""
         ...
+
+
+@runtime_checkable
+class PubSubMaker(Protocol):
+    """A store that brings a pubsub of its own, a capability. `Pools` uses it."""
+
+    def make_pubsub(self) -> PubSub:
+        """A new pubsub over this store. If it has a `close`, it is called at the end."""
+        ...

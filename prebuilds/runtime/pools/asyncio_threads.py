@@ -8,15 +8,11 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 from prebuilds.runtime.loop.reconciler import Reconciler
-
-_log = logging.getLogger(__name__)
+from prebuilds.runtime.pools.loop_thread import LoopThread
 
 
 @asynccontextmanager
@@ -28,7 +24,7 @@ async def run_in_threads(*reconcilers: Reconciler) -> AsyncIterator[None]:
     """
     import asyncio  # here, as it loads slowly, and its users have loaded it already
 
-    loops = [_Loop(reconciler) for reconciler in reconcilers]
+    loops = [LoopThread(reconciler) for reconciler in reconcilers]
     try:
         for loop in loops:
             loop.thread.start()
@@ -42,22 +38,3 @@ async def run_in_threads(*reconcilers: Reconciler) -> AsyncIterator[None]:
             loop.thread.join()  # it has nothing left to do
     for loop in loops:
         loop.ended.result()
-
-
-class _Loop:
-    """A reconciler's thread, and a future for its end, which cannot be canceled."""
-
-    def __init__(self, reconciler: Reconciler) -> None:
-        self._reconciler = reconciler
-        self.thread = threading.Thread(target=self._run, name="prebuilds-loop", daemon=True)
-        self.ended: Future[None] = Future()
-        self.ended.set_running_or_notify_cancel()
-
-    def _run(self) -> None:
-        try:
-            self._reconciler.run()
-        except BaseException as error:
-            _log.exception("a reconciler ended: %s: %s", type(error).__name__, error)
-            self.ended.set_exception(error)
-        else:
-            self.ended.set_result(None)
