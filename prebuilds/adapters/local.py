@@ -14,6 +14,7 @@ from datetime import timedelta
 from prebuilds.decision.models import Transition
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.build_reports import BuildReports
+from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.models import BuildRequest, Workspace
 from prebuilds.runtime.ports import Clock, Store
 from prebuilds.runtime.publishing.relays import Relay
@@ -29,7 +30,7 @@ class LocalBuilder:
         if not isinstance(delay, timedelta) or delay < timedelta():
             raise InvalidValueError("LocalBuilder", "delay", delay, "a timedelta of 0 or more")
         self._store = store
-        self._clock = clock
+        self._clock = choose_clock(store, clock)
         self._delay = delay
         self._reports = BuildReports(store, clock=clock, relay=relay)
         self._wake = threading.Event()

@@ -23,7 +23,7 @@ from prebuilds.commands.fleet.views import read_view
 from prebuilds.commands.status import show
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import PrebuildsError
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import Reconciler
 from prebuilds.runtime.loop.results import PassStatus
@@ -96,8 +96,9 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
 
 
 def _put(fleet: FleetFile, opened: OpenStore) -> None:
+    now = choose_clock(opened.store, SYSTEM_CLOCK).now()
     with opened.store.transaction() as tx:
-        postponed = put_fleet(tx, fleet.presets, now=SYSTEM_CLOCK.now())
+        postponed = put_fleet(tx, fleet.presets, now=now)
     if fleet.ignored:
         print(f"Only the presets in the file are used; ignored: {', '.join(fleet.ignored)}.", file=sys.stderr)
     for line in postponed:
@@ -122,7 +123,7 @@ def _fill(reconciler: Reconciler, builder: LocalBuilder, opened: OpenStore) -> i
     if stop.status:
         fail("stopped before the pools were full")
         return stop.status
-    view = read_view(opened.store, now=SYSTEM_CLOCK.now(), policy=Policy())
+    view = read_view(opened.store, now=choose_clock(opened.store, SYSTEM_CLOCK).now(), policy=Policy())
     lacking = list_shortfalls(view.decisions, filled)
     is_full = filled.status is not PassStatus.NOT_LEADER and not lacking
     return write(lambda: show(view, lacking)) or int(not is_full)

@@ -9,7 +9,7 @@ from prebuilds.renames import warn_of_renames
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, BuildReports
 from prebuilds.runtime.claim_answers import Claim, MissReason
 from prebuilds.runtime.claims import Claims, match_preset
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, FollowingClock
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, hash_preset, select
 from prebuilds.runtime.loop.effects import (
@@ -93,6 +93,7 @@ __all__ = [
     "EffectOutcome",
     "Fleet",
     "FleetRows",
+    "FollowingClock",
     "HeldMessages",
     "Isolation",
     "Lease",

@@ -12,7 +12,7 @@ from prebuilds.decision.fields import describe_members
 from prebuilds.decision.models import BuildStatus, Transition
 from prebuilds.decision.policies.failures import FailureClass, tidy_message
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.models import Counter, Message, Workspace
 from prebuilds.runtime.ports import Clock, Store, Transaction
 from prebuilds.runtime.publishing.relays import Relay, change_and_flush
@@ -29,13 +29,14 @@ class BuildReports:
 
     def __init__(self, store: Store, *, clock: Clock = SYSTEM_CLOCK, relay: Relay | None = None) -> None:
         self._store = store
-        self._clock = clock
+        self._clock = choose_clock(store, clock)
         self._relay = relay
 
     def begin(self, build_id: str) -> bool:
         """Whether to do the build now. False if it was canceled or has already begun."""
+        now = self._clock.now()
         with self._store.transaction() as tx:
-            return tx.begin_build(build_id, now=self._clock.now())
+            return tx.begin_build(build_id, now=now)
 
     def succeed(self, build_id: str) -> bool:
         """Report that the build succeeded. Does nothing and returns False if it had already ended."""
@@ -63,7 +64,8 @@ class BuildReports:
 
         Does nothing and returns False if the workspace is unknown, already given up, or claimed by a user.
         """
-        return self._change(lambda tx: give_up(tx, workspace_id, now=self._clock.now()))
+        now = self._clock.now()
+        return self._change(lambda tx: give_up(tx, workspace_id, now=now))
 
     def make_ready(self, workspace_id: str) -> bool:
         """Report that the workspace is ready. Does nothing and returns False unless it runs and was not ready."""
@@ -89,8 +91,10 @@ class BuildReports:
         failure: FailureClass = FailureClass.TRANSIENT,
         message: str = "",
     ) -> bool:
+        now = self._clock.now()
+
         def finish(tx: Transaction) -> bool:
-            return finish_build(tx, build_id, status, now=self._clock.now(), failure=failure, message=message)
+            return finish_build(tx, build_id, status, now=now, failure=failure, message=message)
 
         return self._change(finish)
 

@@ -18,7 +18,7 @@ from prebuilds.errors import ClaimConflictError, InvalidValueError
 from prebuilds.renames import accept_old_keywords
 from prebuilds.runtime.build_reports import make_change_message
 from prebuilds.runtime.claim_answers import Claim, MissReason
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Counter, Message
 from prebuilds.runtime.ports import Clock, DirectClaims, Store, Transaction
 from prebuilds.runtime.preset_lookup import is_of, require_preset
@@ -41,7 +41,7 @@ class Claims:
     ) -> None:
         self._store = store
         self._direct = store if isinstance(store, DirectClaims) else None
-        self._clock = clock
+        self._clock = choose_clock(store, clock)
         self._order = order
         self._relay = relay
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.loop.effects import make_name
 from prebuilds.runtime.models import Message, Workspace
@@ -31,7 +31,7 @@ class Controls:
 
     def __init__(self, store: Store, *, clock: Clock = SYSTEM_CLOCK, relay: Relay | None = None) -> None:
         self._store = store
-        self._clock = clock
+        self._clock = choose_clock(store, clock)
         self._relay = relay
 
     def pause(self) -> None:
@@ -47,21 +47,24 @@ class Controls:
 
         This replaces an invalidation planned for later. Raises `UnknownPresetError`.
         """
-        self._change(lambda tx: _invalidate(tx, preset_id, self._clock.now()))
+        now = self._clock.now()
+        self._change(lambda tx: _invalidate(tx, preset_id, now))
 
     def reset(self, preset_id: str) -> None:
         """Forget the failures of a preset. Its hard limit and its backoff end, and it creates again at once.
 
         Raises `UnknownPresetError`.
         """
-        self._change(lambda tx: _reset(tx, [require_preset(tx, preset_id)], self._clock.now()))
+        now = self._clock.now()
+        self._change(lambda tx: _reset(tx, [require_preset(tx, preset_id)], now))
 
     def reset_all(self, *, template_id: str | None = None) -> Sequence[str]:
         """Forget the failures of all presets, or of one template's, for example after an outage. Returns their ids."""
+        now = self._clock.now()
 
         def reset_all(tx: Transaction) -> Sequence[str]:
             presets = [preset for preset in tx.list_presets() if is_of(preset, template_id=template_id)]
-            _reset(tx, presets, self._clock.now())
+            _reset(tx, presets, now)
             return tuple(preset.id for preset in presets)
 
         return self._change(reset_all)
@@ -71,9 +74,10 @@ class Controls:
 
         Raises `UnknownWorkspaceError`, and `WrongOwnerError` for a workspace that a user has.
         """
+        now = self._clock.now()
 
         def retire(tx: Transaction) -> bool:
-            is_given_up = give_up(tx, workspace_id, now=self._clock.now())
+            is_given_up = give_up(tx, workspace_id, now=now)
             workspace = _require_workspace(tx, workspace_id)
             if not workspace.is_prebuild and not workspace.deleted:
                 raise WrongOwnerError(workspace_id, f"is of the user {workspace.owner_id}: release it instead")

@@ -20,6 +20,7 @@ from servers import Database
 
 from adapters.examples import NOW, add_preset, add_ready, make_claim, make_delete, make_start
 from prebuilds import BuildStatus, InvalidValueError, TemplateVersion
+from prebuilds.adapters.local import LocalBuilder
 from prebuilds.errors import (
     ClaimConflictError,
     CommitUnknownError,
@@ -36,15 +37,19 @@ from prebuilds.runtime import (
     BuildReports,
     BuildRequest,
     Claims,
+    Controls,
     Counter,
     Isolation,
     Message,
+    MetricsCollector,
     OutboxRelay,
     Reconciler,
     Store,
 )
+from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import PREBUILDS_USER_ID
+from prebuilds.testing import ManualClock
 from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
@@ -635,3 +640,21 @@ def test_two_connections_do_for_a_thousand_presets(database: Database) -> None:
         assert OutboxRelay(store, sampler).flush() == sum(ended) == 100
     assert (len(result.done), result.failed, result.skipped) == (1_000, (), ())
     assert (len(sampler.build_ids), len(sampler.messages), sampler.open) == (1_000, 100, [])
+
+
+def test_the_servers_clock_replaces_the_machines_alone(store: Store) -> None:
+    """All parts of a program share one; a clock that the program gives is left as it is."""
+    given = ManualClock(NOW)
+    assert choose_clock(store, SYSTEM_CLOCK) is choose_clock(store, SYSTEM_CLOCK) is not SYSTEM_CLOCK
+    assert choose_clock(store, given) is given
+    with store.transaction(read_only=True):
+        assert abs(choose_clock(store, SYSTEM_CLOCK).now() - SYSTEM_CLOCK.now()) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("kind", [BuildReports, Claims, Controls, MetricsCollector])
+def test_everything_that_a_host_makes_follows_the_server(store: Store, kind: Any) -> None:
+    """In each class alike, and in a reconciler and the builder for trying things out."""
+    servers = choose_clock(store, SYSTEM_CLOCK)
+    assert kind(store)._clock is servers
+    builder = LocalBuilder(store, clock=SYSTEM_CLOCK, delay=timedelta())
+    assert (builder._clock, Reconciler(store, builder)._options.clock) == (servers, servers)

@@ -46,6 +46,7 @@ def find_broken(checks: Sequence[StoreCheck], make_store: Callable[[], Store]) -
         (stores.NarrowStore, "every_connection_can_have_a_transaction"),
         (stores.BoundlessStore, "one_transaction_too_many_is_refused"),
         (stores.WritableStore, "a_reader_cannot_write"),
+        (stores.CredulousStore, "clients_read_one_time"),
         (stores.LeaselessStore, "a_deposed_holder_is_refused"),
     ],
 )

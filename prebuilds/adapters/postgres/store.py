@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic
 
 from prebuilds.adapters.postgres.connections.connecting import make_parameters
@@ -13,15 +14,16 @@ from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.pubsub import PostgresPubSub
 from prebuilds.adapters.postgres.tables.migrations import migrate
-from prebuilds.adapters.postgres.tables.settings import hold_lease
+from prebuilds.adapters.postgres.tables.settings import hold_lease, read_time
 from prebuilds.adapters.postgres.tables.whole_claims import make_claim
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
 from prebuilds.adapters.store_base import PooledStore
 from prebuilds.decision.fields import is_id
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.claim_answers import Claim
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, FollowingClock
 from prebuilds.runtime.models import ClaimRequest, Lease, Message
-from prebuilds.runtime.ports import Isolation, Transaction
+from prebuilds.runtime.ports import Clock, Isolation, Transaction
 from prebuilds.runtime.publishing.commit_guard import open_transaction, refuse_nesting
 
 _DEFAULT_TIMEOUTS = Timeouts()
@@ -56,6 +58,7 @@ class PostgresStore(PooledStore[Pool]):
         migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
         self._calls = SingleCalls(self._pool, schema, timeouts)
+        self._clock = FollowingClock(self._read_time, SYSTEM_CLOCK)
 
     @contextmanager
     def transaction(
@@ -76,6 +79,14 @@ class PostgresStore(PooledStore[Pool]):
         """Make a whole claim in one trip to the server; see `DirectClaims.claim`."""
         refuse_nesting(self)
         return make_claim(self._calls, request, message)
+
+    def follow_clock(self, host: Clock) -> Clock:
+        """A clock that shows the server's time; see `StoreClock.follow_clock`."""
+        return self._clock if host is SYSTEM_CLOCK else FollowingClock(self._read_time, host)
+
+    def _read_time(self) -> datetime:
+        with self.session(read_only=True) as statements:
+            return read_time(statements)
 
     @contextmanager
     def session(

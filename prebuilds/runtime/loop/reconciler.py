@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
+import attrs
+
 from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from prebuilds.runtime.clocks import round_up
+from prebuilds.runtime.clocks import choose_clock, round_up
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.agenda import EVERYTHING, RETRY, Agenda
@@ -58,6 +60,7 @@ class Reconciler:
         pubsub: PubSub | None = None,
         on_result: OnResult | None = None,
     ) -> None:
+        options = attrs.evolve(options, clock=choose_clock(store, options.clock))
         self._passes = Passes(store, builder, options)
         self._options = options
         self._pubsub = pubsub

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import InvalidValueError
-from prebuilds.runtime.clocks import SYSTEM_CLOCK
+from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.metrics.exposition import Durations, check_extra, make_families
 from prebuilds.runtime.metrics.readings import Reading, take_reading
@@ -59,6 +59,7 @@ class MetricsCollector:
         self._prefix = _check_prefix(prefix)
         self._interval = _check_wait("interval", interval)
         self._timeout = _check_wait("timeout", timeout)
+        clock = choose_clock(store, clock)
         self._read = partial(take_reading, store, clock, policy)
         self._clock = clock
         self._durations = Durations()

@@ -17,6 +17,7 @@ from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub, PubSubMaker
 from prebuilds.runtime.ports.rows import Rows
 from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
+from prebuilds.runtime.ports.store_clocks import StoreClock
 from prebuilds.runtime.ports.stores import Isolation, Nesting, Store, Transaction
 from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
 
@@ -41,6 +42,7 @@ __all__ = [
     "Rows",
     "SettingsWrites",
     "Store",
+    "StoreClock",
     "Transaction",
     "WorkspaceBuilder",
     "WorkspaceWrites",

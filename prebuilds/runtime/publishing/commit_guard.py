@@ -38,6 +38,11 @@ def _list_open() -> tuple[_OpenTransaction, ...]:
     return tuple(transaction for transaction in _begun.get() if transaction.is_open)
 
 
+def is_in_transaction() -> bool:
+    """Whether a transaction of any store is open here."""
+    return bool(_list_open())
+
+
 @contextmanager
 def open_transaction(store: object) -> Iterator[None]:
     """Wrap a transaction of a store: until it ends, nothing can be published, and the store can begin no other.

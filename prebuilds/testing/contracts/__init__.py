@@ -22,6 +22,7 @@ from prebuilds.testing.contracts.equipment.checking import (
 from prebuilds.testing.contracts.store import (
     batches,
     builds,
+    clocks,
     connections,
     creates,
     deletes,
@@ -92,7 +93,7 @@ def list_store_checks() -> tuple[StoreCheck, ...]:
         *batches.CHECKS,
         *releases.CHECKS,
     )
-    return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS)
+    return (*basics, *workspaces, *messages.CHECKS, *roundtrips.MESSAGE_CHECKS, *leases.CHECKS, *clocks.CHECKS)
 
 
 def list_claim_checks() -> tuple[StoreCheck, ...]:

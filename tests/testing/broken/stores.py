@@ -15,6 +15,7 @@ from typing import Any
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.runtime.models import Message
+from prebuilds.runtime.ports import Clock
 
 TIMEOUT = timedelta(milliseconds=20)
 Method = Callable[..., Any]
@@ -43,6 +44,13 @@ class BrokenStore(MemoryStore):
     def transaction(self, **options: Any) -> Iterator[Any]:
         with super().transaction(**options) as tx:
             yield BrokenTransaction(tx, self._methods)
+
+
+class CredulousStore(BrokenStore):
+    """Takes the time of each client for its own."""
+
+    def follow_clock(self, host: Clock) -> Clock:
+        return host
 
 
 class LeaselessStore(BrokenStore):

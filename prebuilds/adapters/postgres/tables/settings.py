@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from psycopg.types.json import Jsonb
 
@@ -101,3 +102,9 @@ def hold_lease(statements: Statements, lease: Lease) -> None:
     sql = "SELECT name FROM leases WHERE name = %(name)s AND token = %(token)s FOR SHARE"
     if not statements.fetch(sql, name=lease.name, token=lease.token):
         raise LeaseLostError(lease.name, lease.token)
+
+
+def read_time(statements: Statements) -> datetime:
+    """The time by the server's clock."""
+    ((now,),) = statements.fetch("SELECT clock_timestamp()")
+    return cast(datetime, now)

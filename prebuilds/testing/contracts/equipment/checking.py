@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from prebuilds.errors import BrokenContractError
-from prebuilds.runtime.ports import Capability, PubSub, Store
+from prebuilds.runtime.ports import Capability, PubSub, Store, StoreClock
 from prebuilds.testing.capabilities import list_capabilities
 from prebuilds.testing.contracts.equipment.error_words import Mismatch
 from prebuilds.testing.contracts.equipment.recording import Record, record_store
@@ -30,6 +30,8 @@ _OWNERS = {
     "PauseWrites": Capability.PAUSE,
     "MembershipWrites": Capability.MEMBERSHIPS,
 }
+
+_CLOCK = ("StoreClock.follow_clock",)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +75,7 @@ class StoreCheck(Check):
             store = make_store()
             with _closed(store):
                 capabilities = list_capabilities(store)
-                if not self.needs <= capabilities:
+                if not self.needs <= capabilities or (self.port in _CLOCK and not isinstance(store, StoreClock)):
                     return False
                 pubsub = pubsub_of(store) if pubsub_of else None
                 self.function(Lab(store=record_store(store, record), pubsub=pubsub, capabilities=capabilities))

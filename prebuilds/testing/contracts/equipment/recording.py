@@ -15,7 +15,7 @@ import attrs
 
 from prebuilds.runtime.claim_answers import Claim
 from prebuilds.runtime.models import ClaimRequest, Message
-from prebuilds.runtime.ports import DirectClaims, Store, Transaction
+from prebuilds.runtime.ports import DirectClaims, Store, StoreClock, Transaction
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe
 from prebuilds.testing.wrapping import TransactionOptions, WrappedStore, WrappedTransaction
 
@@ -67,6 +67,8 @@ class RecordedStore(WrappedStore):
     def __init__(self, store: Store, record: Record) -> None:
         super().__init__(store)
         self._record = record
+        if isinstance(store, StoreClock):
+            self.follow_clock = store.follow_clock  # an attribute, as only some stores have it
 
     @contextmanager
     def _open(self, options: TransactionOptions) -> Iterator[Transaction]:
