@@ -19,11 +19,13 @@ from prebuilds.whatif import (
     Measures,
     Miss,
     Moment,
+    OptionKind,
     PoolSize,
     Promotion,
     Recommendation,
     Scenario,
     SimulationResult,
+    SizingOption,
     TargetFunction,
     TargetReplay,
     Timeline,
@@ -96,6 +98,8 @@ def size(claims: Trace, preset: Preset, at: datetime) -> Preset:
     past, future = claims.split_at(at)
     made = recommend(past, lead_time, hit_rate=0.99, timezone="Europe/Berlin", windows=3)
     assert_type(made, Recommendation)
+    assert_type(made.chosen, SizingOption)
+    assert_type(judge(made.find_option(OptionKind.SINGLE_SIZE), future, lead_time, on_miss="wait"), HoldoutReport)
     assert_type(judge(made, future, lead_time), HoldoutReport)
     return made.apply_to(preset)
 

@@ -16,7 +16,7 @@ from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trac
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.errors import InvalidTraceError, PrebuildsError
-from prebuilds.whatif import Curve, PoolSize, Recommendation, Trace, judge, recommend, sweep
+from prebuilds.whatif import Curve, PoolSize, Recommendation, SizingOption, Trace, judge, recommend, sweep
 from prebuilds.whatif.recommendation.recommending import MAX_WINDOWS
 from prebuilds.whatif.views.rows import Tabular, list_texts
 
@@ -63,7 +63,7 @@ def _add_recommendation(command: argparse.ArgumentParser) -> None:
         "--windows",
         type=read_count(0, MAX_WINDOWS),
         metavar="K",
-        help="recommend a base count and at most K schedules, in the time zone of --timezone (default: UTC)",
+        help="compare a single size with a base count and at most K schedules, in --timezone (default: UTC)",
     )
     command.add_argument(
         "--until", type=read_instant, metavar="T", help="learn from the claims before T, and test on the later ones"
@@ -102,7 +102,8 @@ def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], Non
     wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone or "UTC"}
     made = recommend(past, options.lead_time, **wanted, **given)
     judged = () if future is None else judge(made, future, options.lead_time, wake_delay=options.wake_delay).notes
-    return lambda: _show_recommendation(made, judged, is_json=is_json), made.chart
+    show = _print_json if is_json else _print_recommendation
+    return lambda: show(made, judged), made.chart
 
 
 def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
@@ -115,15 +116,44 @@ def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
     print_table(headers, shown, numbers=headers, notes=[f"Keep {chosen.size}.", *curve.notes])
 
 
-def _show_recommendation(made: Recommendation, judged: tuple[str, ...], *, is_json: bool) -> None:
-    notes = [*made.notes, *judged]
-    if is_json:
-        schedules = [{"cron": schedule.cron, "instances": schedule.instances} for schedule in made.schedules]
-        settings = {"desired_instances": made.desired_instances, "timezone": made.timezone, "schedules": schedules}
-        print(json.dumps({**settings, "notes": notes}, indent=2))
-        return
+def _print_recommendation(made: Recommendation, judged: tuple[str, ...]) -> None:
+    """The options side by side, then the windows of the one to take."""
+    headers = ("option", "base", "windows", "hit rate", "idle hours", "saved", "expected")
+    options = [(_list_option(option), "bold" if option is made.chosen else "") for option in made.options]
+    print_table(headers, options, numbers=headers[1:-1], notes=[])
+    print()
     rows = [(list_texts(row), "") for row in made.to_dicts()]
-    print_table(("window", "instances"), rows, numbers=("instances",), notes=notes)
+    print_table(("window", "instances"), rows, numbers=("instances",), notes=[*made.notes, *judged])
+
+
+def _list_option(option: SizingOption) -> list[str]:
+    """What an option keeps, and what it had on the days that were held out."""
+    held = option.held_out
+    kept = [str(option.desired_instances), str(len(option.schedules))]
+    had = [f"{held.hit_rate:.2%}", f"{held.idle_hours:,.0f}", f"{held.saved_at_equal_hits:.0%}"]
+    return [option.kind.value, *kept, *had, "yes" if option.is_reached else "no"]
+
+
+def _print_json(made: Recommendation, judged: tuple[str, ...]) -> None:
+    options = [
+        {
+            "kind": option.kind.value,
+            **_list_settings(option),
+            "is_reached": option.is_reached,
+            "hit_rate": option.held_out.hit_rate,
+            "idle_hours": option.held_out.idle_hours,
+            "saved_at_equal_hits": option.held_out.saved_at_equal_hits,
+        }
+        for option in made.options
+    ]
+    chosen = {"kind": made.chosen.kind.value, **_list_settings(made.chosen)}
+    print(json.dumps({**chosen, "options": options, "notes": [*made.notes, *judged]}, indent=2))
+
+
+def _list_settings(option: SizingOption) -> dict[str, Any]:
+    """The fields of a preset, as in a fleet file."""
+    schedules = [{"cron": schedule.cron, "instances": schedule.instances} for schedule in option.schedules]
+    return {"desired_instances": option.desired_instances, "timezone": option.timezone, "schedules": schedules}
 
 
 def _list_json(rows: Tabular) -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 
 from prebuilds.renames import warn_of_renames
 from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, what_would_change
+from prebuilds.whatif.recommendation.holdout import HoldoutReport
+from prebuilds.whatif.recommendation.options import OptionKind, SizingOption
 from prebuilds.whatif.recommendation.recommending import judge, recommend
-from prebuilds.whatif.recommendation.report import HoldoutReport, HourForecast, Recommendation
+from prebuilds.whatif.recommendation.report import HourForecast, Recommendation
 from prebuilds.whatif.simulation.counts_over_time import Moment
 from prebuilds.whatif.simulation.event_log import EventLog, HoldReason
 from prebuilds.whatif.simulation.lifetimes import LossReason
@@ -66,6 +68,7 @@ __all__ = [
     "Miss",
     "Moment",
     "OnMiss",
+    "OptionKind",
     "PoolSize",
     "Promotion",
     "RecentClaimsTarget",
@@ -73,6 +76,7 @@ __all__ = [
     "Scenario",
     "ScenarioOutcome",
     "SimulationResult",
+    "SizingOption",
     "SnapshotEdit",
     "SpareTarget",
     "TargetFunction",

@@ -10,6 +10,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,6 +184,28 @@ def test_the_smallest_and_the_cheapest_size() -> None:
     assert curve.cheapest(idle_cost=1, miss_cost=0).size == 0
     assert curve.cheapest(idle_cost=1, miss_cost=100).size == 3
     assert curve.cheapest(idle_cost=0, miss_cost=0, wait_cost=1).size == 3
+
+
+@given(traces(), LEAD_TIMES, WAKE_DELAYS, st.sampled_from(MODES), st.integers(0, 100))
+def test_a_curve_knows_the_sizes_beyond_its_last(
+    trace: Trace, lead_time: LeadTime, wake_delay: timedelta, mode: OnMiss, more: int
+) -> None:
+    """Its last size misses nothing, so a larger one only idles longer: what a sweep of that size measures."""
+    curve = sweep(trace, lead_time, on_miss=mode, wake_delay=wake_delay, seed=7)
+    size = curve.points[-1].size + more
+    (measured,) = sweep(trace, lead_time, on_miss=mode, wake_delay=wake_delay, sizes=[size], seed=7)
+    found = curve.for_size(size)
+    assert attrs.evolve(found, idle_hours=measured.idle_hours) == measured
+    assert found.idle_hours == pytest.approx(measured.idle_hours, abs=1e-9)
+
+
+def test_a_size_that_a_curve_cannot_know_is_an_error() -> None:
+    """One between its points, and one beyond a last point that still misses something."""
+    trace = Trace.from_claims([BEGIN, BEGIN, BEGIN])
+    with pytest.raises(InvalidValueError, match=r"size: 2 is not allowed; it must be one of the curve's sizes, 1 to 3"):
+        sweep(trace, SECOND, sizes=[1, 3]).for_size(2)
+    with pytest.raises(InvalidValueError, match="size: 3 is not allowed; it must be one of the curve's sizes, 1 to 2"):
+        sweep(trace, SECOND, sizes=[1, 2]).for_size(3)
 
 
 def test_a_goal_out_of_reach_is_an_error() -> None:

@@ -82,8 +82,10 @@ def test_the_command_recommends_and_judges(capsys: pytest.CaptureFixture[str], t
     until = ["--until", "2026-11-16T00:00:00Z", "--chart", str(chart)]
     assert main([*OPTIONS, "--windows", "1", "--format", "json", *until]) == 0
     written = json.loads(capsys.readouterr().out)
-    assert set(written) == {"desired_instances", "timezone", "schedules", "notes"}
-    assert len(written["schedules"]) == 1
+    assert set(written) == {"kind", "desired_instances", "timezone", "schedules", "options", "notes"}
+    assert (written["kind"], len(written["schedules"])) == ("schedules", 1)
+    assert [option["kind"] for option in written["options"]] == ["single size", "schedules"]
+    assert written["options"][1]["saved_at_equal_hits"] > 0.2
     assert written["notes"][-2].startswith("Held out from 2026-11-16 00:00:00 UTC")
     assert "vega" in chart.read_text()
 
@@ -161,7 +163,7 @@ def test_what_a_terminal_shows_fits_its_width(capsys: pytest.CaptureFixture[str]
     for given in ([], ["--windows", "3"]):
         assert main([*OPTIONS, *given]) == 0
         lines = capsys.readouterr().out.splitlines()
-        rows = next(place for place, line in enumerate(lines) if line.startswith(("Keep", "Held out")))
+        rows = next(place for place, line in enumerate(lines) if line.startswith(("Keep", "Take")))
         assert max(map(len, lines[:rows])) <= 79
 
 

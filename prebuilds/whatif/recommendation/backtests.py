@@ -1,37 +1,35 @@
-"""Backtests: plan a layout on the first days of a history, and replay it on the days after them.
+"""Backtests: plan on the first days of a history, and see how the plan does on the days after them.
 
-- Days are spans of 24 hours from the start of the history. A cut parts the days to plan on from the days to replay.
-- A layout has one of three *shapes*: no windows; the same windows every day; or separate windows for busy and quiet
-  days of the week. Its counts are raised by the smallest margin that keeps the upper bound of misses within the goal.
+- A layout has one of two *shapes*: the same windows every day; or separate windows for busy and quiet days of the week.
+- A shape may miss some share of what the goal allows on the past: the largest with which backtests reach the goal. The
+  future differs from the past, and windows that fit the past too well miss more.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from math import ceil
+from collections.abc import Callable
+from math import sqrt
 
 import attrs
 
-from prebuilds.whatif.recommendation.folds import DayResult, estimate_ratio, list_origins, replay_days
-from prebuilds.whatif.recommendation.layout import Layout
-from prebuilds.whatif.recommendation.layout_search import plan_layout
-from prebuilds.whatif.recommendation.weekly_profile import WeeklyProfile, group_days, profile_week
-from prebuilds.whatif.sizing.demand import Demand
-from prebuilds.whatif.traces.local_time import LocalHours
-from prebuilds.whatif.traces.on_miss import OnMiss
-from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, count_ticks
-from prebuilds.whatif.views.intervals import find_t_quantile
+from prebuilds.whatif.recommendation.folds import list_folds
+from prebuilds.whatif.recommendation.history import DemandHistory
+from prebuilds.whatif.recommendation.layouts.day_groups import make_group
+from prebuilds.whatif.recommendation.layouts.layout import Layout
+from prebuilds.whatif.recommendation.layouts.layout_front import LayoutFront, make_front
+from prebuilds.whatif.recommendation.layouts.layout_search import plan_layout
+from prebuilds.whatif.recommendation.layouts.weekly_profile import group_days
+from prebuilds.whatif.sizing.schedule_replay import replay
 
-DAY = timedelta(days=1)
 DAYS_TO_TELL_DAYS_APART = 14
-_ALMOST = timedelta(hours=1)
 _EVERY_DAY = (tuple(range(7)),)
-_MARGINS = tuple(step / 20 for step in range(81))
-_BOTH_SIDES = 0.9  # the level of an interval with 5 % of cases above it and 5 % below
 _WORTH = 0.03  # the share of idle hours that a more complex shape must save
-_LONGEST_LEAD = 0.95  # the quantile of lead times for which windows open early
+_SHARES = (2.0, 1.6, 1.3, 1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1, 0.0)
+_PLAIN = _SHARES.index(1.0)
+_CLUSTERING = 2.0  # the variance of misses over their mean: they come together
+
+_CountMissed = Callable[[Layout, int, int], tuple[int, int]]
+"""The claims of some days, and how many of them a layout misses."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,120 +41,93 @@ class LayoutShape:
 
 
 @attrs.frozen(kw_only=True)
-class ShapeBacktest:
-    """The backtests of one shape: the margin it needs, whether that reaches the goal, and the idle hours."""
+class ShapeChoice:
+    """A shape, the place of the share of misses that it may have on the past, and whether backtests reach the goal."""
 
     shape: LayoutShape
-    margin: float
+    place: int
     is_reached: bool
-    idle_hours: float
+
+    def find_planned(self, hit_rate: float) -> float:
+        """The hit rate that the layout is planned to have on the past."""
+        return 1 - _SHARES[self.place] * (1 - hit_rate)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class DemandHistory:
-    """The demand of the past, and the goal for the future. It keeps what it has planned."""
+class LayoutPlanner:
+    """Plans layouts on a history. It keeps what it has planned."""
 
-    demand: Demand
-    local: LocalHours
-    timezone: str
-    hit_rate: float
-    windows: int
-    on_miss: OnMiss
-    _profiles: dict[int, WeeklyProfile] = attrs.field(factory=dict, init=False)
-    _layouts: dict[tuple[LayoutShape, int], Layout] = attrs.field(factory=dict, init=False)
+    def __init__(self, history: DemandHistory) -> None:
+        self._history = history
+        self._fronts: dict[tuple[LayoutShape, int], LayoutFront] = {}
 
-    @property
-    def days(self) -> int:
-        """The number of days. A last day of more than 23 hours counts: traces begin only with their first claim."""
-        return (self.demand.trace.span + _ALMOST) // DAY
-
-    @property
-    def lead_hours(self) -> int:
-        """How many whole hours early a window opens, so that what it adds is ready in time."""
-        demand = self.demand
-        return ceil((count_ticks(demand.lead_time.quantile(_LONGEST_LEAD)) + demand.wake_ticks) / TICKS_PER_HOUR)
-
-    def find_instant(self, day: int) -> datetime:
-        """The start of a day. For the day after the last, this is the end of the trace."""
-        trace = self.demand.trace
-        return trace.end if day >= self.days else trace.begin + day * DAY
-
-    def cut(self, begin: int, end: int) -> Demand:
-        """The demand from the start of one day to the start of another."""
-        trace = self.demand.trace
-        if end < self.days:
-            trace = trace.split_at(self.find_instant(end))[0]
-        return attrs.evolve(self.demand, trace=trace.split_at(self.find_instant(begin))[1])
-
-    def profile_week(self, day: int) -> WeeklyProfile:
-        """The profile of everything before a day."""
-        if day not in self._profiles:
-            self._profiles[day] = profile_week(self.cut(0, day), self.local)
-        return self._profiles[day]
-
-    def plan(self, shape: LayoutShape, day: int) -> Layout:
-        """Plan a layout of this shape on everything before a day."""
-        if (shape, day) not in self._layouts:
-            profile = self.profile_week(day)
-            self._layouts[shape, day] = plan_layout(
-                profile,
-                group_days(profile) if shape.tells_days_apart else _EVERY_DAY,
-                hit_rate=self.hit_rate,
-                windows=shape.windows,
-                lead_hours=self.lead_hours,
-            )
-        return self._layouts[shape, day]
-
-    def replay(self, layout: Layout, begin: int, end: int) -> list[DayResult]:
-        """The results of a layout, day by day, from the start of one day to the start of another."""
-        return replay_days(self.cut(begin, end), layout.to_preset(self.timezone), self.on_miss)
-
-    def choose(self, end: int) -> ShapeBacktest:
-        """The shape that idles least with the margin it needs. Only days before `end` are looked at."""
-        choices = [self._find_margin(shape, end) for shape in self._list_shapes(end)]
-        best = choices[0]
+    def choose(self, end: int) -> ShapeChoice:
+        """The shape that keeps fewest prebuilds in backtests. Only days before `end` are looked at."""
+        choices = [self._calibrate(shape, end) for shape in self._list_shapes(end)]
+        best, kept = choices[0], self._count_kept(choices[0], end)
         for choice in choices[1:]:
-            if choice.is_reached and (not best.is_reached or choice.idle_hours < best.idle_hours * (1 - _WORTH)):
-                best = choice
-        return best
+            hours = self._count_kept(choice, end)
+            if choice.is_reached and (not best.is_reached or hours < kept * (1 - _WORTH)):
+                best, kept = choice, hours
+        return self._check(best, end)
+
+    def plan(self, choice: ShapeChoice, day: int) -> Layout:
+        """Plan a layout on everything before a day."""
+        share = _SHARES[choice.place] * (1 - self._history.hit_rate)
+        return self._find_front(choice.shape, day).pick(share * self._history.profile_week(day).total)
 
     def _list_shapes(self, end: int) -> list[LayoutShape]:
-        """The shapes that the days before `end` allow, from the simplest to the most complex."""
-        shapes = [LayoutShape(windows=0)]
-        if self.windows:
-            shapes.append(LayoutShape(windows=self.windows))
-        if self.windows and end >= DAYS_TO_TELL_DAYS_APART:
-            shapes.append(LayoutShape(windows=self.windows, tells_days_apart=True))
+        """The shapes that the days before `end` allow, the simpler first."""
+        shapes = [LayoutShape(windows=self._history.windows)]
+        if end >= DAYS_TO_TELL_DAYS_APART:
+            shapes.append(LayoutShape(windows=self._history.windows, tells_days_apart=True))
         return shapes
 
-    def _find_margin(self, shape: LayoutShape, end: int) -> ShapeBacktest:
-        """Find the smallest margin that reaches the goal, by bisection: a larger margin never misses more."""
-        allowed = 1 - self.hit_rate
-        low, high = 0, len(_MARGINS) - 1
-        while low < high:
-            middle = (low + high) // 2
-            if self._backtest(shape, _MARGINS[middle], end)[0] <= allowed:
-                high = middle
-            else:
-                low = middle + 1
-        upper, idle = self._backtest(shape, _MARGINS[low], end)
-        return ShapeBacktest(shape=shape, margin=_MARGINS[low], is_reached=upper <= allowed, idle_hours=idle)
+    def _find_front(self, shape: LayoutShape, day: int) -> LayoutFront:
+        if (shape, day) not in self._fronts:
+            history, profile = self._history, self._history.profile_week(day)
+            days = [days for days in (group_days(profile) if shape.tells_days_apart else _EVERY_DAY) if days]
+            lead_hours, places = history.lead_hours, range(len(profile.levels))
+            layout = plan_layout(profile, days, hit_rate=history.hit_rate, windows=shape.windows, lead_hours=lead_hours)
+            groups = [make_group(profile, some, places, lead_hours) for some in days]
+            self._fronts[shape, day] = make_front(layout, groups, profile.levels)
+        return self._fronts[shape, day]
 
-    def _backtest(self, shape: LayoutShape, margin: float, end: int) -> tuple[float, float]:
-        """The upper bound of the miss rate, and the idle hours, over all cuts before `end`."""
-        days: dict[int, list[DayResult]] = defaultdict(list)
-        for cut in list_origins(self.days):
-            if cut < end:
-                replayed = self.replay(self.plan(shape, cut).scale(margin), cut, end)
-                for number, day in enumerate(replayed, cut):
-                    days[number].append(day)
-        return find_upper_miss_rate(list(days.values())), sum(day.idle_hours for seen in days.values() for day in seen)
+    def _calibrate(self, shape: LayoutShape, end: int) -> ShapeChoice:
+        """The largest share with which the goal is reached, by the table."""
+        choices = [ShapeChoice(shape=shape, place=place, is_reached=True) for place in range(len(_SHARES))]
+        reached = (choice for choice in choices if self._is_reached(choice, end, self._history.estimate))
+        return next(reached, ShapeChoice(shape=shape, place=_PLAIN, is_reached=False))
+
+    def _check(self, choice: ShapeChoice, end: int) -> ShapeChoice:
+        """The same by replays: the share that the table gave, or the next one that they allow."""
+        place = choice.place
+        while place > 0 and self._is_reached(attrs.evolve(choice, place=place - 1), end, self._replay):
+            place -= 1
+        while not self._is_reached(attrs.evolve(choice, place=place), end, self._replay):
+            if place == len(_SHARES) - 1:
+                return attrs.evolve(choice, place=_PLAIN, is_reached=False)
+            place += 1
+        return attrs.evolve(choice, place=place, is_reached=True)
+
+    def _is_reached(self, choice: ShapeChoice, end: int, count_missed: _CountMissed) -> bool:
+        """Whether the goal is reached on the days after the cuts, taken together, and not by chance alone."""
+        found = [count_missed(self.plan(choice, cut), cut, until) for cut, until in list_folds(end)]
+        claims, missed = sum(row[0] for row in found), sum(row[1] for row in found)
+        return missed + sqrt(_CLUSTERING * missed) <= (1 - self._history.hit_rate) * claims
+
+    def _replay(self, layout: Layout, begin: int, end: int) -> tuple[int, int]:
+        demand = self._history.cut(begin, end)
+        done = replay(demand, self._history.list_steps(layout, demand), self._history.on_miss)
+        return len(done.hits), len(done.hits) - sum(done.hits)
+
+    def _count_kept(self, choice: ShapeChoice, end: int) -> float:
+        """How many prebuild-hours the layouts of the backtests keep in a week."""
+        cuts = [cut for cut, _ in list_folds(end)]
+        return float(sum(sum(self.plan(choice, cut).list_targets()) for cut in cuts))
 
 
-def find_upper_miss_rate(days: Sequence[Sequence[DayResult]]) -> float:
-    """The upper bound of the miss rate with 95 % confidence. Each day may have been replayed several times."""
-    means = [
-        (sum(day.misses for day in seen) / len(seen), sum(day.claims for day in seen) / len(seen)) for seen in days
-    ]
-    ratio, error = estimate_ratio(means)
-    return ratio + find_t_quantile(max(1, len(means) - 1), _BOTH_SIDES) * error
+def is_size_reached(history: DemandHistory, end: int) -> bool:
+    """Whether the smallest size of the days before each cut reaches the goal on the days after it."""
+    points = [history.find_sizes(cut, until).measure(history.find_smallest(cut).size) for cut, until in list_folds(end)]
+    allowed = (1 - history.hit_rate) * sum(point.claims for point in points)
+    return sum(point.misses for point in points) <= allowed

@@ -1,7 +1,7 @@
 """Folds: where a history is cut for backtests, and the results of each replayed day.
 
-- A fold cuts the history at a day. The days before it are planned on, and the days after it are replayed. So a layout
-  is tested on days that it has not seen, as far ahead as a recommendation has to hold.
+- A fold cuts the history at a day. The days before it are planned on, and days after it are replayed. So a layout is
+  tested on days that it has not seen, as far ahead as a recommendation has to hold.
 - Claims of one day depend on each other, so the day is the sample: intervals are taken over days, by Student's t.
 """
 
@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import ceil, sqrt
+from math import sqrt
 from typing import NamedTuple
 
-from prebuilds.decision.models import Preset
 from prebuilds.whatif.sizing.demand import Demand
-from prebuilds.whatif.sizing.schedule_replay import list_steps, replay
+from prebuilds.whatif.sizing.schedule_replay import TargetSteps, replay
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 
 TICKS_PER_DAY = 24 * TICKS_PER_HOUR
-_MOST_FOLDS = 5
+_FEWEST_PLANNED = 2  # days
 WEEK = 7
 
 
@@ -31,24 +30,24 @@ class DayResult(NamedTuple):
     idle_hours: float
 
 
-def replay_days(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[DayResult]:
-    """Replay a preset on a demand. There is a result for each day of the trace; the last day may be short."""
+def replay_days(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> list[DayResult]:
+    """Replay targets on a demand. There is a result for each day of the trace; the last day may be short."""
     # A trace of a single claim has no span, and still a day.
     starts = range(demand.begin, max(demand.end, demand.begin + 1), TICKS_PER_DAY)
-    steps = _cut(list_steps(preset, demand.trace.begin, demand.trace.end), starts)
-    done = replay(demand, steps, on_miss)
+    cut = _cut(steps, starts)
+    done = replay(demand, cut, on_miss)
     claims, misses = [0] * len(starts), [0] * len(starts)
     for at, is_hit in zip(demand.claims, done.hits, strict=True):
         day = min((at - demand.begin) // TICKS_PER_DAY, len(starts) - 1)
         claims[day] += 1
         misses[day] += not is_hit
-    idle = dict(zip((at for at, _ in steps), done.idle, strict=False))
+    idle = dict(zip((at for at, _ in cut), done.idle, strict=False))
     bounds = [*(idle[start] for start in starts), done.idle[-1]]
     hours = [(b - a) / TICKS_PER_HOUR for a, b in pairwise(bounds)]
     return [DayResult(*row) for row in zip(claims, misses, hours, strict=True)]
 
 
-def _cut(steps: Sequence[tuple[int, int]], starts: Iterable[int]) -> list[tuple[int, int]]:
+def _cut(steps: TargetSteps, starts: Iterable[int]) -> list[tuple[int, int]]:
     """The steps, with one added at each start that does not change the target."""
     targets = dict(steps)
     times = sorted({*targets, *starts})
@@ -56,13 +55,24 @@ def _cut(steps: Sequence[tuple[int, int]], starts: Iterable[int]) -> list[tuple[
     return [(at, target := targets.get(at, target)) for at in times]
 
 
-def list_origins(days: int) -> list[int]:
-    """The days at which a history is cut, after a quarter of it or more; in whole weeks if it has three."""
-    unit = WEEK if days >= 3 * WEEK else 1
-    first = max(2 if unit == 1 else WEEK, ceil(days / 4 / unit) * unit)
-    origins = range(first, days, unit)
-    step = max(1.0, (len(origins) - 1) / (_MOST_FOLDS - 1))
-    return [origins[round(index * step)] for index in range(min(len(origins), _MOST_FOLDS))]
+def list_folds(end: int) -> list[tuple[int, int]]:
+    """For each cut before the day `end`, the cut and the end of the days to replay: the next quarter of the days.
+
+    Cuts are after half of the days and after three quarters, in whole weeks if there are four.
+    """
+    cuts = [max(_FEWEST_PLANNED, round_days(end * share, end >= 4 * WEEK)) for share in (1 / 2, 3 / 4)]
+    starts = sorted({cut for cut in cuts if cut < end})
+    return list(zip(starts, [*starts[1:], end], strict=True))
+
+
+def find_holdout(days: int) -> int:
+    """The first day that is held out: after about two thirds of the days, in whole weeks if there are three."""
+    return max(_FEWEST_PLANNED + 1, round_days(days * 2 / 3, days >= 3 * WEEK))
+
+
+def round_days(days: float, is_weekly: bool) -> int:  # noqa: FBT001
+    unit = WEEK if is_weekly else 1
+    return round(days / unit) * unit
 
 
 def estimate_ratio(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

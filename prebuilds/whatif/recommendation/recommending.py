@@ -1,33 +1,37 @@
-"""Recommending: from past claims to a base count and schedules, with an honest report of how well they work.
+"""Recommending: from past claims to the ways to keep prebuilds, each with an honest report, and which to take.
 
-For the report, the end of the history is held out: the shape, the counts and the margin are chosen without it, and then
-replayed on it. The recommendation itself is made in the same way from the whole history.
+For the reports, the end of the history is held out: each option is chosen without it, and then replayed on it. The
+recommended options are chosen in the same way from the whole history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 from prebuilds.decision.models import Preset
-from prebuilds.decision.wording import describe_count, describe_duration
+from prebuilds.decision.wording import describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
-from prebuilds.whatif.recommendation.backtests import DAYS_TO_TELL_DAYS_APART, DemandHistory
-from prebuilds.whatif.recommendation.folds import estimate_ratio, list_origins, replay_days
-from prebuilds.whatif.recommendation.report import WEEKDAYS, HoldoutReport, HourForecast, Recommendation, find_targets
+from prebuilds.whatif.recommendation.backtests import LayoutPlanner, is_size_reached
+from prebuilds.whatif.recommendation.caveats import list_caveats
+from prebuilds.whatif.recommendation.folds import DayResult, find_holdout, replay_days
+from prebuilds.whatif.recommendation.history import DemandHistory
+from prebuilds.whatif.recommendation.holdout import HoldoutReport, make_report
+from prebuilds.whatif.recommendation.layouts.layout import Layout
+from prebuilds.whatif.recommendation.options import NOTICED, OptionKind, SizingOption, choose_option
+from prebuilds.whatif.recommendation.report import HourForecast, Recommendation, find_targets
 from prebuilds.whatif.sizing.demand import Demand
-from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
+from prebuilds.whatif.sizing.schedule_replay import list_steps
+from prebuilds.whatif.sizing.sweeping import SizeFinder, make_demand
 from prebuilds.whatif.traces.argument_checks import require_on_miss, require_share
 from prebuilds.whatif.traces.lead_times import LeadTime
 from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.trace import Trace
-from prebuilds.whatif.views.intervals import Interval, find_t_quantile
 from prebuilds.whatif.views.progress import ReportProgress, show_progress
 
 _FEWEST_DAYS = 4
 MAX_WINDOWS = 24
-_TRAINED = 2 / 3  # about this share of the history comes before the days that are held out
 
 
 def recommend(
@@ -44,10 +48,11 @@ def recommend(
 ) -> Recommendation:
     """Recommend how many prebuilds to keep, and when, so that this share of future claims finds one ready.
 
-    A recommendation is a base count and at most `windows` schedules of whole hours, by the clock of `timezone`. They
-    open early enough for what they add to be ready by the hour. Treating days of the week differently takes two weeks
-    of history. Raises `InsufficientHistoryError` for less than four days. `wake_delay`, `seed` and `progress` are as
-    for `sweep`.
+    It compares a single size, the smallest that is enough for the past, with a base count and at most `windows`
+    schedules of whole hours, by the clock of `timezone`. Schedules open early enough for what they add to be ready by
+    the hour. Treating days of the week differently takes two weeks of history. Each option has a report on days that
+    were held out, and the recommendation says which to take. Raises `InsufficientHistoryError` for less than four
+    days. `wake_delay`, `seed` and `progress` are as for `sweep`.
     """
     if type(windows) is not int or not 0 <= windows <= MAX_WINDOWS:
         raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {MAX_WINDOWS}")
@@ -65,19 +70,28 @@ def recommend(
 
 
 def judge(
-    recommendation: Recommendation,
+    recommendation: Recommendation | SizingOption,
     trace: Trace,
     lead_time: LeadTime | timedelta,
     *,
+    on_miss: OnMiss | str | None = None,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
 ) -> HoldoutReport:
-    """Replay a recommendation on claims that it has not seen, and compare it with the best single size for them."""
-    if not isinstance(recommendation, Recommendation):
-        raise InvalidValueError("judge", "recommendation", recommendation, "a Recommendation")
+    """Replay a recommendation, or one of its options, on claims that it has not seen, and compare it with single sizes.
+
+    `on_miss` is by default that of the recommendation, or `cold_start` for an option.
+    """
     demand = make_demand("judge", trace, lead_time, wake_delay=wake_delay, seed=seed)
-    preset = recommendation.apply_to(Preset(id="recommended", desired_instances=0))
-    return _measure(demand, preset, recommendation.on_miss)
+    if isinstance(recommendation, Recommendation):
+        option, own = recommendation.chosen, recommendation.on_miss
+    elif isinstance(recommendation, SizingOption):
+        option, own = recommendation, OnMiss.COLD_START
+    else:
+        raise InvalidValueError("judge", "recommendation", recommendation, "a Recommendation or a SizingOption")
+    mode = own if on_miss is None else require_on_miss("judge", on_miss)
+    preset = option.apply_to(Preset(id="recommended", desired_instances=0))
+    return make_report(demand, _replay(demand, preset, mode), option.held_out.goal, SizeFinder(demand, mode))
 
 
 def _require_enough(history: DemandHistory) -> None:
@@ -85,29 +99,79 @@ def _require_enough(history: DemandHistory) -> None:
     if history.days < _FEWEST_DAYS:
         needed = f"a recommendation needs {_FEWEST_DAYS} days of history"
         raise InsufficientHistoryError(f"{needed}, and the trace has {describe_duration(trace.span)}; see `sweep`")
-    if not len(history.cut(0, _find_cut(history)).claims):
+    if not len(history.cut(0, find_holdout(history.days)).claims):
         raise InsufficientHistoryError("a recommendation needs claims, and the history has none to plan on")
 
 
 def _recommend(history: DemandHistory, report: ReportProgress) -> Recommendation:
-    held_out = _hold_out(history, _find_cut(history))
-    report(1)
-    choice = history.choose(history.days)
-    report(2)
-    layout = history.plan(choice.shape, history.days).scale(choice.margin)
-    preset = layout.to_preset(history.timezone)
+    options = []
+    for done, option in enumerate(_list_options(history), 1):
+        options.append(option)
+        report(done)
+    chosen = choose_option(options)
     return Recommendation(
-        desired_instances=preset.desired_instances,
-        schedules=preset.schedules,
+        options=options,
+        chosen=chosen,
         timezone=history.timezone,
         hit_rate=history.hit_rate,
         on_miss=history.on_miss,
-        margin=choice.margin,
-        is_reached=choice.is_reached,
-        held_out=held_out,
-        forecast=_forecast_hours(history, preset),
-        caveats=list(_list_caveats(history, len(preset.schedules))),
+        forecast=_forecast_hours(history, chosen.apply_to(Preset(id="recommended", desired_instances=0))),
+        caveats=list(list_caveats(history, chosen)),
     )
+
+
+def _list_options(history: DemandHistory) -> Iterator[SizingOption]:
+    cut, end = find_holdout(history.days), history.days
+    held_out = _hold_out(history, Layout(base=history.find_smallest(cut).size), cut)
+    yield _make_option(
+        history,
+        OptionKind.SINGLE_SIZE,
+        Layout(base=history.find_smallest(end).size),
+        held_out,
+        planned=history.hit_rate,
+        is_reached=is_size_reached(history, end),
+    )
+    if history.windows:
+        planner = LayoutPlanner(history)
+        held_out = _hold_out(history, planner.plan(planner.choose(cut), cut), cut)
+        choice = planner.choose(end)
+        layout = planner.plan(choice, end)
+        planned = choice.find_planned(history.hit_rate)
+        if layout.windows:
+            yield _make_option(
+                history, OptionKind.SCHEDULES, layout, held_out, planned=planned, is_reached=choice.is_reached
+            )
+
+
+def _make_option(
+    history: DemandHistory,
+    kind: OptionKind,
+    layout: Layout,
+    held_out: HoldoutReport,
+    *,
+    planned: float,
+    is_reached: bool,
+) -> SizingOption:
+    preset = layout.to_preset(history.timezone)
+    return SizingOption(
+        kind=kind,
+        desired_instances=preset.desired_instances,
+        schedules=preset.schedules,
+        timezone=history.timezone,
+        planned_hit_rate=planned,
+        is_reached=is_reached and held_out.hit_rate >= history.hit_rate - NOTICED,
+        held_out=held_out,
+    )
+
+
+def _hold_out(history: DemandHistory, layout: Layout, cut: int) -> HoldoutReport:
+    demand, preset = history.cut(cut, history.days), layout.to_preset(history.timezone)
+    days = _replay(demand, preset, history.on_miss)
+    return make_report(demand, days, history.hit_rate, history.find_sizes(cut, history.days))
+
+
+def _replay(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[DayResult]:
+    return replay_days(demand, list_steps(preset, demand.trace.begin, demand.trace.end), on_miss)
 
 
 def _forecast_hours(history: DemandHistory, preset: Preset) -> list[HourForecast]:
@@ -116,56 +180,3 @@ def _forecast_hours(history: DemandHistory, preset: Preset) -> list[HourForecast
         HourForecast(hour_of_week=hour, needed=profile.find_need(hour, history.hit_rate), target=targets[hour])
         for hour in range(HOURS_PER_WEEK)
     ]
-
-
-def _find_cut(history: DemandHistory) -> int:
-    """The first day that is held out. Backtests cut the history there too, but not for the first time."""
-    return min(list_origins(history.days)[1:], key=lambda day: abs(day - _TRAINED * history.days))
-
-
-def _hold_out(history: DemandHistory, cut: int) -> HoldoutReport:
-    choice = history.choose(cut)
-    layout = history.plan(choice.shape, cut).scale(choice.margin)
-    return _measure(history.cut(cut, history.days), layout.to_preset(history.timezone), history.on_miss)
-
-
-def _measure(demand: Demand, preset: Preset, on_miss: OnMiss) -> HoldoutReport:
-    days = replay_days(demand, preset, on_miss)
-    claims, misses = len(demand.claims), sum(day.misses for day in days)
-    rate = (claims - misses) / claims if claims else 1.0
-    return HoldoutReport(
-        begin=demand.trace.begin,
-        end=demand.trace.end,
-        claims=claims,
-        hit_rate=rate,
-        hit_rate_interval=_find_interval([(day.claims - day.misses, day.claims) for day in days], 1.0, most=1.0),
-        idle_hours=sum(day.idle_hours for day in days),
-        idle_hours_interval=_find_interval([(day.idle_hours, 1.0) for day in days], len(days)),
-        single=find_smallest(demand, on_miss, rate),
-    )
-
-
-def _find_interval(pairs: Sequence[tuple[float, float]], scale: float, most: float = float("inf")) -> Interval | None:
-    """The interval of a ratio of sums over days, times a scale; None for fewer than two days."""
-    if len(pairs) < 2:
-        return None
-    ratio, error = estimate_ratio(pairs)
-    reach = find_t_quantile(len(pairs) - 1) * error
-    return Interval(mean=ratio * scale, low=max(0.0, (ratio - reach) * scale), high=min(most, (ratio + reach) * scale))
-
-
-def _list_caveats(history: DemandHistory, windows: int) -> Iterator[str]:
-    """What a user of the recommendation must know: what the history cannot tell, and when windows open."""
-    profile = history.profile_week(history.days)
-    unknown = [WEEKDAYS[day] for day in range(7) if not profile.is_day_watched(day)]
-    if unknown:
-        yield f"Unknown: the history has no whole {', '.join(unknown)}; what is kept then is that of the other days."
-    elif history.days < DAYS_TO_TELL_DAYS_APART:
-        yield f"Unknown: whether days of the week differ, as {history.days} days of history cannot tell."
-    fewest = round(1 / max(1 - history.hit_rate, 1e-9))
-    if profile.claims < fewest:
-        few = f"With {profile.claims} claims, fewer than {fewest}"
-        yield f"{few}, a single miss decides whether the hit rate is reached."
-    if windows and history.lead_hours:
-        early = describe_count(history.lead_hours, "hour")
-        yield f"Windows that raise the count open {early} early, so that what they add is ready by the hour."

@@ -14,20 +14,30 @@ from itertools import islice
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.pool_size import MeasureSize, PoolSize, make_point
 
+ListHits = Callable[[int], Sequence[int]]
+"""The places of the claims that are hits at a size, in order, if the size misses something."""
+
 
 def measure_cold_starts(demand: Demand) -> MeasureSize:
     """Measure each size in a pass of its own. Sizes that miss nothing need none: they all have the same builds."""
-    measure_few = _measure_in_order(demand) if demand.is_fixed else _measure_in_any_order(demand)
+    list_hits = prepare_hits(demand)
+    sum_busy = _sum_in_order(demand) if demand.is_fixed else _sum_in_any_order(demand)
+    sum_waits = _prepare_waits(demand)
     span, count = demand.end - demand.begin, len(demand.claims)
     busy = sum(_list_busy(demand))
 
     def measure(size: int) -> PoolSize:
         if size >= demand.enough:
             return make_point(demand, size, count, size * span - busy, 0)
-        hits, built, waited = measure_few(size)
-        return make_point(demand, size, hits, size * span - built, waited)
+        hits = list_hits(size)
+        return make_point(demand, size, len(hits), size * span - sum_busy(hits), sum_waits(hits))
 
     return measure
+
+
+def prepare_hits(demand: Demand) -> ListHits:
+    """Make a function that lists the hits of a size on this demand."""
+    return _prepare_in_order(demand) if demand.is_fixed else _prepare_in_any_order(demand)
 
 
 def _list_busy(demand: Demand) -> list[int]:
@@ -36,23 +46,38 @@ def _list_busy(demand: Demand) -> list[int]:
     return [min(ready, end) - at for at, ready in zip(demand.claims, demand.ready_ticks, strict=True)]
 
 
-def _measure_in_order(demand: Demand) -> Callable[[int], tuple[int, int, int]]:
-    """Measure hits, ticks of building and ticks of waiting, if all builds take equally long."""
-    claims, served_next, end = demand.claims, demand.served_next, demand.end
-    count = len(claims)
-    lead = demand.leads[0] if count else 0
-    delay = lead + demand.wake_ticks
+def _sum_in_order(demand: Demand) -> Callable[[Sequence[int]], int]:
+    """The ticks of building after these hits, if all builds take equally long."""
+    claims, end = demand.claims, demand.end
+    delay = (demand.leads[0] if claims else 0) + demand.wake_ticks
     late = bisect_right(claims, end - delay)  # from this claim on, no replacement is ready within the span
 
-    firsts = _find_first_misses(demand)
-
-    def measure(size: int) -> tuple[int, int, int]:
-        hits = _list_hits(served_next, size, firsts[size])
+    def sum_busy(hits: Sequence[int]) -> int:
         beyond = bisect_left(hits, late)
-        built = beyond * delay + sum(end - claims[hit] for hit in hits[beyond:])
-        return len(hits), built, (count - len(hits)) * lead
+        return beyond * delay + sum(end - claims[hit] for hit in hits[beyond:])
 
-    return measure
+    return sum_busy
+
+
+def _sum_in_any_order(demand: Demand) -> Callable[[Sequence[int]], int]:
+    busy = _list_busy(demand)
+    return lambda hits: sum(map(busy.__getitem__, hits))
+
+
+def _prepare_waits(demand: Demand) -> Callable[[Sequence[int]], int]:
+    """The ticks that the users waited whose claims are none of these hits."""
+    leads = demand.leads
+    if demand.is_fixed:
+        lead = leads[0] if leads else 0
+        return lambda hits: (len(leads) - len(hits)) * lead
+    everything = sum(leads)
+    return lambda hits: everything - sum(map(leads.__getitem__, hits))
+
+
+def _prepare_in_order(demand: Demand) -> ListHits:
+    """If all builds take equally long."""
+    served_next, firsts = demand.served_next, _find_first_misses(demand)
+    return lambda size: _list_hits(served_next, size, firsts[size])
 
 
 def _list_hits(served_next: Sequence[int], size: int, first_miss: int) -> list[int]:
@@ -78,20 +103,17 @@ def _find_first_misses(demand: Demand) -> list[int]:
     return firsts
 
 
-def _measure_in_any_order(demand: Demand) -> Callable[[int], tuple[int, int, int]]:
-    """Measure hits, ticks of building and ticks of waiting, if builds may overtake each other."""
-    rows = list(zip(demand.claims, demand.ready_ticks, _list_busy(demand), demand.leads, strict=True))
+def _prepare_in_any_order(demand: Demand) -> ListHits:
+    """If builds may overtake each other."""
+    rows = list(zip(demand.claims, demand.ready_ticks, strict=True))
 
-    def measure(size: int) -> tuple[int, int, int]:
+    def list_hits(size: int) -> Sequence[int]:
         ready_at = [demand.begin] * size or [demand.end + 1]
-        hits = built = waited = 0
-        for at, ready, busy, lead in rows:
+        hits: list[int] = []
+        for place, (at, ready) in enumerate(rows):
             if ready_at[0] <= at:
                 heapreplace(ready_at, ready)
-                hits += 1
-                built += busy
-            else:
-                waited += lead
-        return hits, built, waited
+                hits.append(place)
+        return hits
 
-    return measure
+    return list_hits

@@ -11,13 +11,15 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.fields import DURATION, check, instance_of, member_of, to_tuple, tuple_of
+from prebuilds.decision.fields import DURATION, MAX_COUNT, check, instance_of, member_of, to_tuple, tuple_of
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError, UnreachableGoalError
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.traces.argument_checks import require_amount, require_share
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 from prebuilds.whatif.views.rows import Tabular, describe_value
+
+_HOUR = timedelta(hours=1)
 
 
 def _is_in_order(points: Any) -> bool:
@@ -65,10 +67,19 @@ class Curve(Tabular):
         return min(self.points, key=lambda at: idle * at.idle_hours + miss * at.misses + wait * at.wait_hours)
 
     def for_size(self, size: int) -> PoolSize:
-        """The point of one size. Raises `InvalidValueError` if the curve does not have that size."""
+        """The point of one size.
+
+        A size beyond the last that misses nothing only idles longer. Raises `InvalidValueError` for any other size that
+        the curve does not have.
+        """
         found = next((point for point in self.points if point.size == size), None)
+        last = self.points[-1]
+        if found is None and type(size) is int and last.size < size <= MAX_COUNT and not last.misses:
+            idle_hours = last.idle_hours + (size - last.size) * (self.span / _HOUR)
+            return attrs.evolve(last, size=size, idle_hours=idle_hours)
         if found is None:
-            raise InvalidValueError("Curve.for_size", "size", size, "one of the curve's sizes")
+            allowed = f"one of the curve's sizes, {self.points[0].size} to {last.size}"
+            raise InvalidValueError("Curve.for_size", "size", size, allowed)
         return found
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -118,7 +129,7 @@ _BLUE, _RED = "#4c78a8", "#e45756"
 
 
 def _list_place(point: PoolSize, span: timedelta) -> dict[str, float]:
-    hours = span / timedelta(hours=1)
+    hours = span / _HOUR
     return {"size": point.size, "hits": 100 * point.hit_rate, "idle": point.idle_hours / hours if hours else 0.0}
 
 

@@ -55,8 +55,11 @@ class ReplayedPool:
 
     def claim(self, index: int) -> bool:
         """A hit if a prebuild is ready. Otherwise the user waits for the next one, or builds their own."""
-        at = self._claims[index]
-        self.advance(at)
+        at, builds = self._claims[index], self._builds
+        while builds and builds[0] <= at:
+            self._end_build(heappop(builds))
+        self._idle += self._ready * (at - self._now)
+        self._now = at
         is_hit = self._ready > 0
         self.hits.append(is_hit)
         if is_hit:

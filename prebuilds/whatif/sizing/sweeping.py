@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 
 from prebuilds.whatif.sizing.cold_start_pass import measure_cold_starts
 from prebuilds.whatif.sizing.curve import Curve
@@ -69,17 +70,37 @@ def make_demand(
     )
 
 
+class SizeFinder:
+    """Measures sizes on one demand, each at most once, to find some of them."""
+
+    def __init__(self, demand: Demand, on_miss: OnMiss) -> None:
+        self._enough = demand.enough
+        self.measure = cache(_prepare_measure(demand, on_miss))
+
+    def find_smallest(self, hit_rate: float) -> PoolSize:
+        """Find the smallest size with at least this hit rate, by bisection: a larger pool never has fewer hits."""
+        low, high = 0, self._enough
+        while low < high:
+            middle = (low + high) // 2
+            if self.measure(middle).hit_rate >= hit_rate:
+                high = middle
+            else:
+                low = middle + 1
+        return self.measure(low)
+
+    def interpolate_idle(self, hit_rate: float) -> float:
+        """For how many hours single sizes with just this hit rate would idle, in between two sizes if need be."""
+        above = self.find_smallest(hit_rate)
+        if not above.size:
+            return above.idle_hours
+        below = self.measure(above.size - 1)
+        share = (hit_rate - below.hit_rate) / (above.hit_rate - below.hit_rate)
+        return below.idle_hours + share * (above.idle_hours - below.idle_hours)
+
+
 def find_smallest(demand: Demand, on_miss: OnMiss, hit_rate: float) -> PoolSize:
-    """Find the smallest size with at least this hit rate, by bisection: a larger pool never has fewer hits."""
-    measure = _prepare_measure(demand, on_miss)
-    low, high = 0, demand.enough
-    while low < high:
-        middle = (low + high) // 2
-        if measure(middle).hit_rate >= hit_rate:
-            high = middle
-        else:
-            low = middle + 1
-    return measure(low)
+    """The smallest size with at least this hit rate."""
+    return SizeFinder(demand, on_miss).find_smallest(hit_rate)
 
 
 def _prepare_measure(demand: Demand, on_miss: OnMiss) -> MeasureSize:

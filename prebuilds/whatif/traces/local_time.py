@@ -26,6 +26,16 @@ def require_zone(place: str, timezone: str) -> tzinfo:
     raise InvalidValueError(place, "timezone", timezone, "the name of a time zone, such as UTC")
 
 
+def list_hours(local: LocalHours, begin: int, end: int) -> list[tuple[int, int]]:
+    """The hours of the week from `begin` to before `end`: the tick at which each starts, and its number."""
+    found = [(begin, local.find_hour(begin))]
+    for at in range((begin // _QUARTER + 1) * _QUARTER, end, _QUARTER):
+        hour = local.find_hour(at)
+        if hour != found[-1][1]:
+            found.append((at, hour))
+    return found
+
+
 class LocalHours:
     """Finds the hour of the week in one zone. Raises `InvalidValueError` for an unknown zone."""
 
