@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(_ROOT), str(_ROOT / "docs")]  # the pages describe this checkout, installed or not
-_METADATA = (_ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+from prebuilds.version import __version__  # noqa: E402 - of this checkout
 
 project = "prebuilds"
 author = "The prebuilds maintainers"
 copyright = f"2026, {author}"  # noqa: A001 - Sphinx asks for it by this name
-version = release = re.findall(r'^version = "(.+)"$', _METADATA, re.MULTILINE)[0]
+version = release = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "_pictures", "jupyter_execute"]

@@ -47,6 +47,7 @@ from prebuilds.errors import (
     PrebuildsError,
     UnknownPresetError,
 )
+from prebuilds.version import __version__ as __version__
 
 __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "ActionType",

@@ -15,6 +15,7 @@ from prebuilds.commands import check, claim, controls, plan, run, simulate, size
 from prebuilds.commands.console.signals import run_until_signal
 from prebuilds.commands.console.streams import fail
 from prebuilds.errors import PrebuildsError
+from prebuilds.version import __version__
 
 _COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
 
@@ -35,6 +36,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="prebuilds", description="Keep a warm pool of prebuilt workspaces.")
+    parser.add_argument("--version", action="version", version=f"prebuilds {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(commands)

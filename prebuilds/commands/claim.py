@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from prebuilds.commands.console.streams import write
 from prebuilds.commands.fleet.stores import add_store, open_store
@@ -31,13 +32,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--request-id", metavar="ID", help="makes the claim safe to repeat: a retry gets the same workspace"
     )
+    command.add_argument("--format", choices=tuple(_FORMATS), default="text", help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> int:
     with open_store(options.store) as opened:
         claims = Claims(opened.store, clock=SYSTEM_CLOCK, relay=opened.relay)
         claim = claims.claim(options.preset, owner_id=options.owner, name=options.name, request_id=options.request_id)
-    return write(lambda: print(_describe(claim))) or int(claim.workspace is None)
+    return write(lambda: print(_FORMATS[options.format](claim))) or int(claim.workspace is None)
 
 
 def _describe(claim: Claim) -> str:
@@ -46,3 +48,22 @@ def _describe(claim: Claim) -> str:
     again = ", as before" * claim.is_repeated
     workspace = claim.workspace
     return f"{claim.preset_id}: {workspace.owner_id} has {workspace.name} now{again} (workspace {workspace.id})"
+
+
+def _dump(claim: Claim) -> str:
+    """The claim as JSON: ids are null, and `reason` is not, if nobody got anything."""
+    workspace, reason = claim.workspace, claim.reason
+    return json.dumps(
+        {
+            "preset_id": claim.preset_id,
+            "workspace_id": workspace.id if workspace else None,
+            "owner_id": workspace.owner_id if workspace else None,
+            "name": workspace.name if workspace else None,
+            "is_repeated": claim.is_repeated,
+            "reason": reason.value if reason else None,
+        },
+        indent=2,
+    )
+
+
+_FORMATS = {"text": _describe, "json": _dump}

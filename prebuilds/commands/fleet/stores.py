@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -14,6 +15,7 @@ from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import PubSub, Store
 from prebuilds.runtime.publishing.relays import OutboxRelay
 
+VARIABLE = "PREBUILDS_STORE"
 _ALLOWED = "sqlite:FILE or postgresql://..."
 _POSTGRES = ("postgresql", "postgres")  # as libpq itself takes them
 
@@ -28,9 +30,15 @@ class OpenStore:
 
 
 def add_store(command: argparse.ArgumentParser) -> None:
-    """Add the option that every command on a store has."""
+    """Add the option that every command on a store has. An environment variable can stand in for it."""
+    default = os.environ.get(VARIABLE)
     command.add_argument(
-        "--store", required=True, type=_read_url, metavar="URL", help=f"the address of the store: {_ALLOWED}"
+        "--store",
+        required=not default,
+        default=default or None,  # argparse reads a default as it reads what is given
+        type=_read_url,
+        metavar="URL",
+        help=f"the address of the store: {_ALLOWED} (default: ${VARIABLE})",
     )
 
 
