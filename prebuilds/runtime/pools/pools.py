@@ -13,6 +13,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
+import attrs
 from typing_extensions import Self
 
 from prebuilds.decision.plans.planning import plan
@@ -20,6 +21,7 @@ from prebuilds.errors import AlreadyRunningError
 from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.claim_answers import Claim
 from prebuilds.runtime.claims import Claims
+from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, select
 from prebuilds.runtime.loop.fleet import read_fleet
@@ -45,7 +47,7 @@ class Pools:
     """Everything over one store and one builder, wired together. Use it as a context manager, or call `close`.
 
     `builder` is a `WorkspaceBuilder`, or a function that makes one from the `BuildReports`; a class whose `__init__`
-    takes these is such a function. `options` are those of the loop, and their clock is everybody's. `on_result` is
+    takes these is such a function. `options` are those of the loop, and all parts have their clock. `on_result` is
     called with the result of each pass.
 
     The pubsub is the store's own, unless you give one. A store without a pubsub does with none: then the loop looks at
@@ -64,7 +66,7 @@ class Pools:
         on_result: OnResult | None = None,
     ) -> None:
         self.store = store
-        self._options = options
+        self._options = options = attrs.evolve(options, clock=choose_clock(store, options.clock))
         self._own_pubsub = store.make_pubsub() if pubsub is None and isinstance(store, PubSubMaker) else None
         pubsub = self._own_pubsub if pubsub is None else pubsub
         clock = options.clock
