@@ -100,7 +100,9 @@ def cancel_pending(snapshot: PresetSnapshot) -> Actions:
 
 def cancel_surplus(snapshot: PresetSnapshot, policy: Policy) -> Actions:
     """Cancel the starts that have not begun and are wanted no more, if the policy says so (R18)."""
-    count = min(snapshot.pending, count_surplus_starts(snapshot)) if policy.cancel_surplus else 0
+    if not policy.cancel_surplus or not snapshot.pending:
+        return ()
+    count = min(snapshot.pending, count_surplus_starts(snapshot))
     return (ReconciliationActions(type=ActionType.CANCEL_PENDING, cancel=count),) if count else ()
 
 

@@ -97,8 +97,10 @@ def rank_by_end(preset: Preset, aging: Iterable[Prebuild]) -> Sequence[Prebuild]
 
 
 def _take_older(prebuilds: Sequence[Prebuild], now: datetime, age: timedelta) -> Sequence[Prebuild]:
-    """The prebuilds that are at least this old."""
+    """The prebuilds that are at least this old; mostly there are none."""
     if age <= timedelta():
         return prebuilds
     since = now - age if age <= now - _EPOCH else _EPOCH
+    if not prebuilds or prebuilds[0].created_at > since:
+        return ()
     return prebuilds[: bisect_right(prebuilds, since, key=_created_at)]

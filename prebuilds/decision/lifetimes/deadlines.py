@@ -19,7 +19,8 @@ def split_stuck(
     """The other prebuilds and the stuck ones, both in the given order. An inactive preset has no stuck ones."""
     if preset.ready_deadline is None or not preset.is_active:
         return prebuilds, ()
-    stuck = {prebuild.id for prebuild in prebuilds if not prebuild.ready and is_stuck(preset, prebuild, now)}
+    unready = [prebuild for prebuild in prebuilds if not prebuild.ready]  # in most pools few, and fast to find
+    stuck = {prebuild.id for prebuild in unready if is_stuck(preset, prebuild, now)}
     if not stuck:
         return prebuilds, ()
     others = [prebuild for prebuild in prebuilds if prebuild.id not in stuck]

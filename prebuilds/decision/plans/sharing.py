@@ -3,19 +3,22 @@
 - Creates are given out one by one, each to the preset that has the smallest share of its target; ties go by id. So no
   preset gets a second prebuild while another, with the same budgets, could have a first.
 - A preset that meets a budget that is used up gets no more in this pass. What it lacks is withheld with that budget.
-- The time grows with the rows and the creates, by a heap: no preset is looked at twice without getting something.
+- The time grows with the rows and the creates, by a heap: no preset is looked at twice without getting something. If
+  the budgets are enough for all that is wanted, nothing needs to be shared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from heapq import heapify, heappop, heapreplace
 
 from prebuilds.decision.actions import ActionType
-from prebuilds.decision.models import Preset, Transition
+from prebuilds.decision.models import Template, Transition
 from prebuilds.decision.plans.decisions import Decision, withhold_over_budget
-from prebuilds.decision.policies.budgets import MINUTE, Budget
+from prebuilds.decision.policies.budgets import MINUTE, Budget, BudgetScope
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.decision.state import count_in_progress, count_instances, count_starting
@@ -28,8 +31,17 @@ def share_budgets(
 ) -> tuple[Decision, ...]:
     """The decisions, with the creates that are over a budget withheld."""
     purses = [_fill_purse(budget, decisions, snapshot, now) for budget in budgets]
-    wanting = [_Wanting.look_at(decision, purses) for decision in decisions if count_creates(decision)]
-    _share(wanting)
+    find_purses = _make_finder(purses)
+    wanting = [
+        _Wanting(decision, find_purses(decision.snapshot.preset.template_version.template))
+        for decision in decisions
+        if count_creates(decision)
+    ]
+    if _is_enough(wanting):
+        _grant_all(wanting)
+    else:
+        _grant_all([each for each in wanting if not each.purses])
+        _share([each for each in wanting if each.purses], purses)
     refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
     granted = {each.decision.preset_id: each for each in wanting}
     return tuple([_grant(one, granted.get(one.preset_id), refill_at) for one in decisions])
@@ -62,14 +74,10 @@ class _Wanting:
         self._target = decision.snapshot.target.desired
         self._there = len(decision.snapshot.running) + count_starting(decision.snapshot)
 
-    @classmethod
-    def look_at(cls, decision: Decision, purses: Sequence[_Purse]) -> _Wanting:
-        return cls(decision, [purse for purse in purses if _has(purse.budget, decision.snapshot.preset)])
-
     @property
-    def rank(self) -> tuple[float, str]:
-        """The share of the target that it has, and its id."""
-        return (self._there + self.granted) / self._target, self.decision.preset_id
+    def share(self) -> float:
+        """The share of the target that it has."""
+        return (self._there + self.granted) / self._target
 
     def take(self) -> bool:
         """Take one create from every purse, unless one is empty."""
@@ -83,16 +91,47 @@ class _Wanting:
         return True
 
 
-def _share(wanting: Iterable[_Wanting]) -> None:
+def _make_finder(purses: Sequence[_Purse]) -> Callable[[Template], Sequence[_Purse]]:
+    """A function that tells which purses a template draws from. Many presets have one template."""
+
+    @cache
+    def find(organization_id: str, template_id: str) -> Sequence[_Purse]:
+        return [purse for purse in purses if purse.budget.has(organization_id, template_id)]
+
+    return lambda template: find(template.organization_id, template.id)
+
+
+def _is_enough(wanting: Iterable[_Wanting]) -> bool:
+    """Whether every purse has enough for all that want to draw from it."""
+    totals = Counter[_Purse]()
+    for each in wanting:
+        for purse in each.purses:
+            totals[purse] += each.wanted
+    return all(total <= purse.left for purse, total in totals.items())
+
+
+def _grant_all(wanting: Iterable[_Wanting]) -> None:
+    for each in wanting:
+        each.granted = each.wanted
+
+
+def _share(wanting: Iterable[_Wanting], purses: Sequence[_Purse]) -> None:
     """Grant creates one by one until each preset has what it wants, or is refused."""
-    heap = [(*each.rank, each) for each in wanting]  # no two ids are equal, so presets themselves are not compared
+    ranked = sorted(wanting, key=_get_id)
+    heap = [(each.share, place, each) for place, each in enumerate(ranked)]  # places compare faster than ids
     heapify(heap)
-    while heap:
-        first = heap[0][-1]
+    while heap and any(purse.left > 0 for purse in purses):
+        _, place, first = heap[0]
         if first.take() and first.granted < first.wanted:
-            heapreplace(heap, (*first.rank, first))
+            heapreplace(heap, (first.share, place, first))
         else:
             heappop(heap)
+    for *_, each in heap:
+        each.take()  # nothing, but it notes which budget refuses it
+
+
+def _get_id(each: _Wanting) -> str:
+    return each.decision.preset_id
 
 
 def _grant(decision: Decision, each: _Wanting | None, refill_at: datetime | None) -> Decision:
@@ -103,13 +142,17 @@ def _grant(decision: Decision, each: _Wanting | None, refill_at: datetime | None
     return withhold_over_budget(decision, each.granted, name, refill_at)
 
 
-def _has(budget: Budget, preset: Preset) -> bool:
-    template = preset.template_version.template
-    return budget.has(template.organization_id, template.id)
+def _select(budget: Budget, decisions: Iterable[Decision]) -> Sequence[PresetSnapshot]:
+    """The presets that the budget counts."""
+    snapshots = [decision.snapshot for decision in decisions]
+    if budget.scope is BudgetScope.FLEET:
+        return snapshots
+    pairs = [(snapshot, snapshot.preset.template_version.template) for snapshot in snapshots]
+    return [snapshot for snapshot, template in pairs if budget.has(template.organization_id, template.id)]
 
 
 def _fill_purse(budget: Budget, decisions: Sequence[Decision], snapshot: GlobalSnapshot, now: datetime) -> _Purse:
-    own = [decision.snapshot for decision in decisions if _has(budget, decision.snapshot.preset)]
+    own = _select(budget, decisions)
     told = [row for row in snapshot.foreground if budget.has(row.organization_id, row.template_id)]
     left = [_UNLIMITED if budget.max_creates_per_pass is None else budget.max_creates_per_pass]
     if budget.max_starting is not None:
