@@ -16,7 +16,7 @@ from functools import cache
 from heapq import heapify, heappop, heapreplace
 
 from prebuilds.decision.actions import ActionType
-from prebuilds.decision.models import Template, Transition
+from prebuilds.decision.models import Transition
 from prebuilds.decision.plans.decisions import Decision, withhold_over_budget
 from prebuilds.decision.policies.budgets import MINUTE, Budget, BudgetScope
 from prebuilds.decision.presets import PresetSnapshot
@@ -31,18 +31,18 @@ def share_budgets(
 ) -> tuple[Decision, ...]:
     """The decisions, with the creates that are over a budget withheld."""
     purses = [_fill_purse(budget, decisions, snapshot, now) for budget in budgets]
+    refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
     find_purses = _make_finder(purses)
-    wanting = [
-        _Wanting(decision, find_purses(decision.snapshot.preset.template_version.template))
-        for decision in decisions
-        if count_creates(decision)
-    ]
-    if _is_enough(wanting):
+    creating = [(decision, find_purses(decision)) for decision in decisions if count_creates(decision)]
+    is_enough = _is_enough(creating)
+    if is_enough and refill_at is None:
+        return tuple(decisions)
+    wanting = [_Wanting(decision, own) for decision, own in creating]
+    if is_enough:
         _grant_all(wanting)
     else:
         _grant_all([each for each in wanting if not each.purses])
         _share([each for each in wanting if each.purses], purses)
-    refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
     granted = {each.decision.preset_id: each for each in wanting}
     return tuple([_grant(one, granted.get(one.preset_id), refill_at) for one in decisions])
 
@@ -91,22 +91,26 @@ class _Wanting:
         return True
 
 
-def _make_finder(purses: Sequence[_Purse]) -> Callable[[Template], Sequence[_Purse]]:
-    """A function that tells which purses a template draws from. Many presets have one template."""
+def _make_finder(purses: Sequence[_Purse]) -> Callable[[Decision], Sequence[_Purse]]:
+    """A function that tells which purses a decision draws from. Many presets have one template."""
 
     @cache
     def find(organization_id: str, template_id: str) -> Sequence[_Purse]:
         return [purse for purse in purses if purse.budget.has(organization_id, template_id)]
 
-    return lambda template: find(template.organization_id, template.id)
+    def find_of(decision: Decision) -> Sequence[_Purse]:
+        template = decision.snapshot.preset.template_version.template
+        return find(template.organization_id, template.id)
+
+    return find_of
 
 
-def _is_enough(wanting: Iterable[_Wanting]) -> bool:
+def _is_enough(creating: Iterable[tuple[Decision, Sequence[_Purse]]]) -> bool:
     """Whether every purse has enough for all that want to draw from it."""
     totals = Counter[_Purse]()
-    for each in wanting:
-        for purse in each.purses:
-            totals[purse] += each.wanted
+    for decision, purses in creating:
+        for purse in purses:
+            totals[purse] += count_creates(decision)
     return all(total <= purse.left for purse, total in totals.items())
 
 
