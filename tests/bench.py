@@ -20,6 +20,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from random import Random
 from time import perf_counter
+from typing import Any
 
 import attrs
 from rich.console import Console
@@ -152,7 +153,7 @@ def measure_size(presets: int, rows: int) -> Timing:
     )
 
 
-EVERY_SETTING = {
+EVERY_SETTING: dict[str, Any] = {
     "ready_deadline": timedelta(minutes=10),
     "build_deadline": timedelta(minutes=30),
     "ttl_jitter": 0.05,
