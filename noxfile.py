@@ -89,6 +89,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def foresight(session: nox.Session) -> None:
+    """Policies tuned on the past of each trace of a folder (`-- DIR`), and measured on what came after."""
+    session.install("-q", "-e", ".[dev]")
+    with session.chdir("tests"):
+        session.run("python", "-m", "foresight", *session.posargs)
+
+
+@nox.session
 def crash(session: nox.Session) -> None:
     """More than 10,000 ways in which PostgreSQL's sessions and our processes can end while something is under way."""
     session.install("-q", "-e", ".[dev]")

@@ -42,11 +42,15 @@ class LayoutShape:
 
 @attrs.frozen(kw_only=True)
 class ShapeChoice:
-    """A shape, the place of the share of misses that it may have on the past, and whether backtests reach the goal."""
+    """A shape, the place of the share of misses that it may have on the past, and whether backtests reach the goal.
+
+    `is_safe` tells that they do so by more than chance explains.
+    """
 
     shape: LayoutShape
     place: int
     is_reached: bool
+    is_safe: bool = False
 
     def find_planned(self, hit_rate: float) -> float:
         """The hit rate that the layout is planned to have on the past."""
@@ -93,27 +97,35 @@ class LayoutPlanner:
         return self._fronts[shape, day]
 
     def _calibrate(self, shape: LayoutShape, end: int) -> ShapeChoice:
-        """The largest share with which the goal is reached, by the table."""
+        """The largest share with which the goal is reached, by the table: not by chance alone, if there is one."""
         choices = [ShapeChoice(shape=shape, place=place, is_reached=True) for place in range(len(_SHARES))]
-        reached = (choice for choice in choices if self._is_reached(choice, end, self._history.estimate))
-        return next(reached, ShapeChoice(shape=shape, place=_PLAIN, is_reached=False))
+        for is_safe in (True, False):
+            for choice in choices:
+                if self._is_reached(choice, end, self._history.estimate, is_safe=is_safe):
+                    return attrs.evolve(choice, is_safe=is_safe)
+        return ShapeChoice(shape=shape, place=_PLAIN, is_reached=False)
 
     def _check(self, choice: ShapeChoice, end: int) -> ShapeChoice:
         """The same by replays: the share that the table gave, or the next one that they allow."""
+
+        def is_reached(place: int) -> bool:
+            return self._is_reached(attrs.evolve(choice, place=place), end, self._replay, is_safe=choice.is_safe)
+
         place = choice.place
-        while place > 0 and self._is_reached(attrs.evolve(choice, place=place - 1), end, self._replay):
+        while place > 0 and is_reached(place - 1):
             place -= 1
-        while not self._is_reached(attrs.evolve(choice, place=place), end, self._replay):
+        while not is_reached(place):
             if place == len(_SHARES) - 1:
                 return attrs.evolve(choice, place=_PLAIN, is_reached=False)
             place += 1
         return attrs.evolve(choice, place=place, is_reached=True)
 
-    def _is_reached(self, choice: ShapeChoice, end: int, count_missed: _CountMissed) -> bool:
-        """Whether the goal is reached on the days after the cuts, taken together, and not by chance alone."""
+    def _is_reached(self, choice: ShapeChoice, end: int, count_missed: _CountMissed, *, is_safe: bool) -> bool:
+        """Whether the goal is reached on the days after the cuts together; with `is_safe`, not by chance alone."""
         found = [count_missed(self.plan(choice, cut), cut, until) for cut, until in list_folds(end)]
         claims, missed = sum(row[0] for row in found), sum(row[1] for row in found)
-        return missed + sqrt(_CLUSTERING * missed) <= (1 - self._history.hit_rate) * claims
+        margin = sqrt(_CLUSTERING * missed) if is_safe else 0.0
+        return missed + margin <= (1 - self._history.hit_rate) * claims
 
     def _replay(self, layout: Layout, begin: int, end: int) -> tuple[int, int]:
         demand = self._history.cut(begin, end)

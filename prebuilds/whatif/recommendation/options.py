@@ -67,7 +67,7 @@ def find_fault(option: SizingOption, single: SizingOption) -> str | None:
     held, other = option.held_out, single.held_out
     if not held.claims:
         return "there were no claims to compare it on"
-    if (single.is_reached and not option.is_reached) or held.hit_rate < min(held.goal, other.hit_rate) - NOTICED:
+    if held.hit_rate < min(held.goal, other.hit_rate) - NOTICED:
         return f"it had only {held.hit_rate:.2%} of hits, and the single size {other.hit_rate:.2%}"
     if held.saved_at_equal_hits < _NEGLIGIBLE:
         return "it did not idle less than single sizes with as many hits"
