@@ -8,18 +8,32 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
+from queue import SimpleQueue
 
 import pytest
+from typing_extensions import Self
 
-from prebuilds import BuildStatus, Transition
-from prebuilds.adapters.memory import MemoryStore
-from prebuilds.runtime import Claims, EffectOutcome, OutcomeStatus, Reconciler, ReconcilerOptions, ReconciliationResult
+from prebuilds import Budget, BuildStatus, Policy, Transition
+from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
+from prebuilds.runtime import (
+    PREBUILDS_CHANGED,
+    BuildRequest,
+    Claims,
+    EffectOutcome,
+    Message,
+    OutcomeStatus,
+    Reconciler,
+    ReconcilerOptions,
+    ReconciliationResult,
+)
 from prebuilds.runtime.fleet_rows import select
+from prebuilds.runtime.loop import reconciler
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
 from runtime.world import MINUTE, NOW, SECOND, make_preset
 
 GOOD = ("a", "b", "c")
 NAMES = ("a", "bad", "b", "c")
+LONG = 60.0
 
 
 class Trouble:
@@ -215,3 +229,107 @@ def test_builds_that_time_out_again_and_again_wait_longer() -> None:
             asked.append(trouble.clock.now() - began - 15 * SECOND)
     waits = [int((later - earlier).total_seconds()) for earlier, later in pairwise(asked)]
     assert waits == [15, 15, 30, 60, 120, 240, 480, 600, 600, 600, 600]
+
+
+class HeldBuilder:
+    """A builder whose submits for the preset `held` return only after `leave`. Each preset has an event for it."""
+
+    def __init__(self) -> None:
+        self.asked = Counter[str]()
+        self.begun = {name: threading.Event() for name in ("held", "due")}
+        self.leave = threading.Event()
+
+    def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:  # noqa: ARG002
+        name = request.preset_id or ""
+        self.asked[request.build_id] += 1
+        self.begun[name].set()
+        if name == "held":
+            self.leave.wait(LONG)
+
+
+class HeldLoop:
+    """A loop in a thread, with a submit that hangs."""
+
+    def __init__(self, policy: Policy = Policy()) -> None:  # noqa: B008 - it is frozen
+        self.store, self.builder = MemoryStore(max_connections=2), HeldBuilder()
+        self.pubsub = MemoryPubSub(self.store)
+        self.results = SimpleQueue[ReconciliationResult]()
+        self.reconciler = Reconciler(
+            self.store,
+            self.builder,
+            options=ReconcilerOptions(policy=policy, submit_timeout=SECOND * 50),
+            pubsub=self.pubsub,
+            on_result=self.results.put,
+        )
+        self.thread = threading.Thread(target=self.reconciler.run)
+
+    def want(self, name: str, count: int = 1) -> None:
+        """Put the preset, which wants so many prebuilds, and tell the loop."""
+        with self.store.transaction() as tx:
+            tx.put_preset(make_preset(id=name, desired_instances=count))
+        self.pubsub.publish(Message(topic=PREBUILDS_CHANGED, body=name))
+
+    def await_pass(self, name: str) -> set[tuple[str, OutcomeStatus]]:
+        """What the next pass that looked at this preset told, and how it ended."""
+        while True:
+            result = self.results.get(timeout=LONG)
+            if result.plan and name in {decision.preset_id for decision in result.plan}:
+                return {(preset.preset_id, outcome.status) for preset in result for outcome in preset.outcomes}
+
+    def __enter__(self) -> Self:
+        self.want("held")
+        self.thread.start()
+        assert self.builder.begun["held"].wait(LONG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.builder.leave.set()
+        self.reconciler.stop()
+        self.thread.join()
+
+
+@pytest.fixture
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "_PATIENCE", SECOND / 20)
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_preset_that_is_due_later_does_not_wait_for_one_that_hangs() -> None:
+    """The loop goes on after a moment. The one that hangs is left out, even if it wants more by now.
+
+    Once its submit returns, that is noted at once, though nothing else happens. The builder is asked once for each.
+    """
+    with HeldLoop() as held:
+        assert held.await_pass("held") == set()
+        held.want("due")
+        assert held.builder.begun["due"].wait(20)
+        assert held.await_pass("due") == {("due", OutcomeStatus.DONE)}
+        held.want("held", 2)
+        assert held.await_pass("held") == set()
+        assert sum(held.builder.asked.values()) == 2
+        held.builder.leave.set()
+        assert held.await_pass("held") == {("held", OutcomeStatus.DONE)}
+    assert set(held.builder.asked.values()) == {1}
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_loop_that_stops_waits_for_what_is_under_way() -> None:
+    """Its effect is written before the lease is given back."""
+    with HeldLoop() as held:
+        held.want("due")
+        assert held.builder.begun["due"].wait(20)
+        held.reconciler.request_stop()
+        held.builder.leave.set()
+        held.thread.join(LONG)
+    with held.store.transaction(read_only=True) as tx:
+        assert [row.last_build.submitted for row in tx.read_rows(select("held")).prebuilds] == [True]
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_under_budgets_a_pass_waits_for_what_hangs() -> None:
+    """What it creates uses up a budget, so no other plan is made meanwhile."""
+    with HeldLoop(Policy(budgets=[Budget(max_instances=9)])) as held:
+        held.want("due")
+        assert not held.builder.begun["due"].wait(0.3)
+        held.builder.leave.set()
+        assert held.builder.begun["due"].wait(LONG)

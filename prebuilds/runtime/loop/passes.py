@@ -1,7 +1,8 @@
 """Passes: each takes the lease, reads one moment, plans, and carries out the effects of each preset.
 
 - Presets are independent. A worker carries out the effects of one preset, and a failure stops no other preset.
-- Workers never use more than half of the store's connections, so that claims and messages always find one.
+- The workers of a pass never use more than half of the store's connections, so that claims and messages find one. Those
+  that earlier passes have left use others, but only for a moment, when their calls have returned.
 - After a failed create, the other creates of that preset wait for a later pass, which backs off first. Those that the
   builder is being asked for already are the exception.
 - After a call to the builder that timed out, all other calls for that preset wait for a later pass.
@@ -12,10 +13,10 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 
 import attrs
 
@@ -25,6 +26,7 @@ from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import STOPS, Handover
+from prebuilds.runtime.loop.calls.preset_work import PresetWork
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
 from prebuilds.runtime.loop.endings import STOPS_CREATES
@@ -45,10 +47,13 @@ _LEAST_CALLS = 8
 class Passes:
     """Does passes, one at a time, until it is stopped."""
 
-    def __init__(self, store: Store, builder: WorkspaceBuilder, options: ReconcilerOptions) -> None:
+    def __init__(
+        self, store: Store, builder: WorkspaceBuilder, options: ReconcilerOptions, *, on_end: Callable[[str], None]
+    ) -> None:
         self._store = store
         self._builder = builder
         self._options = options
+        self._on_end = on_end
         self._workers = max(store.max_connections // 2, 1)
         self._holder = options.holder or make_holder()
         self.is_stopping = False  # not an event, as a signal handler sets it
@@ -63,6 +68,7 @@ class Passes:
         most = max(_CALLS_PER_WORKER * self._workers, _LEAST_CALLS)
         self._calls = LimitedCalls(most=most, timeout=self._options.submit_timeout, clock=self._options.clock)
         self._passing = threading.Lock()
+        self._work = PresetWork(self._workers, self._on_end)
         self._held: HeldLease | None = None
         self._room = RoomWaits(self._options.policy)
         self._schedules = ScheduleLog()
@@ -78,35 +84,48 @@ class Passes:
         with self._passing:
             self._take_lease()
 
-    def reconcile(self, preset_ids: Collection[str] | None = None) -> ReconciliationResult:
+    def reconcile(
+        self, preset_ids: Collection[str] | None = None, *, patience: timedelta | None = None
+    ) -> ReconciliationResult:
         """One pass over all presets, or over some; unknown ones are left out. Raises errors of the store's reads.
 
-        Under budgets every pass is over all presets, as what one of them leaves is another's.
+        With a `patience` it leaves presets that hang, and `on_end` is called with each of them that ends. Under budgets
+        it waits for them, and every pass is over all presets, as what one of them leaves is another's.
         """
         with self._passing:
+            has_budgets = bool(self._options.policy.budgets)
+            patience = None if has_budgets else patience
+            if patience is None:
+                self._work.finish()
             began, started_at = self._options.clock.monotonic(), self._options.clock.now()
-            result = self._reconcile(started_at, None if self._options.policy.budgets else preset_ids)
+            result = self._reconcile(started_at, None if has_budgets else preset_ids, patience)
             elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
             return attrs.evolve(result, elapsed=elapsed)
 
     def release_lease(self) -> None:
-        """If this reconciler has the lease, let another take it."""
+        """Wait for what is under way. Then, if this reconciler has the lease, let another take it."""
         with self._passing:
+            self._work.finish()
             if self._held and not self._held.is_lost:
                 with self._store.transaction() as tx:
                     tx.release_lease(self._held.lease)
             self._held = None
 
-    def _reconcile(self, now: datetime, preset_ids: Collection[str] | None) -> ReconciliationResult:
+    def _reconcile(
+        self, now: datetime, preset_ids: Collection[str] | None, patience: timedelta | None
+    ) -> ReconciliationResult:
         held = self._take_lease()
         if held is None:
             return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
+        # Before the rows are read, so that none is older than the end of the work on its preset.
+        ended, under_way = self._work.take_ended(), self._work.under_way
         with _pausing_collector() if preset_ids is None else nullcontext():
             fleet, made = self._plan(now, preset_ids)
         self._schedules.note(made, is_whole=preset_ids is None)
         if preset_ids is None:
             self._room.forget_others({preset.id for preset in fleet.snapshot.presets})
-        presets = self._carry_out(self._list_effects(fleet, made), held)
+        effects = self._list_effects(fleet, [decision for decision in made if decision.preset_id not in under_way], now)
+        presets = (*ended, *self._carry_out(effects, held, patience))
         return ReconciliationResult(
             status=PassStatus.PAUSED if fleet.is_paused else PassStatus.RECONCILED,
             started_at=now,
@@ -135,8 +154,10 @@ class Passes:
         with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
             return read_fleet(tx, now=now, policy=self._options.policy, selection=selection)
 
-    def _list_effects(self, fleet: Fleet, made: Plan) -> Mapping[str, Sequence[Effect]]:
-        effects = {decision.preset_id: self._list_effects_of(fleet, decision, made.now) for decision in made}
+    def _list_effects(
+        self, fleet: Fleet, decisions: Sequence[Decision], now: datetime
+    ) -> Mapping[str, Sequence[Effect]]:
+        effects = {decision.preset_id: self._list_effects_of(fleet, decision, now) for decision in decisions}
         return {preset_id: listed for preset_id, listed in effects.items() if listed}
 
     def _list_effects_of(self, fleet: Fleet, decision: Decision, now: datetime) -> Sequence[Effect]:
@@ -161,12 +182,12 @@ class Passes:
             changes[preset_id] = min(changes.get(preset_id, at), at)
         return changes
 
-    def _carry_out(self, effects: Mapping[str, Sequence[Effect]], held: HeldLease) -> Sequence[PresetResult]:
+    def _carry_out(
+        self, effects: Mapping[str, Sequence[Effect]], held: HeldLease, patience: timedelta | None
+    ) -> Sequence[PresetResult]:
         executor = self._make_executor(held)
-        if len(effects) <= 1:  # no need of threads
-            return tuple(self._carry_out_preset(executor, *item) for item in effects.items())
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="prebuilds") as workers:
-            return tuple(workers.map(lambda item: self._carry_out_preset(executor, *item), effects.items()))
+        tasks = {item[0]: partial(self._carry_out_preset, executor, *item) for item in effects.items()}
+        return self._work.do(tasks, patience)
 
     def _make_executor(self, held: HeldLease) -> Executor:
         handover = Handover(self._builder, self._calls, held, width=self._workers, is_stopping=lambda: self.is_stopping)

@@ -37,6 +37,7 @@ from prebuilds.runtime.publishing.relays import OutboxRelay
 _log = logging.getLogger(__name__)
 _DEFAULT_OPTIONS = ReconcilerOptions()
 _AT_ONCE = timedelta()
+_PATIENCE = timedelta(seconds=1)  # longer than a builder needs to take a build
 
 OnResult = Callable[[ReconciliationResult], None]
 
@@ -61,7 +62,7 @@ class Reconciler:
         on_result: OnResult | None = None,
     ) -> None:
         options = attrs.evolve(options, clock=choose_clock(store, options.clock))
-        self._passes = Passes(store, builder, options)
+        self._passes = Passes(store, builder, options, on_end=self._note_event)
         self._options = options
         self._pubsub = pubsub
         self._relay = OutboxRelay(store, pubsub) if pubsub else None
@@ -99,6 +100,9 @@ class Reconciler:
     def reconcile_presets(self, preset_ids: Collection[str]) -> ReconciliationResult:
         """One pass over the presets with these ids, which are read and planned at once. Unknown ones are left out."""
         return self._report(self._passes.reconcile(preset_ids))
+
+    def _pass(self, preset_ids: Collection[str] | None) -> ReconciliationResult:
+        return self._report(self._passes.reconcile(preset_ids, patience=_PATIENCE))
 
     def run(self) -> None:
         """Do passes until stopped. Returns at once if it was already stopped. Raises `AlreadyRunningError`."""
@@ -151,8 +155,11 @@ class Reconciler:
 
     def _notice(self, message: Message) -> None:
         if message.body == EVERYTHING or self._options.has_preset(message.body):
-            self._agenda.add(message.body)
-            self._wake.set()
+            self._note_event(message.body)
+
+    def _note_event(self, preset_id: str) -> None:
+        self._agenda.add(preset_id)
+        self._wake.set()
 
     def _work(self) -> None:
         """Look at what is due, or else keep the lease, and send messages."""
@@ -174,7 +181,7 @@ class Reconciler:
 
     def _reconcile_everything(self) -> None:
         self._agenda.plan_whole(self._resync)
-        result = self.reconcile_all()
+        result = self._pass(None)
         self._token = self._passes.lease_token
         self._follow_up(result, None)
 
@@ -184,7 +191,7 @@ class Reconciler:
             self._agenda.retry(preset_ids)
 
     def _reconcile_some(self, preset_ids: Collection[str]) -> None:
-        result = self.reconcile_presets(preset_ids)
+        result = self._pass(preset_ids)
         _tell_unknown(result, preset_ids)
         is_resumed = result.status is PassStatus.RECONCILED and self._status is not PassStatus.RECONCILED
         self._follow_up(result, preset_ids)

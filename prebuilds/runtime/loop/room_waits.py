@@ -4,6 +4,7 @@
   deletes make room.
 - If deletes of the preset are under way, it waits until they have ended. Otherwise it waits for the backoff interval.
   It never waits longer than the look-back, so that a delete that hangs cannot block it for good.
+- A preset that a pass has left may begin its wait while another pass looks at all of them.
 - The waits are kept in memory only. Another reconciler asks the builder once and gets the same answer.
 """
 
@@ -50,11 +51,11 @@ class RoomWaits:
 
     def list_ends(self) -> Mapping[str, datetime]:
         """The latest end of the wait of each preset that waits."""
-        return {preset_id: self._find_end(wait) for preset_id, wait in self._waits.items()}
+        return {preset_id: self._find_end(wait) for preset_id, wait in tuple(self._waits.items())}
 
     def forget_others(self, preset_ids: Collection[str]) -> None:
         """Forget the presets that are not among these: they are gone."""
-        self._waits = {preset_id: wait for preset_id, wait in self._waits.items() if preset_id in preset_ids}
+        self._waits = {preset_id: wait for preset_id, wait in tuple(self._waits.items()) if preset_id in preset_ids}
 
     def _holds(self, wait: _Wait, deleting: Collection[str], now: datetime) -> bool:
         is_over = wait.for_deletes and wait.for_deletes.isdisjoint(deleting)

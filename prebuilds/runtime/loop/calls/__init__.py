@@ -1,4 +1,5 @@
-"""Calls of the host's builder: which effects are a batch, and how its calls are made, each with a time limit.
+"""Calls of the host's builder: which effects are a batch, how its calls are made, each with a time limit, and how long
+a pass waits for them.
 
-The loop's executor enters here. Nothing here reads or writes the store, but to renew the lease.
+The loop's executor and passes enter here. Nothing here reads or writes the store, but to renew the lease.
 """
