@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 from psycopg import errors
 
@@ -36,6 +38,16 @@ def translate(error: psycopg.Error, *, seconds: float, is_closed: bool) -> Excep
 def make_unavailable_error(error: Exception) -> StoreUnavailableError:
     """The error as this library's own, with the first line of libpq's text."""
     return StoreUnavailableError(next(iter(str(error).splitlines()), type(error).__name__))
+
+
+def close_if_lost(error: psycopg.Error, connection: psycopg.Connection[Any]) -> bool:
+    """Whether the connection is gone. libpq may not have noticed it, where the server's last words came before its end.
+
+    It tells this in an error of its own, which has no SQLSTATE, unlike all errors of the server.
+    """
+    if type(error) is psycopg.DatabaseError and error.sqlstate is None:
+        connection.close()
+    return connection.closed
 
 
 def is_wrong_server(error: psycopg.Error) -> bool:

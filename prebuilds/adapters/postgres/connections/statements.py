@@ -21,7 +21,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
 
 from prebuilds.adapters.postgres.connections.connecting import Connection
-from prebuilds.adapters.postgres.connections.failures import is_wrong_server, translate
+from prebuilds.adapters.postgres.connections.failures import close_if_lost, is_wrong_server, translate
 from prebuilds.adapters.rows import Row
 from prebuilds.errors import (
     CommitUnknownError,
@@ -150,7 +150,7 @@ class Statements:
     def _fail(self, error: psycopg.Error) -> Exception:
         if is_wrong_server(error):
             self._connection.close()  # so that the pool replaces it
-        failure = translate(error, seconds=monotonic() - self._began, is_closed=self._connection.closed)
+        failure = translate(error, seconds=monotonic() - self._began, is_closed=close_if_lost(error, self._connection))
         self._error = self._error or failure
         return failure
 
