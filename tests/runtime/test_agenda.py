@@ -236,19 +236,19 @@ def test_a_pause_that_ended_unnoticed_is_found_by_an_event() -> None:
 
 
 def test_a_failing_preset_waits_longer_each_time_and_holds_no_other() -> None:
-    """15 s, 30 s, 1 min, 2 min, and 4 min; others are read when something happens to them, without it."""
+    """5 s, 10 s, 20 s, 40 s, 80 s, and 160 s; others are read when something happens to them, without it."""
     run = Run(make_preset(id="bad", desired_instances=1), idle("good"), resync=24 * HOUR, interval=HOUR)
     run.store.is_hanging = True
     for minute in range(1, 8):
         run.at[minute * MINUTE + SECOND] = lambda: run.tell("good")
     seen = run.run(8 * MINUTE)
     bad = [at for at, read in seen if read == ["bad"]]
-    assert [at // SECOND for at in bad] == [15, 45, 105, 225, 465]
+    assert [at // SECOND for at in bad] == [5, 15, 35, 75, 155, 315]
     assert [at for at, read in seen if read == ["good"]] == [minute * MINUTE + SECOND for minute in range(1, 8)]
 
 
 def test_a_preset_that_no_longer_fails_begins_anew() -> None:
-    """Its next failure waits for 15 s again."""
+    """Its next failure waits for 5 s again."""
     run = Run(make_preset(id="p", desired_instances=1), resync=24 * HOUR, interval=HOUR)
     run.store.is_hanging = True
 
@@ -260,14 +260,14 @@ def test_a_preset_that_no_longer_fails_begins_anew() -> None:
         run.store.is_hanging = True
         run.tell("p")
 
-    run.at[40 * SECOND] = mend
+    run.at[30 * SECOND] = mend
     run.at[60 * SECOND] = break_again
     seconds = [at // SECOND for at, _ in run.run(2 * MINUTE)]
-    assert seconds == [0, 15, 45, 60, 75, 105]
+    assert seconds == [0, 5, 15, 35, 60, 65, 75, 95]
 
 
 def test_presets_that_could_not_be_read_are_tried_again_soon() -> None:
-    """After 15 s, and together; nothing else is read for it."""
+    """After 5 s, and together; nothing else is read for it."""
     run = Run(*map(idle, "abc"))
 
     def break_and_tell() -> None:
@@ -275,7 +275,7 @@ def test_presets_that_could_not_be_read_are_tried_again_soon() -> None:
         run.tell("a", "b")
 
     run.at[MINUTE] = break_and_tell
-    assert run.run(2 * MINUTE) == [(timedelta(), ALL), (MINUTE + 15 * SECOND, ["a", "b"])]
+    assert run.run(2 * MINUTE) == [(timedelta(), ALL), (MINUTE + 5 * SECOND, ["a", "b"])]
 
 
 def test_without_a_pubsub_everything_is_read_at_the_interval() -> None:
@@ -315,7 +315,9 @@ def test_a_pass_tells_when_to_look_at_each_preset_again() -> None:
     assert world.reconciler.reconcile_preset("c").next_change_at is None
 
 
-@pytest.mark.parametrize(("times", "seconds"), [(1, 15), (2, 30), (3, 60), (4, 120), (5, 240), (6, 300), (1_000, 300)])
+@pytest.mark.parametrize(
+    ("times", "seconds"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 80), (6, 160), (7, 300), (1_000, 300)]
+)
 def test_the_wait_of_a_failing_preset_is_bounded(times: int, seconds: int) -> None:
     """So that what was mended is found without a reset."""
     assert calculate_retry(times) == seconds * SECOND

@@ -107,7 +107,7 @@ def test_a_message_about_a_preset_that_is_gone_is_no_error(caplog: pytest.LogCap
 
 @pytest.mark.parametrize("interval", [5 * SECOND, HOUR])
 def test_an_error_in_a_pass_does_not_end_the_loop(interval: timedelta, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and everything is looked at again within 15 s, however long the interval is."""
+    """It is logged, and everything is looked at again within 5 s, however long the interval is."""
     world = World(interval=interval)
     loop = Loop(world, 1)
     real = world.store.transaction
@@ -120,13 +120,13 @@ def test_an_error_in_a_pass_does_not_end_the_loop(interval: timedelta, caplog: p
         return real(**options)
 
     world.store.transaction = transaction  # type: ignore[method-assign]
-    assert loop.run() == [NOW + 2 * min(interval, 15 * SECOND)]
+    assert loop.run() == [NOW + 2 * min(interval, 5 * SECOND)]
     messages = [record.getMessage() for record in caplog.records]
     assert messages == ["all presets: the pass failed: OSError: the disk is full"] * 2
 
 
 def test_an_effect_that_failed_is_tried_again_soon() -> None:
-    """Its preset is looked at again within 15 s, however long the interval is."""
+    """Its preset is looked at again within 5 s, however long the interval is."""
     world = World(interval=HOUR)
     loop = Loop(world, 3)
     world.builder.error = TimeoutError("no answer")
@@ -135,7 +135,7 @@ def test_an_effect_that_failed_is_tried_again_soon() -> None:
         world.builder.error = None
 
     loop.reactions = {1: mend}
-    assert loop.run() == [NOW, NOW + 15 * SECOND, NOW + HOUR]
+    assert loop.run() == [NOW, NOW + 5 * SECOND, NOW + HOUR]
 
 
 def test_a_hook_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,7 +17,7 @@ from prebuilds.runtime.ports import Clock
 
 EVERYTHING = ""
 """Stands for all presets, in an event and in the body of a message."""
-RETRY = timedelta(seconds=15)
+RETRY = timedelta(seconds=5)
 """How soon after a failure to look again."""
 _LONGEST_RETRY = timedelta(minutes=5)
 
@@ -135,6 +135,6 @@ class Agenda:
 
 
 def calculate_retry(times: int) -> timedelta:
-    """The wait after a preset has failed this many times in a row: 15 s, 30 s, 1 min, and so on up to 5 min."""
+    """The wait after a preset has failed this many times in a row: 5 s, 10 s, 20 s, and so on up to 5 min."""
     doubled: timedelta = RETRY * 2 ** min(times - 1, 20)
     return min(doubled, _LONGEST_RETRY)
