@@ -83,7 +83,7 @@ def test_the_command_recommends_and_judges(capsys: pytest.CaptureFixture[str], t
     assert main([*OPTIONS, "--windows", "1", "--format", "json", *until]) == 0
     written = json.loads(capsys.readouterr().out)
     assert set(written) == {"kind", "desired_instances", "timezone", "schedules", "options", "notes"}
-    assert (written["kind"], len(written["schedules"])) == ("schedules", 1)
+    assert (written["kind"], len(written["options"][1]["schedules"])) == ("single size", 1)
     assert [option["kind"] for option in written["options"]] == ["single size", "schedules"]
     assert written["options"][1]["saved_at_equal_hits"] > 0.2
     assert written["notes"][-2].startswith("Held out from 2026-11-16 00:00:00 UTC")
