@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from prebuilds.commands import check, claim, controls, plan, run, simulate, size, status
+from prebuilds.commands import budget, check, claim, controls, plan, run, simulate, size, status
 from prebuilds.commands.console.signals import run_until_signal
 from prebuilds.commands.console.streams import fail
 from prebuilds.errors import PrebuildsError
 from prebuilds.version import __version__
 
-_COMMANDS = (plan, check, run, status, claim, controls, simulate, size)
+_COMMANDS = (plan, check, run, status, claim, controls, budget, simulate, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,8 @@
   rows of presets that are read it is text.
 - Making a preset checks it, and presets rarely change from one pass to the next. So adapters keep those of recent rows
   in a cache by the whole row. They are frozen, so sharing them is safe.
-- `PRESET_COLUMNS`, `CLAIM_COLUMNS` and `OUTCOME_COLUMNS` name the columns of their rows, in the order of the values.
+- `PRESET_COLUMNS`, `CLAIM_COLUMNS`, `OUTCOME_COLUMNS` and `BUDGET_COLUMNS` name the columns of their rows, in the order
+  of the values.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import attrs
+
 from prebuilds.adapters.preset_options import read_options, write_options
 from prebuilds.adapters.schedule_rows import flatten_schedules, make_schedules
 from prebuilds.decision.models import Build, BuildStatus, PrebuildStatus, Preset, Template, TemplateVersion, Transition
 from prebuilds.decision.parameters import Parameters
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.unchecked import make_factory
 from prebuilds.runtime.models import ClaimOrder, ClaimRequest, Workspace, WorkspaceBuild
@@ -48,6 +52,7 @@ PRESET_COLUMNS = (
     "template_deleted",
     "template_deprecated",
 )
+BUDGET_COLUMNS = tuple(field.name for field in attrs.fields(Budget))
 CLAIM_COLUMNS = ("preset_id", "created_since", "claim_order", "owner_id", "name", "request_id", "claimed_at")
 OUTCOME_COLUMNS = (
     "id",
@@ -141,6 +146,17 @@ def _make_version(*values: Any) -> TemplateVersion:
         deprecated=deprecated,
     )
     return TemplateVersion(id=id_, name=name, is_active=is_active, template=template)
+
+
+def flatten_budget(budget: Budget) -> Row:
+    """The values of `BUDGET_COLUMNS`."""
+    return budget.scope.value, *attrs.astuple(budget)[1:]
+
+
+def make_budget(row: Row) -> Budget:
+    """The budget in the values of `BUDGET_COLUMNS`."""
+    scope, *values = row
+    return Budget(scope=BudgetScope(scope), **dict(zip(BUDGET_COLUMNS[1:], values, strict=True)))
 
 
 def make_workspace(row: Row) -> Workspace:

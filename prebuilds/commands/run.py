@@ -99,6 +99,8 @@ def _put(fleet: FleetFile, opened: OpenStore) -> None:
     now = choose_clock(opened.store, SYSTEM_CLOCK).now()
     with opened.store.transaction() as tx:
         postponed = put_fleet(tx, fleet.presets, now=now)
+        for budget in fleet.budgets:
+            tx.put_budget(budget)
     if fleet.ignored:
         print(f"Only the presets in the file are used; ignored: {', '.join(fleet.ignored)}.", file=sys.stderr)
     for line in postponed:

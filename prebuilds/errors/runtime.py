@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prebuilds.errors.base import PrebuildsError, show
 
 
@@ -28,6 +30,19 @@ class UnresolvedVersionError(PrebuildsError, LookupError):
         return (
             f"no template version for the workspace {show(self.workspace_id)}: none is named, and no build came before"
         )
+
+
+class ShardedBudgetsError(PrebuildsError, ValueError):
+    """A store has budgets, and a reconciler works on a shard of it. Two shards would spend a budget twice."""
+
+    def __init__(self, budgets: Sequence[str]) -> None:
+        super().__init__(budgets)
+        self.budgets = tuple(budgets)
+        """The names of the budgets."""
+
+    def __str__(self) -> str:
+        names = ", ".join(map(show, self.budgets))
+        return f"the store has budgets, which no shard can keep alone: {names}; remove them, or use no shards"
 
 
 class NameTakenError(PrebuildsError, ValueError):

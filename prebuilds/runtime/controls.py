@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope, combine_budgets
 from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 
 
 class Controls:
-    """Pauses and resumes reconciliation, resets and invalidates presets, and ends single workspaces.
+    """Pauses and resumes reconciliation, sets budgets, resets and invalidates presets, and ends single workspaces.
 
     With a `relay` the loop hears of each change at once.
     """
@@ -41,6 +42,23 @@ class Controls:
     def resume(self) -> None:
         """End the pause."""
         self._change(lambda tx: _set_paused(tx, paused=False))
+
+    def list_budgets(self) -> Sequence[Budget]:
+        """The budgets of the store, by name."""
+        with self._store.transaction(read_only=True) as tx:
+            return combine_budgets((), tx.read_rows(select()).budgets)
+
+    def set_budget(self, budget: Budget) -> None:
+        """Add a budget to the store, or replace the one with its scope and key. The next pass keeps to it.
+
+        It takes the place of a budget of the policy with the same scope and key. Reconcilers of shards refuse to work
+        while there is one.
+        """
+        self._change(lambda tx: _change_budgets(tx, lambda: tx.put_budget(budget)))
+
+    def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
+        """Remove a budget from the store. False if there was none; one of the policy itself stays."""
+        return self._change(lambda tx: _change_budgets(tx, lambda: tx.remove_budget(scope, key)))
 
     def invalidate(self, preset_id: str) -> None:
         """Expire every prebuild that the preset has now, so that it is replaced.
@@ -107,6 +125,12 @@ class Controls:
 def _set_paused(tx: Transaction, *, paused: bool) -> None:
     tx.set_paused(paused=paused)
     tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
+
+
+def _change_budgets(tx: Transaction, change: Callable[[], _T]) -> _T:
+    changed = change()
+    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
+    return changed
 
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ import attrs
 
 from prebuilds.decision.fields import check, instance_of, optional, to_tuple
 from prebuilds.decision.models import Build, Preset
+from prebuilds.decision.policies.budgets import Budget
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.models import Workspace
 
@@ -89,10 +90,11 @@ class FleetRows:
     builds: tuple[Build, ...] = attrs.field(default=(), converter=to_tuple)
     resets: tuple[tuple[str, datetime], ...] = attrs.field(default=(), converter=to_tuple)
     memberships: tuple[str, ...] = attrs.field(default=(), converter=to_tuple)
+    budgets: tuple[Budget, ...] = attrs.field(default=(), converter=to_tuple)
     is_paused: bool = False
 
     def select(self, selection: Selection) -> FleetRows:
-        """The part that concerns these presets. Memberships and the pause concern all."""
+        """The part that concerns these presets. Memberships, budgets and the pause concern all."""
         return attrs.evolve(
             self,
             presets=[preset for preset in self.presets if selection.has(preset.id)],

@@ -8,7 +8,7 @@ import pytest
 from runtime.world import NOW, World, make_preset
 
 from adapters.lacking import LackingStore, make_rows
-from prebuilds import Policy, Template, TemplateVersion
+from prebuilds import Budget, BudgetScope, Policy, Template, TemplateVersion
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
 from prebuilds.errors import InvalidValueError, MissingCapabilityError, ReadOnlyTransactionError
 from prebuilds.runtime import AddMembership, OutboxRelay
@@ -78,6 +78,16 @@ def test_a_pause_that_would_do_nothing_is_refused() -> None:
         "set_paused() needs the capability 'pause', which LackingRows lacks: add the methods of Capability.PAUSE "
         "to its transactions or its rows, or do without"
     )
+
+
+def test_a_budget_that_would_not_hold_is_refused() -> None:
+    """It must not be lost in silence. There is none to remove, and those of the policy hold."""
+    world = World(store=LackingStore(Capability.BUDGETS), policy=Policy(budgets=[Budget(max_starting=1)]))
+    assert world.controls.remove_budget(BudgetScope.FLEET) is False
+    with pytest.raises(MissingCapabilityError, match=r"put_budget\(\) needs the capability 'budgets'"):
+        world.controls.set_budget(Budget(max_starting=2))
+    world.reconcile()
+    assert len(world.list_prebuilds()) == 1
 
 
 def test_a_part_that_could_not_be_rolled_back_is_refused() -> None:

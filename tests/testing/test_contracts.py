@@ -67,6 +67,9 @@ UNCHECKED = {
     "What a plan is made from, and presets alone.",
     "What the prebuilds user belongs to, a capability.",
     "What people set, and what the reconciler tells them.",
+    "Budgets that people change while the loop runs, a capability.",
+    "`FleetRows.budgets` belongs to it.",
+    "`budgets` has every budget of the store, in any order.",
     "`FleetRows.is_paused` belongs to it.",
     "`FleetRows.memberships` belongs to it.",
     "`memberships` has the ids of the organisations that the prebuilds user belongs to, and `is_paused` says whether "

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from prebuilds.adapters.memory.rows import PlainRows
+from prebuilds.decision.policies.budgets import Budget, BudgetScope, name_budget
 from prebuilds.runtime.models import Counter, CounterValue, Lease, Message, OutboxEntry
 
 
@@ -25,6 +26,12 @@ class MemoryRows(PlainRows):
 
     def set_paused(self, *, paused: bool) -> None:
         self.own("settings").settings["paused"] = paused
+
+    def put_budget(self, budget: Budget) -> None:
+        self.own("budgets").budgets[budget.name] = budget
+
+    def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
+        return self.own("budgets").budgets.pop(name_budget(scope, key), None) is not None
 
     def add_membership(self, organization_id: str) -> None:
         self.own("memberships").memberships[organization_id] = None

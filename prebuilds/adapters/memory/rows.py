@@ -29,6 +29,7 @@ class PlainRows:
             builds=self._list_builds(presets, ended_since, latest),
             resets=[item for item in tables.resets.items() if has(item[0])],
             memberships=list(tables.memberships),
+            budgets=list(tables.budgets.values()),
             is_paused=tables.settings.get("paused", False),
         )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 import attrs
 
 from prebuilds.decision.models import Build, Preset
+from prebuilds.decision.policies.budgets import Budget
 from prebuilds.runtime.models import ClaimRequest, Counter, Lease, Message, Workspace
 
 
@@ -28,6 +29,8 @@ class Tables:
     claims: dict[str, tuple[ClaimRequest, str]] = attrs.field(factory=dict)
     """Each claim and the id of its workspace, by request id."""
     resets: dict[str, datetime] = attrs.field(factory=dict)
+    budgets: dict[str, Budget] = attrs.field(factory=dict)
+    """The budgets by name."""
     memberships: dict[str, None] = attrs.field(factory=dict)
     counters: dict[tuple[str, Counter], int] = attrs.field(factory=dict)
     settings: dict[str, bool] = attrs.field(factory=dict)

@@ -1,7 +1,8 @@
 """Fleet files: the presets that `run` keeps, and how long its builds take.
 
 The file is a snapshot's document. Its presets are the whole fleet: other presets in the store become inactive, and
-their prebuilds are deleted. The store knows what is running, so rows of the file about that are ignored.
+their prebuilds are deleted. Its budgets are put into the store, where other budgets stay. The store knows what is
+running, so rows of the file about that are ignored.
 
 A preset may have an invalidation in the store, from `invalidate`, and another in the file, say for tonight. It has room
 for one: see `choose_invalidation`.
@@ -20,6 +21,8 @@ from prebuilds.decision.codec import load_document
 from prebuilds.decision.documents.json_text import read_json
 from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.models import Preset
+from prebuilds.decision.policies.budgets import Budget
+from prebuilds.decision.snapshots import find_duplicates
 from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import InvalidSnapshotError, show
 from prebuilds.runtime.fleet_rows import select
@@ -33,6 +36,7 @@ class FleetFile:
     """The content of a fleet file. `ignored` names the collections in it that `run` does not use."""
 
     presets: tuple[Preset, ...]
+    budgets: tuple[Budget, ...] = ()
     delay: timedelta
     ignored: tuple[str, ...]
 
@@ -47,14 +51,17 @@ def parse_fleet(document: Any) -> FleetFile:
     builder = document.get("builder", {}) if isinstance(document, Mapping) and "snapshot" in document else {}
     problems = [*_list_builder_problems(builder)]
     try:
-        snapshot = load_document(document if isinstance(document, Mapping) else {"snapshot": document}).snapshot
+        loaded = load_document(document if isinstance(document, Mapping) else {"snapshot": document})
     except InvalidSnapshotError as error:
         raise InvalidSnapshotError([*error.problems, *problems]) from None
+    snapshot, budgets = loaded.snapshot, loaded.budgets
+    problems += find_duplicates("budgets", "scope and key", [budget.name for budget in budgets])
     if problems:
         raise InvalidSnapshotError(problems)
     rows = ("running", "in_progress", "pending", "backoffs", "hard_limited")
     return FleetFile(
         presets=snapshot.presets,
+        budgets=budgets,
         delay=timedelta(seconds=builder.get("delay_seconds", 0)),
         ignored=tuple(name for name in rows if getattr(snapshot, name)),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from prebuilds.commands.console.streams import say
-from prebuilds.commands.fleet.views import describe_second
+from prebuilds.commands.fleet.notes import describe_second
 from prebuilds.runtime.loop.effects import CancelPending, CreatePrebuild, DeletePrebuild, Effect, SetPrebuildStatus
 from prebuilds.runtime.loop.results import OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.ports import Store

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -15,7 +16,7 @@ from prebuilds.decision.fields import COUNT, ID, INSTANT, POSITIVE, TEXT, member
 from prebuilds.errors import InvalidValueError
 
 MINUTE = timedelta(minutes=1)
-_LIMITS = ("max_starting", "max_creates_per_pass", "max_creates_per_minute", "max_instances")
+LIMITS = ("max_starting", "max_creates_per_pass", "max_creates_per_minute", "max_instances")
 
 
 class BudgetScope(Enum):
@@ -27,6 +28,11 @@ class BudgetScope(Enum):
     """Those of the organisation whose id is the budget's key."""
     TEMPLATE = "template"
     """Those of the template whose id is the budget's key."""
+
+
+def name_budget(scope: BudgetScope, key: str) -> str:
+    """The name of the budget with this scope and key."""
+    return f"{scope.value} {key}" if key else scope.value
 
 
 @attrs.frozen(kw_only=True)
@@ -49,19 +55,28 @@ class Budget:
         if (self.scope is BudgetScope.FLEET) is not (self.key == ""):
             allowed = "left out with the scope fleet" if self.key else f"the id of one {self.scope.value}"
             raise InvalidValueError("Budget", "key", self.key, allowed)
-        if all(getattr(self, limit) is None for limit in _LIMITS):
-            raise InvalidValueError("Budget", _LIMITS[0], None, f"given, or another of {', '.join(_LIMITS[1:])}")
+        if all(getattr(self, limit) is None for limit in LIMITS):
+            raise InvalidValueError("Budget", LIMITS[0], None, f"given, or another of {', '.join(LIMITS[1:])}")
 
     @property
     def name(self) -> str:
         """`fleet`, or the scope and the key: `template t-web`."""
-        return f"{self.scope.value} {self.key}".strip()
+        return name_budget(self.scope, self.key)
 
     def has(self, organization_id: str, template_id: str) -> bool:
         """Whether the budget counts what belongs to this organisation and this template."""
         if self.scope is BudgetScope.FLEET:
             return True
         return self.key == (template_id if self.scope is BudgetScope.TEMPLATE else organization_id)
+
+
+def combine_budgets(own: Sequence[Budget], stored: Sequence[Budget]) -> tuple[Budget, ...]:
+    """The budgets of a policy, then those of a store by name. One of the store replaces the policy's of its name."""
+    return tuple({budget.name: budget for budget in (*own, *sorted(stored, key=_get_name))}.values())
+
+
+def _get_name(budget: Budget) -> str:
+    return budget.name
 
 
 @attrs.frozen(kw_only=True)

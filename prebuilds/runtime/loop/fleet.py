@@ -21,7 +21,7 @@ import attrs
 from prebuilds.decision.fields import FLAG, instance_of, to_tuple, tuple_of
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
 from prebuilds.decision.models import Build, BuildStatus, InProgress, Pending, Prebuild, Preset, Transition
-from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
+from prebuilds.decision.policies.budgets import MINUTE, RecentStarts, combine_budgets
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
@@ -42,10 +42,11 @@ class Fleet:
     `leftovers` are prebuilds that serve nobody. `unsubmitted` are those whose last build was not yet handed to the
     host's builder, and `pending` those whose start has not begun. `deleting` are those whose delete is under way.
     `overdue` are those whose start is late or was given up (R14). `memberships` are the organisations that the
-    prebuilds user belongs to.
+    prebuilds user belongs to. `policy` is the one to plan with: the given one, with the budgets of the store.
     """
 
     snapshot: GlobalSnapshot = attrs.field(validator=instance_of(GlobalSnapshot))
+    policy: Policy = attrs.field(factory=Policy, validator=instance_of(Policy))
     is_paused: bool = attrs.field(default=False, validator=FLAG)
     leftovers: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
     unsubmitted: tuple[Workspace, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Workspace))
@@ -106,9 +107,10 @@ class Fleet:
 
 
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
-    """The fleet at `now`, or the part that concerns some presets."""
+    """The fleet at `now`, or the part that concerns some presets. Budgets of the store join those of the policy."""
     since, limit = now - max(policy.backoff_lookback, MINUTE), count_latest(policy)
     rows = reads.read_rows(selection, ended_since=since, latest=limit)
+    policy = attrs.evolve(policy, budgets=combine_budgets(policy.budgets, rows.budgets))
     presets = {preset.id: preset for preset in rows.presets}
     unready = sorted([row for row in rows.prebuilds if is_unready(row, presets)], key=rank_by_age)
     # Most prebuilds have started, and are nothing else.
@@ -116,6 +118,7 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
     builds = read_history(reads, rows.builds, unready, ended_since=since, limit=limit)
     return Fleet(
         snapshot=_make_snapshot(rows, others, builds, now=now, policy=policy),
+        policy=policy,
         is_paused=rows.is_paused,
         leftovers=filter(is_leftover, others),
         unsubmitted=filter(is_unsubmitted, others),

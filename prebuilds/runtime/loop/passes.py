@@ -23,6 +23,7 @@ import attrs
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.plans.withholding import WithheldReason
+from prebuilds.errors import ShardedBudgetsError
 from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import STOPS, Handover
@@ -72,6 +73,7 @@ class Passes:
         self._held: HeldLease | None = None
         self._room = RoomWaits(self._options.policy)
         self._schedules = ScheduleLog()
+        self._has_budgets = bool(self._options.policy.budgets)
 
     @property
     def lease_token(self) -> int | None:
@@ -93,12 +95,8 @@ class Passes:
         it waits for them, and every pass is over all presets, as what one of them leaves is another's.
         """
         with self._passing:
-            has_budgets = bool(self._options.policy.budgets)
-            patience = None if has_budgets else patience
-            if patience is None:
-                self._work.finish()
-            began, started_at = self._options.clock.monotonic(), self._options.clock.now()
-            result = self._reconcile(started_at, None if has_budgets else preset_ids, patience)
+            began = self._options.clock.monotonic()
+            result = self._reconcile(preset_ids, patience)
             elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
             return attrs.evolve(result, elapsed=elapsed)
 
@@ -112,15 +110,21 @@ class Passes:
             self._held = None
 
     def _reconcile(
-        self, now: datetime, preset_ids: Collection[str] | None, patience: timedelta | None
+        self, preset_ids: Collection[str] | None, patience: timedelta | None, ended: Sequence[PresetResult] = ()
     ) -> ReconciliationResult:
-        held = self._take_lease()
+        if self._has_budgets:
+            preset_ids, patience = None, None
+        if patience is None:
+            self._work.finish()
+        now, held = self._options.clock.now(), self._take_lease()
         if held is None:
             return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
         # Before the rows are read, so that none is older than the end of the work on its preset.
-        ended, under_way = self._work.take_ended(), self._work.under_way
+        ended, under_way = (*ended, *self._work.take_ended()), self._work.under_way
         with _pausing_collector() if preset_ids is None else nullcontext():
             fleet, made = self._plan(now, preset_ids)
+        if self._has_budgets and (preset_ids is not None or patience is not None):  # the store has them only now
+            return self._reconcile(None, None, ended)
         self._schedules.note(made, is_whole=preset_ids is None)
         if preset_ids is None:
             self._room.forget_others({preset.id for preset in fleet.snapshot.presets})
@@ -136,7 +140,10 @@ class Passes:
 
     def _plan(self, now: datetime, preset_ids: Collection[str] | None) -> tuple[Fleet, Plan]:
         fleet = self._read_fleet(now, preset_ids)
-        return fleet, plan(fleet.snapshot, now=now, policy=self._options.policy, paused=fleet.is_paused)
+        self._has_budgets = bool(fleet.policy.budgets)
+        if self._has_budgets and self._options.shard:
+            raise ShardedBudgetsError([budget.name for budget in fleet.policy.budgets])
+        return fleet, plan(fleet.snapshot, now=now, policy=fleet.policy, paused=fleet.is_paused)
 
     def _take_lease(self) -> HeldLease | None:
         if self._held and not self._held.is_lost and self._held.is_fresh:

@@ -16,13 +16,14 @@ from prebuilds.runtime.ports.host import CancelingBuilder, Clock, WorkspaceBuild
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import BatchPubSub, OutboxWrites, PubSub, PubSubMaker
 from prebuilds.runtime.ports.rows import Rows
-from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
+from prebuilds.runtime.ports.settings import BudgetWrites, CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
 from prebuilds.runtime.ports.store_clocks import StoreClock
 from prebuilds.runtime.ports.stores import Isolation, Nesting, Store, Transaction
 from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
 
 __all__ = [
     "BatchPubSub",
+    "BudgetWrites",
     "BuildWrites",
     "CancelingBuilder",
     "Capability",

@@ -7,7 +7,7 @@ from enum import Enum
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
-from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites
+from prebuilds.runtime.ports.settings import BudgetWrites, CounterWrites, MembershipWrites, PauseWrites
 from prebuilds.runtime.ports.stores import Nesting
 
 
@@ -29,6 +29,8 @@ class Capability(Enum):
     """`Nesting`. The library itself needs no part that is rolled back alone. `nested` raises without it."""
     PAUSE = "pause"
     """`PauseWrites`. Without it, reconciliation is never paused. `set_paused` raises."""
+    BUDGETS = "budgets"
+    """`BudgetWrites`. Without it, only the policy has budgets. `put_budget` raises."""
     MEMBERSHIPS = "memberships"
     """`MembershipWrites`. Without it, the prebuilds user counts as a member of every organisation."""
 
@@ -48,6 +50,7 @@ _PORTS: dict[Capability, type] = {
     Capability.COUNTERS: CounterWrites,
     Capability.NESTING: Nesting,
     Capability.PAUSE: PauseWrites,
+    Capability.BUDGETS: BudgetWrites,
     Capability.MEMBERSHIPS: MembershipWrites,
 }
 

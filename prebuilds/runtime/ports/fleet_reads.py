@@ -25,7 +25,7 @@ class FleetReads(Protocol):
         that is not deleted, in any state of its last build, in any order. A prebuild whose preset no longer exists is
         read as well. `resets` says when each preset was last reset, as (preset id, instant); presets never reset are
         left out. `memberships` has the ids of the organisations that the prebuilds user belongs to, and `is_paused`
-        says whether reconciliation is paused.
+        says whether reconciliation is paused. `budgets` has every budget of the store, in any order.
 
         `builds` has the builds that decide backoffs and hard limits (R13), in any order; extra builds do no harm. They
         are start builds of prebuilds that succeeded or failed, began after the preset's last reset, and ran with the

@@ -26,7 +26,7 @@ class Rows(Protocol):
         self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
     ) -> FleetRows:
         """As `FleetReads.read_rows`. Of the builds in `add_outcomes`, `select_outcomes` finds those that count; more do
-        no harm. Rows without the capability leave out `is_paused` and `memberships`.
+        no harm. Rows leave out `is_paused`, `budgets` and `memberships` if they lack the capability.
         """
         ...
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.runtime.models import Counter, CounterValue
 
 
@@ -36,6 +37,19 @@ class PauseWrites(Protocol):
 
     def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reconciliation."""
+        ...
+
+
+@runtime_checkable
+class BudgetWrites(Protocol):
+    """Budgets that people change while the loop runs, a capability. `FleetRows.budgets` belongs to it."""
+
+    def put_budget(self, budget: Budget) -> None:
+        """Add a budget, or replace the one with its scope and key."""
+        ...
+
+    def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
+        """Remove the budget with this scope and key. Returns whether there was one."""
         ...
 
 

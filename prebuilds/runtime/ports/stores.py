@@ -10,7 +10,7 @@ from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
-from prebuilds.runtime.ports.settings import CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
+from prebuilds.runtime.ports.settings import BudgetWrites, CounterWrites, MembershipWrites, PauseWrites, SettingsWrites
 from prebuilds.runtime.ports.workspaces import BuildWrites, ClaimWrites, WorkspaceWrites
 
 
@@ -39,6 +39,7 @@ class Transaction(
     ClaimWrites,
     SettingsWrites,
     PauseWrites,
+    BudgetWrites,
     MembershipWrites,
     CounterWrites,
     LeaseWrites,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
 
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import MissingCapabilityError
 from prebuilds.runtime.models import Counter, CounterValue, Lease, Message, OutboxEntry
 from prebuilds.runtime.ports.capabilities import Capability
@@ -54,6 +55,12 @@ class LackingRows:
     def set_paused(self, *, paused: bool) -> None:
         if paused:
             self._refuse(Capability.PAUSE, "set_paused()")
+
+    def put_budget(self, _budget: Budget) -> NoReturn:
+        self._refuse(Capability.BUDGETS, "put_budget()")
+
+    def remove_budget(self, _scope: BudgetScope, _key: str = "") -> bool:
+        return False
 
     def add_membership(self, _organization_id: str) -> None:
         pass

@@ -11,6 +11,7 @@ import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.runtime.fleet_rows import FleetRows, select
 from prebuilds.runtime.models import Lease, Message
 
@@ -89,6 +90,34 @@ def read_memberships_twice(tx: MemoryTransaction, *arguments: Any, **options: An
     """Reads each membership twice."""
     rows = tx.read_rows(*arguments, **options)
     return attrs.evolve(rows, memberships=2 * rows.memberships)
+
+
+def put_first_budget(tx: MemoryTransaction, budget: Budget) -> None:
+    """Keeps the first budget with a scope and a key."""
+    if budget.name not in tx.rows.tables.budgets:
+        tx.put_budget(budget)
+
+
+def put_budget_of_scope(tx: MemoryTransaction, budget: Budget) -> None:
+    """Keeps one budget of a scope."""
+    for other in tx.read_rows().budgets:
+        if other.scope is budget.scope:
+            tx.remove_budget(other.scope, other.key)
+    tx.put_budget(budget)
+
+
+def put_budget_without_rate(tx: MemoryTransaction, budget: Budget) -> None:
+    """Forgets the limit on creates per minute where there is another."""
+    others = (budget.max_starting, budget.max_creates_per_pass, budget.max_instances)
+    tx.put_budget(attrs.evolve(budget, max_creates_per_minute=None) if any(others) else budget)
+
+
+def remove_budgets_of_key(tx: MemoryTransaction, scope: BudgetScope, key: str = "") -> bool:
+    """Removes the budgets of other scopes with the key too."""
+    has_removed = tx.remove_budget(scope, key)
+    for other in BudgetScope:
+        tx.remove_budget(other, key)
+    return has_removed
 
 
 def put_without_parameters(tx: MemoryTransaction, preset: Preset) -> None:

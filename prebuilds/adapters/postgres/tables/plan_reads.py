@@ -12,7 +12,15 @@ import attrs
 
 from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
-from prebuilds.adapters.rows import PRESET_COLUMNS, REMEMBERED, make_outcome, make_preset, make_workspace
+from prebuilds.adapters.rows import (
+    BUDGET_COLUMNS,
+    PRESET_COLUMNS,
+    REMEMBERED,
+    make_budget,
+    make_outcome,
+    make_preset,
+    make_workspace,
+)
 from prebuilds.decision.models import Preset
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 
@@ -94,6 +102,7 @@ OF_SHARD = _make_queries(_IN_SHARD, _IN_SHARD)
 _read_preset = lru_cache(REMEMBERED)(make_preset)
 
 _MEMBERSHIPS = "SELECT organization_id FROM memberships"
+_BUDGETS = f"SELECT {', '.join(BUDGET_COLUMNS)} FROM budgets"
 _PAUSED = "SELECT 1 FROM settings WHERE name = 'paused' AND value"
 
 
@@ -106,11 +115,12 @@ class PlanReads(Role):
         queries, chosen = _choose_queries(selection)
         bounds = {**chosen, "since": ended_since or "infinity", "latest": latest}
         has_builds = ended_since is not None or latest > 0
-        presets, prebuilds, resets, memberships, paused, *builds = self._statements.fetch_all(
+        presets, prebuilds, resets, memberships, budgets, paused, *builds = self._statements.fetch_all(
             (queries.presets, chosen),
             (queries.prebuilds, chosen),
             (queries.resets, chosen),
             (_MEMBERSHIPS, {}),
+            (_BUDGETS, {}),
             (_PAUSED, {}),
             *([(queries.outcomes, bounds)] if has_builds else []),
         )
@@ -120,6 +130,7 @@ class PlanReads(Role):
             builds=map(make_outcome, chain(*builds)),
             resets=resets,
             memberships=[name for (name,) in memberships],
+            budgets=map(make_budget, budgets),
             is_paused=bool(paused),
         )
 

@@ -156,6 +156,16 @@ ADD COLUMN message text NOT NULL DEFAULT '';
 
 ALTER TABLE presets ADD COLUMN options jsonb NOT NULL DEFAULT '{}'; -- what `write_options` returns
 
+CREATE TABLE budgets (
+    scope text NOT NULL,
+    key text COLLATE "C" NOT NULL, -- empty for the fleet
+    max_starting integer,
+    max_creates_per_pass integer,
+    max_creates_per_minute integer,
+    max_instances integer,
+    PRIMARY KEY (scope, key)
+);
+
 -- Whether a prebuild is within its own ttl, as `has_outlived` calculates it.
 CREATE FUNCTION is_within_ttl(
     ttl interval, ttl_jitter double precision, workspace_id text, created_at timestamptz, moment timestamptz

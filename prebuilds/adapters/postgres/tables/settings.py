@@ -9,8 +9,9 @@ from typing import cast
 from psycopg.types.json import Jsonb
 
 from prebuilds.adapters.postgres.connections.statements import Role, Statements
-from prebuilds.adapters.rows import PRESET_COLUMNS, flatten_preset
+from prebuilds.adapters.rows import BUDGET_COLUMNS, PRESET_COLUMNS, flatten_budget, flatten_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Counter, CounterValue, Lease
 
@@ -21,6 +22,11 @@ _PUT_PRESET = f"""
     INSERT INTO presets ({", ".join(PRESET_COLUMNS)}) VALUES ({", ".join(f"%({name})s" for name in PRESET_COLUMNS)})
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
 """
+_PUT_BUDGET = f"""
+    INSERT INTO budgets ({", ".join(BUDGET_COLUMNS)}) VALUES ({", ".join(f"%({name})s" for name in BUDGET_COLUMNS)})
+    ON CONFLICT (scope, key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in BUDGET_COLUMNS[2:])}
+"""
+_REMOVE_BUDGET = "DELETE FROM budgets WHERE scope = %(scope)s AND key = %(key)s RETURNING key"
 _COUNT = """
     INSERT INTO counters (preset_id, counter, slot, value)
     VALUES (%(preset_id)s, %(counter)s, pg_backend_pid() %% 64, %(amount)s::bigint)
@@ -53,6 +59,12 @@ class SettingsRows(Role):
 
     def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
         self._statements.write("UPDATE presets SET last_invalidated_at = %(at)s WHERE id = %(id)s", id=preset_id, at=at)
+
+    def put_budget(self, budget: Budget) -> None:
+        self._statements.write(_PUT_BUDGET, **dict(zip(BUDGET_COLUMNS, flatten_budget(budget), strict=True)))
+
+    def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
+        return bool(self._statements.write(_REMOVE_BUDGET, scope=scope.value, key=key))
 
     def add_membership(self, organization_id: str) -> None:
         self._statements.write("INSERT INTO memberships VALUES (%(id)s) ON CONFLICT DO NOTHING", id=organization_id)

@@ -9,7 +9,7 @@ from datetime import datetime
 import attrs
 
 from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
-from prebuilds.adapters.rows import Row
+from prebuilds.adapters.rows import BUDGET_COLUMNS, Row, make_budget
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
     LISTED_PRESET_COLUMNS,
@@ -25,6 +25,7 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 
 _PRESETS = f"SELECT {LISTED_PRESET_COLUMNS} FROM presets"
 _PREBUILDS = f"{SELECT_WORKSPACES} WHERE workspaces.owner_id = 'prebuilds' AND workspaces.deleted = 0"
+_BUDGETS = f"SELECT {', '.join(BUDGET_COLUMNS)} FROM budgets"
 _RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
 _NEVER = 2**63 - 1  # later than any instant
@@ -102,6 +103,7 @@ class PlanReads(Role):
             builds=self._list_builds(queries.outcomes, chosen, ended_since, latest),
             resets=[(name, read_instant(at)) for name, at in fetch(queries.resets, *chosen)],
             memberships=[name for (name,) in fetch("SELECT organization_id FROM memberships")],
+            budgets=map(make_budget, fetch(_BUDGETS)),
             is_paused=self._statements.has("SELECT 1 FROM settings WHERE name = 'paused' AND value = 1"),
         )
 

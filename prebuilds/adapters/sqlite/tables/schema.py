@@ -143,6 +143,17 @@ _THIRD = (
     "ALTER TABLE builds ADD COLUMN failure TEXT NOT NULL DEFAULT 'transient'",
     "ALTER TABLE builds ADD COLUMN message TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE presets ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",  # JSON: what `write_options` returns
+    """
+    CREATE TABLE budgets (
+        scope TEXT NOT NULL,
+        key TEXT NOT NULL, -- empty for the fleet
+        max_starting INTEGER,
+        max_creates_per_pass INTEGER,
+        max_creates_per_minute INTEGER,
+        max_instances INTEGER,
+        PRIMARY KEY (scope, key)
+    ) WITHOUT ROWID
+    """,
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

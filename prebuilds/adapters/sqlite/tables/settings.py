@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from prebuilds.adapters.rows import PRESET_COLUMNS
+from prebuilds.adapters.rows import BUDGET_COLUMNS, PRESET_COLUMNS, flatten_budget
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import read_instant, write_instant, write_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.fleet_rows import hash_preset
 from prebuilds.runtime.models import Counter, CounterValue, Lease
@@ -18,6 +19,8 @@ _PUT_PRESET = f"""
     INSERT INTO presets ({", ".join(PRESET_COLUMNS)}, preset_hash) VALUES ({"?, " * len(PRESET_COLUMNS)}?)
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PRESET_COLUMNS)}
 """
+_PUT_BUDGET = f"INSERT OR REPLACE INTO budgets VALUES ({', '.join('?' * len(BUDGET_COLUMNS))})"
+_REMOVE_BUDGET = "DELETE FROM budgets WHERE scope = ? AND key = ?"
 
 _COUNT = """
     INSERT INTO counters VALUES (?, ?, ?)
@@ -41,6 +44,12 @@ class SettingsRows(Role):
     def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
         sql = "UPDATE presets SET last_invalidated_at = ? WHERE id = ?"
         self._statements.run(sql, write_instant("at", at), preset_id)
+
+    def put_budget(self, budget: Budget) -> None:
+        self._statements.run(_PUT_BUDGET, *flatten_budget(budget))
+
+    def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
+        return self._statements.run(_REMOVE_BUDGET, scope.value, key) > 0
 
     def add_membership(self, organization_id: str) -> None:
         self._statements.run("INSERT INTO memberships VALUES (?) ON CONFLICT DO NOTHING", organization_id)

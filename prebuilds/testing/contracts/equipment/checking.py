@@ -28,6 +28,7 @@ _OWNERS = {
     "CounterWrites": Capability.COUNTERS,
     "Nesting": Capability.NESTING,
     "PauseWrites": Capability.PAUSE,
+    "BudgetWrites": Capability.BUDGETS,
     "MembershipWrites": Capability.MEMBERSHIPS,
 }
 

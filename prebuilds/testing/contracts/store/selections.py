@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from prebuilds.decision.policies.budgets import Budget
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, select
 from prebuilds.runtime.ports import Capability, FleetReads
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
@@ -67,6 +68,8 @@ def _put_rows(lab: Lab) -> None:
     with lab.store.transaction() as tx:
         if Capability.PAUSE in lab.capabilities:
             tx.set_paused(paused=True)
+        if Capability.BUDGETS in lab.capabilities:
+            tx.put_budget(Budget(max_starting=3))
         tx.add_membership("o")
         for name in _NAMES:
             preset = make_preset(name)

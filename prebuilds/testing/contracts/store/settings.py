@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import attrs
 
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.generated_values import for_each
 from prebuilds.testing.contracts.equipment.scenes import DATA, INACTIVE, WEB, at, make_preset, put_presets
+from prebuilds.testing.strategies import budgets
 
 CHECKS: list[StoreCheck] = []
+_FLEET = (BudgetScope.FLEET, "")
 _LEFT_ALONE = "Presets that do not exist are ignored."
 
 
@@ -123,6 +129,56 @@ def reconciliation_is_paused_and_resumed(lab: Lab) -> None:
             tx.set_paused(paused=paused)
         with lab.store.transaction(read_only=True) as tx:
             expect(tx.read_rows().is_paused, paused, "is_paused")
+
+
+@store_check(CHECKS, "BudgetWrites.put_budget", "Add a budget, or replace the one with its scope and key.")
+def a_budget_is_added_or_replaced(lab: Lab) -> None:
+    names = (BudgetScope.TEMPLATE, "t"), (BudgetScope.ORGANIZATION, "t"), (BudgetScope.TEMPLATE, "T"), _FLEET
+    first = [Budget(scope=scope, key=key, max_starting=3, max_instances=9) for scope, key in names]
+    changed = Budget(scope=BudgetScope.TEMPLATE, key="t", max_creates_per_minute=0)
+    _put_budgets(lab, first)
+    _put_budgets(lab, [changed])
+    expect(_list_budgets(lab), _sort([changed, *first[1:]]), "the budgets, one of them replaced,")
+
+
+@store_check(CHECKS, "BudgetWrites.put_budget", "Add a budget")
+def every_field_of_a_budget_is_kept(lab: Lab) -> None:
+    def check(_: int, budget: Budget) -> None:
+        _put_budgets(lab, [budget])
+        kept = [each for each in _list_budgets(lab) if each.name == budget.name]
+        expect(kept, [budget], "the budget put, after the commit,")
+
+    for_each(budgets(), check)
+
+
+@store_check(
+    CHECKS, "BudgetWrites.remove_budget", "Remove the budget with this scope and key. Returns whether there was one."
+)
+def a_budget_is_removed_alone(lab: Lab) -> None:
+    names = (BudgetScope.TEMPLATE, "t"), (BudgetScope.ORGANIZATION, "t"), (BudgetScope.TEMPLATE, "T"), _FLEET
+    kept = [Budget(scope=scope, key=key, max_instances=9) for scope, key in names]
+    _put_budgets(lab, kept)
+    for scope, key in names:
+        kept = [budget for budget in kept if (budget.scope, budget.key) != (scope, key)]
+        for is_there in (True, False):
+            with lab.store.transaction() as tx:
+                expect(tx.remove_budget(scope, key), is_there, f"remove_budget({scope}, {key!r})")
+            expect(_list_budgets(lab), _sort(kept), "the budgets, after one was removed,")
+
+
+def _put_budgets(lab: Lab, put: Sequence[Budget]) -> None:
+    with lab.store.transaction() as tx:
+        for budget in put:
+            tx.put_budget(budget)
+
+
+def _list_budgets(lab: Lab) -> Sequence[Budget]:
+    with lab.store.transaction(read_only=True) as tx:
+        return _sort(tx.read_rows().budgets)
+
+
+def _sort(listed: Iterable[Budget]) -> Sequence[Budget]:
+    return sorted(listed, key=lambda budget: budget.name)
 
 
 @store_check(

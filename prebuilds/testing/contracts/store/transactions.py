@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import ReadOnlyTransactionError
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Capability, Isolation, Store, Transaction
@@ -170,6 +171,8 @@ def a_reader_cannot_write(lab: Lab) -> None:
     writes: tuple[Callable[[Transaction], object], ...] = (
         lambda tx: tx.put_preset(WEB),
         lambda tx: tx.set_paused(paused=True),
+        lambda tx: tx.put_budget(_BUDGET),
+        lambda tx: tx.remove_budget(BudgetScope.FLEET),
         lambda tx: tx.add_membership("o"),
         lambda tx: tx.count("web", Counter.CREATED),
         lambda tx: tx.take_lease("loop", "me", now=at(0), expires_at=at(60)),
@@ -192,11 +195,14 @@ def _write_everything(tx: Transaction) -> None:
     tx.set_reset("web", at=at(-1))
     if Capability.PAUSE.is_in(tx):
         tx.set_paused(paused=True)
+    if Capability.BUDGETS.is_in(tx):
+        tx.put_budget(_BUDGET)
     tx.add_membership("o")
     tx.count("web", Counter.CREATED)
 
 
 _Contents = Mapping[object, object]
+_BUDGET = Budget(max_starting=3)
 _EVERYTHING: _Contents = {
     "presets": ["data", "web"],
     "prebuilds": ["w"],
@@ -204,6 +210,7 @@ _EVERYTHING: _Contents = {
     "resets": [("web", at(-1))],
     Capability.MEMBERSHIPS: ["o"],
     Capability.COUNTERS: [("web", Counter.CREATED, 1)],
+    Capability.BUDGETS: [_BUDGET],
     Capability.PAUSE: True,
 }
 _NOTHING: _Contents = {key: [] for key in _EVERYTHING} | {Capability.PAUSE: False}
@@ -219,6 +226,7 @@ def _read_everything(tx: Transaction) -> _Contents:
         "resets": list(rows.resets),
         Capability.MEMBERSHIPS: sorted(rows.memberships),
         Capability.COUNTERS: [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
+        Capability.BUDGETS: list(rows.budgets),
         Capability.PAUSE: rows.is_paused,
     }
     return _pick(tx, contents)
