@@ -36,7 +36,7 @@ INTERVAL = timedelta(seconds=60)
 TIMEOUT = timedelta(seconds=10)
 PREFIX = "coderd_prebuilt_workspaces_"
 COUNTERS = ("created", "failed", "claimed", "claim_missed", "resource_replacements")
-GAUGES = ("desired", "running", "eligible", "preset_hard_limited", "schedule_errors")
+GAUGES = ("desired", "running", "eligible", "stuck", "overdue", "aging", "preset_hard_limited", "schedule_errors")
 Labels = tuple[str, str, str]
 WEB = ("template", "web", "org")
 
@@ -147,6 +147,15 @@ def test_all_metrics_are_exported() -> None:
         # HELP eligible Prebuilt workspaces that users could get now.
         # TYPE eligible gauge
         eligible{labels} 0.0
+        # HELP stuck Prebuilt workspaces that were not ready by their deadline.
+        # TYPE stuck gauge
+        stuck{labels} 0.0
+        # HELP overdue Starts of prebuilt workspaces that did not end by their deadline.
+        # TYPE overdue gauge
+        overdue{labels} 0.0
+        # HELP aging Prebuilt workspaces that are replaced before they expire.
+        # TYPE aging gauge
+        aging{labels} 0.0
         # HELP preset_hard_limited Whether no more workspaces are created for a preset, as its builds keep failing (1), or not (0).
         # TYPE preset_hard_limited gauge
         preset_hard_limited{labels} 0.0

@@ -34,6 +34,9 @@ GAUGES: dict[str, tuple[str, Callable[[Gauges], int]]] = {
     "desired": ("Prebuilt workspaces that are wanted.", lambda gauges: gauges.desired),
     "running": ("Prebuilt workspaces that run, including expired ones.", lambda gauges: gauges.running),
     "eligible": ("Prebuilt workspaces that users could get now.", lambda gauges: gauges.eligible),
+    "stuck": ("Prebuilt workspaces that were not ready by their deadline.", lambda gauges: gauges.stuck),
+    "overdue": ("Starts of prebuilt workspaces that did not end by their deadline.", lambda gauges: gauges.overdue),
+    "aging": ("Prebuilt workspaces that are replaced before they expire.", lambda gauges: gauges.aging),
     "preset_hard_limited": (
         "Whether no more workspaces are created for a preset, as its builds keep failing (1), or not (0).",
         lambda gauges: int(gauges.is_hard_limited),

@@ -41,6 +41,9 @@ class Gauges:
     desired: int = 0
     running: int = 0
     eligible: int = 0
+    stuck: int = 0
+    overdue: int = 0
+    aging: int = 0
     is_hard_limited: bool = False
     schedule_errors: int = 0
     """The number of presets whose schedules cannot be used."""
@@ -51,6 +54,9 @@ class Gauges:
             desired=self.desired + other.desired,
             running=self.running + other.running,
             eligible=self.eligible + other.eligible,
+            stuck=self.stuck + other.stuck,
+            overdue=self.overdue + other.overdue,
+            aging=self.aging + other.aging,
             is_hard_limited=self.is_hard_limited or other.is_hard_limited,
             schedule_errors=self.schedule_errors + other.schedule_errors,
         )
@@ -97,6 +103,9 @@ def _measure(snapshot: PresetSnapshot) -> Gauges:
         desired=state.desired,
         running=state.actual,
         eligible=state.eligible,
+        stuck=state.stuck,
+        overdue=state.overdue,
+        aging=state.aging,
         # An inactive preset creates nothing anyway, and may share its labels with one that does.
         is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_active,
         schedule_errors=int(state.target_source is TargetSource.FALLBACK),
