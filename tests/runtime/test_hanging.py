@@ -333,3 +333,17 @@ def test_under_budgets_a_pass_waits_for_what_hangs() -> None:
         assert not held.builder.begun["due"].wait(0.3)
         held.builder.leave.set()
         assert held.builder.begun["due"].wait(LONG)
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_budget_that_is_set_during_a_hang_is_kept() -> None:
+    """The first pass that reads it waits for what hangs, reads everything again, and tells how the work ended."""
+    with HeldLoop() as held:
+        assert held.await_pass("held") == set()
+        with held.store.transaction() as tx:
+            tx.put_budget(Budget(max_instances=1))
+        held.want("due")
+        assert not held.builder.begun["due"].wait(0.3)
+        held.builder.leave.set()
+        assert held.await_pass("due") == {("held", OutcomeStatus.DONE)}
+    assert not held.builder.begun["due"].is_set(), "`held` uses up the budget"
