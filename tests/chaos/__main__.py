@@ -18,7 +18,7 @@ from rich.table import Table
 from chaos.answers import Answers, calculate_rate, calculate_speed, find_recovery, find_slowest, read_answers
 from chaos.crew import CLAIMERS, LOOPS, run_crew
 from chaos.pools import TARGET, list_owned, make_pools, wait_until_full, watching
-from chaos.scenarios import SCENARIOS, Scenario, Scene
+from chaos.scenarios import SCENARIOS, BrokenPromiseError, Scenario, Scene
 from chaos.server import Server, run_server
 
 WARM_UP, BEFORE, AFTER = 6.0, 8.0, 14.0  # seconds
@@ -197,6 +197,10 @@ def main() -> int:
                 outcome = run_scenario(server, scenario, seconds, options.seed)
             except PermissionError as error:
                 console.print(f"{scenario.title}: not run, as {error}", highlight=False)
+                continue
+            except (BrokenPromiseError, TimeoutError) as error:
+                console.print(f"{scenario.title}: BROKEN: {error}", highlight=False)
+                has_broken = True
                 continue
             broken = outcome.list_broken(scenario)
             show(console, f"{name}: {scenario.title}", outcome, broken)

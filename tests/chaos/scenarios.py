@@ -31,6 +31,10 @@ class Scene(NamedTuple):
     random: Random
 
 
+class BrokenPromiseError(Exception):
+    """Something did not happen that must happen during the trouble."""
+
+
 class Scenario(NamedTuple):
     """A kind of trouble, how long it lasts unless another time is given, and what is promised while it lasts."""
 
@@ -93,20 +97,34 @@ def _old_snapshots(scene: Scene, seconds: float) -> None:
 def _full_disk(scene: Scene, seconds: float) -> None:
     assert scene.disk
     ballast = scene.disk / "ballast"
-    end = monotonic() + seconds
-    while monotonic() < end:  # as what the server frees would be room again
+    is_full = False
+    for _ in _every(0.1, seconds):  # as what the server frees would be room again
         with suppress(OSError), ballast.open("ab", buffering=0) as file:
             while file.write(bytes(4_096)):
                 pass
-        sleep(0.1)
+        is_full = is_full or _is_full(scene)
     ballast.unlink()
+    if not is_full:
+        raise BrokenPromiseError("the disk was never full for the server")
+
+
+def _is_full(scene: Scene) -> bool:
+    with psycopg.connect(scene.dsn) as connection:
+        try:
+            connection.execute("CREATE TABLE more AS SELECT generate_series(1, 10000)")
+        except psycopg.errors.DiskFull:
+            return True
+        finally:
+            connection.rollback()
+    return False
 
 
 def _sleeping_holder(scene: Scene, seconds: float) -> None:
     holder = _find_holder(scene)
     scene.crew.halt(holder)
     sleep(max(seconds, 2 * LEASE.total_seconds()))
-    assert _find_holder(scene) != holder, "no other process has taken the lease"
+    if _find_holder(scene) == holder:
+        raise BrokenPromiseError("no other process has taken the lease")
     scene.crew.wake(holder)
 
 

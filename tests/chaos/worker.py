@@ -100,7 +100,7 @@ def claim(store: PostgresStore, folder: Path, name: str, stopping: threading.Eve
 def loop(store: PostgresStore, folder: Path, name: str, stopping: threading.Event) -> None:  # noqa: ARG001 - as `claim`
     """A reconciler and a builder until the process is asked to stop."""
     pubsub = PostgresPubSub(store)
-    relay = OutboxRelay(store, pubsub)
+    relay = BackgroundRelay(OutboxRelay(store, pubsub))  # or the builder would spend most of its time on messages
     builder = LocalBuilder(store, clock=SYSTEM_CLOCK, delay=timedelta(), relay=relay)
     reconciler = Reconciler(store, builder, options=OPTIONS, pubsub=pubsub)
     with ThreadPoolExecutor(2) as executor:
@@ -110,6 +110,7 @@ def loop(store: PostgresStore, folder: Path, name: str, stopping: threading.Even
         builder.stop()
         for each in running:
             each.result()
+    relay.close()
     pubsub.close()
 
 
