@@ -658,3 +658,19 @@ def test_everything_that_a_host_makes_follows_the_server(store: Store, kind: Any
     assert kind(store)._clock is servers
     builder = LocalBuilder(store, clock=SYSTEM_CLOCK, delay=timedelta())
     assert (builder._clock, Reconciler(store, builder)._options.clock) == (servers, servers)
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_session(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the server is lost after the tables were looked at, when it is asked for its time."""
+    database.make_store().close()
+    kept: list[Any] = []
+
+    def ask(statements: Any) -> None:
+        kept.append(statements)  # as a traceback would keep it
+        raise StoreUnavailableError("the server is lost")
+
+    monkeypatch.setattr("prebuilds.adapters.postgres.store.read_time", ask)
+    with pytest.raises(StoreUnavailableError):
+        postgres.PostgresStore(database.dsn, schema=database.schema)
+    wait_until(database, "true", holds=False)
+    assert kept

@@ -58,7 +58,11 @@ class PostgresStore(PooledStore[Pool]):
         migrate(self.parameters, schema, timeouts, create=create)
         self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
         self._calls = SingleCalls(self._pool, schema, timeouts)
-        self._clock = FollowingClock(self._read_time, SYSTEM_CLOCK)
+        try:
+            self._clock = FollowingClock(self._read_time, SYSTEM_CLOCK)
+        except BaseException:
+            self._pool.close()
+            raise
 
     @contextmanager
     def transaction(
