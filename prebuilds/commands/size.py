@@ -118,7 +118,7 @@ def _show_curve(curve: Curve, chosen: PoolSize, *, is_json: bool) -> None:
 
 def _print_recommendation(made: Recommendation, judged: tuple[str, ...]) -> None:
     """The options side by side, then the windows of the one to take."""
-    headers = ("option", "base", "windows", "hit rate", "idle hours", "saved", "expected")
+    headers = ("option", "base", "windows", "hit rate", "idle hours", "saved", "builds", "expected")
     options = [(_list_option(option), "bold" if option is made.chosen else "") for option in made.options]
     print_table(headers, options, numbers=headers[1:-1], notes=[])
     print()
@@ -131,6 +131,7 @@ def _list_option(option: SizingOption) -> list[str]:
     held = option.held_out
     kept = [str(option.desired_instances), str(len(option.schedules))]
     had = [f"{held.hit_rate:.2%}", f"{held.idle_hours:,.0f}", f"{held.saved_at_equal_hits:.0%}"]
+    had.append(f"{held.builds_per_claim:.2f}")
     return [option.kind.value, *kept, *had, "yes" if option.is_reached else "no"]
 
 
@@ -143,6 +144,7 @@ def _print_json(made: Recommendation, judged: tuple[str, ...]) -> None:
             "hit_rate": option.held_out.hit_rate,
             "idle_hours": option.held_out.idle_hours,
             "saved_at_equal_hits": option.held_out.saved_at_equal_hits,
+            "builds_per_claim": option.held_out.builds_per_claim,
         }
         for option in made.options
     ]

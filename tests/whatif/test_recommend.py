@@ -262,16 +262,18 @@ def test_options_are_compared_in_words() -> None:
     idle = attrs.evolve(schedules, held_out=attrs.evolve(schedules.held_out, idle_hours=10_000))
     none = attrs.evolve(schedules, held_out=attrs.evolve(schedules.held_out, claims=0))
     assert find_fault(schedules, single) is None
-    assert find_fault(few, single) == f"it had only 50.00% of hits, and the single size {single.held_out.hit_rate:.2%}"
-    assert find_fault(idle, single) == "it did not idle less than single sizes with as many hits"
-    assert find_fault(none, single) == "there were no claims to compare it on"
+    assert find_fault(few, single) == f"had only 50.00% of hits, and the single size {single.held_out.hit_rate:.2%}"
+    assert find_fault(idle, single) == "did not idle less than single sizes with as many hits"
+    assert find_fault(none, single) == "had no claims to be compared on"
     assert [choose_option([single, other]) for other in (schedules, few, idle, none)] == [schedules] + [single] * 3
     assert list(explain_choice([single, idle], single)) == [
-        "Take the single size. On the days held out, of schedules: "
-        "it did not idle less than single sizes with as many hits."
+        "Take the single size. On the days held out, schedules did not idle less than single sizes with as many hits."
     ]
     missed = attrs.evolve(single, is_reached=False)
-    assert list(explain_choice([missed], missed))[1] == "Do not count on 0.99: backtests did not reach it."
+    assert (
+        list(explain_choice([missed], missed))[1]
+        == "Do not count on 0.99: backtests or the days held out did not reach it."
+    )
 
 
 def test_a_promise_of_everything_is_not_made() -> None:

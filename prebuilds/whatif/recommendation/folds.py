@@ -30,20 +30,36 @@ class DayResult(NamedTuple):
     idle_hours: float
 
 
-def replay_days(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> list[DayResult]:
-    """Replay targets on a demand. There is a result for each day of the trace; the last day may be short."""
-    # A trace of a single claim has no span, and still a day.
-    starts = range(demand.begin, max(demand.end, demand.begin + 1), TICKS_PER_DAY)
+class ReplayedDays(NamedTuple):
+    """The results of each day of a trace, of which the last may be short, and how many builds began."""
+
+    days: list[DayResult]
+    created: int
+
+
+def replay_days(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> ReplayedDays:
+    """Replay targets on a demand."""
+    starts = _list_starts(demand)
     cut = _cut(steps, starts)
     done = replay(demand, cut, on_miss)
+    idle = dict(zip((at for at, _ in cut), done.idle, strict=False))
+    days = _part(demand, done.hits, starts, [*(idle[start] for start in starts), done.idle[-1]])
+    return ReplayedDays(days, done.created)
+
+
+def _list_starts(demand: Demand) -> range:
+    """The start of each day. A trace of a single claim has no span, and still a day."""
+    return range(demand.begin, max(demand.end, demand.begin + 1), TICKS_PER_DAY)
+
+
+def _part(demand: Demand, hits: bytes, starts: range, idle: Sequence[int]) -> list[DayResult]:
+    """The results of each day, from the idle ticks at its start and those at the end."""
     claims, misses = [0] * len(starts), [0] * len(starts)
-    for at, is_hit in zip(demand.claims, done.hits, strict=True):
+    for at, is_hit in zip(demand.claims, hits, strict=True):
         day = min((at - demand.begin) // TICKS_PER_DAY, len(starts) - 1)
         claims[day] += 1
         misses[day] += not is_hit
-    idle = dict(zip((at for at, _ in cut), done.idle, strict=False))
-    bounds = [*(idle[start] for start in starts), done.idle[-1]]
-    hours = [(b - a) / TICKS_PER_HOUR for a, b in pairwise(bounds)]
+    hours = [(b - a) / TICKS_PER_HOUR for a, b in pairwise(idle)]
     return [DayResult(*row) for row in zip(claims, misses, hours, strict=True)]
 
 

@@ -12,7 +12,7 @@ import attrs
 
 from prebuilds.decision.fields import COUNT, INSTANT, check, instance_of, optional
 from prebuilds.decision.wording import describe_instant
-from prebuilds.whatif.recommendation.folds import DayResult, estimate_ratio
+from prebuilds.whatif.recommendation.folds import ReplayedDays, estimate_ratio
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import SizeFinder
@@ -42,6 +42,8 @@ class HoldoutReport:
     hit_rate_interval: Interval | None = attrs.field(validator=optional(instance_of(Interval)))
     idle_hours: float = attrs.field(validator=AMOUNT)
     idle_hours_interval: Interval | None = attrs.field(validator=optional(instance_of(Interval)))
+    builds_per_claim: float = attrs.field(validator=AMOUNT)
+    """How many builds began for each claim: more than one where prebuilds were deleted unclaimed."""
     single: PoolSize = attrs.field(validator=instance_of(PoolSize))
     equal_idle_hours: float = attrs.field(validator=AMOUNT)
 
@@ -78,8 +80,9 @@ class HoldoutReport:
         )
 
 
-def make_report(demand: Demand, days: Sequence[DayResult], goal: float, sizes: SizeFinder) -> HoldoutReport:
+def make_report(demand: Demand, replayed: ReplayedDays, goal: float, sizes: SizeFinder) -> HoldoutReport:
     """The report of these days' results on a demand, beside its single sizes."""
+    days = replayed.days
     claims, misses = len(demand.claims), sum(day.misses for day in days)
     rate = (claims - misses) / claims if claims else 1.0
     return HoldoutReport(
@@ -91,6 +94,7 @@ def make_report(demand: Demand, days: Sequence[DayResult], goal: float, sizes: S
         hit_rate_interval=_find_interval([(day.claims - day.misses, day.claims) for day in days], 1.0, most=1.0),
         idle_hours=sum(day.idle_hours for day in days),
         idle_hours_interval=_find_interval([(day.idle_hours, 1.0) for day in days], len(days)),
+        builds_per_claim=replayed.created / claims if claims else 0.0,
         single=sizes.find_smallest(goal),
         equal_idle_hours=sizes.interpolate_idle(rate),
     )

@@ -66,26 +66,26 @@ def find_fault(option: SizingOption, single: SizingOption) -> str | None:
     """In what an option was worse than the single size on the days that were held out; None if in nothing."""
     held, other = option.held_out, single.held_out
     if not held.claims:
-        return "there were no claims to compare it on"
+        return "had no claims to be compared on"
     if held.hit_rate < min(held.goal, other.hit_rate) - NOTICED:
-        return f"it had only {held.hit_rate:.2%} of hits, and the single size {other.hit_rate:.2%}"
+        return f"had only {held.hit_rate:.2%} of hits, and the single size {other.hit_rate:.2%}"
     if held.saved_at_equal_hits < _NEGLIGIBLE:
-        return "it did not idle less than single sizes with as many hits"
+        return "did not idle less than single sizes with as many hits"
     return None
 
 
 def explain_choice(options: Sequence[SizingOption], chosen: SizingOption) -> Iterator[str]:
-    """Which option to take and why, and what each had."""
+    """Which option to take and why."""
     single = options[0]
     if chosen is single:
-        faults = [f"{option.kind.value}: {find_fault(option, single)}" for option in options[1:]]
-        yield "Take the single size." + (f" On the days held out, of {'; '.join(faults)}." if faults else "")
+        faults = [f"{option.kind.value} {find_fault(option, single)}" for option in options[1:]]
+        yield "Take the single size." + (f" On the days held out, {'; '.join(faults)}." if faults else "")
     else:
         saved, other = chosen.held_out.saved_at_equal_hits, single.held_out
         yield (
-            f"Take the {chosen.kind.value}: on the days held out, they idled {saved:.0%} less than single sizes with "
-            f"as many hits. The single size, {single.desired_instances}, had {other.hit_rate:.2%} and "
+            f"Take {chosen.kind.value}: {saved:.0%} fewer idle hours on the days held out than single sizes with as "
+            f"many hits. The single size, {single.desired_instances}, had {other.hit_rate:.2%} and "
             f"{other.idle_hours:,.1f} idle hours there."
         )
     if not chosen.is_reached:
-        yield f"Do not count on {chosen.held_out.goal:.4g}: backtests did not reach it."
+        yield f"Do not count on {chosen.held_out.goal:.4g}: backtests or the days held out did not reach it."

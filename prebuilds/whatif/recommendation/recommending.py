@@ -14,7 +14,7 @@ from prebuilds.decision.wording import describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif.recommendation.backtests import LayoutPlanner, is_size_reached
 from prebuilds.whatif.recommendation.caveats import list_caveats
-from prebuilds.whatif.recommendation.folds import DayResult, find_holdout, replay_days
+from prebuilds.whatif.recommendation.folds import ReplayedDays, find_holdout, replay_days
 from prebuilds.whatif.recommendation.history import DemandHistory
 from prebuilds.whatif.recommendation.holdout import HoldoutReport, make_report
 from prebuilds.whatif.recommendation.layouts.layout import Layout
@@ -170,7 +170,7 @@ def _hold_out(history: DemandHistory, layout: Layout, cut: int) -> HoldoutReport
     return make_report(demand, days, history.hit_rate, history.find_sizes(cut, history.days))
 
 
-def _replay(demand: Demand, preset: Preset, on_miss: OnMiss) -> list[DayResult]:
+def _replay(demand: Demand, preset: Preset, on_miss: OnMiss) -> ReplayedDays:
     return replay_days(demand, list_steps(preset, demand.trace.begin, demand.trace.end), on_miss)
 
 

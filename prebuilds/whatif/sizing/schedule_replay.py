@@ -24,11 +24,15 @@ TargetSteps = Sequence[tuple[int, int]]
 
 @attrs.frozen(kw_only=True)
 class ReplayResult:
-    """The results of a pool. `hits` has 1 for a hit and 0 for a miss, `idle` the idle ticks up to each step."""
+    """The results of a pool. `hits` has 1 for a hit and 0 for a miss, `idle` the idle ticks up to each step.
+
+    `created` counts the builds that began.
+    """
 
     hits: bytes
     idle: tuple[int, ...]
     waited: int
+    created: int
 
 
 def list_steps(preset: Preset, begin: datetime, end: datetime) -> list[tuple[int, int]]:
@@ -55,4 +59,4 @@ def replay(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> ReplayResult:
             pool.claim(index)
             pool.replace(index)
     idle.append(pool.advance(demand.end))
-    return ReplayResult(hits=bytes(pool.hits), idle=tuple(idle), waited=pool.finish())
+    return ReplayResult(hits=bytes(pool.hits), idle=tuple(idle), waited=pool.finish(), created=pool.created)
