@@ -55,7 +55,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "targets": {"traces", "views", "sizing"},
         "recommendation": {"traces", "views", "sizing", "targets"},
     },
-    "decision": {"schedules": set()},
+    "decision": {"schedules": set(), "demand": {"schedules"}},
     "runtime": {
         "ports": set(),
         "row_transactions": {"ports"},

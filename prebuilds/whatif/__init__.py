@@ -4,6 +4,13 @@ history = Trace.from_csv("claims.csv")
 print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 """
 
+from prebuilds.decision.demand.autoscale import Autoscale
+from prebuilds.decision.demand.following import DemandFit, DemandFollower
+from prebuilds.decision.demand.learning.fitting import fit_demand
+from prebuilds.decision.demand.looking import DemandTarget, look_at_target
+from prebuilds.decision.demand.model import DemandModel, Doubt
+from prebuilds.decision.demand.state import DemandState
+from prebuilds.decision.demand.storing import dump_fit, load_fit
 from prebuilds.renames import warn_of_renames
 from prebuilds.whatif.comparison import Comparison, ScenarioOutcome, compare, what_would_change
 from prebuilds.whatif.recommendation.holdout import HoldoutReport
@@ -46,10 +53,17 @@ __getattr__ = warn_of_renames(
 )
 
 __all__ = [
+    "Autoscale",
     "BufferTarget",
     "ClaimTraces",
     "Comparison",
     "Curve",
+    "DemandFit",
+    "DemandFollower",
+    "DemandModel",
+    "DemandState",
+    "DemandTarget",
+    "Doubt",
     "EventLog",
     "ExponentialLeadTime",
     "FixedLeadTime",
@@ -89,11 +103,15 @@ __all__ = [
     "calculate_erlang_b",
     "calculate_poisson_miss",
     "compare",
+    "dump_fit",
     "edit_snapshot",
+    "fit_demand",
     "generate_bursts",
     "generate_poisson",
     "generate_profile",
     "judge",
+    "load_fit",
+    "look_at_target",
     "predict",
     "read_traces",
     "recommend",
