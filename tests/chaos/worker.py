@@ -33,7 +33,9 @@ OPTIONS = ReconcilerOptions(
     submit_timeout=timedelta(seconds=3),
 )
 TIMEOUTS = Timeouts(connection=timedelta(seconds=2), lock=timedelta(seconds=2), statement=timedelta(seconds=5))
-_PAUSE, _PAUSE_AFTER_MISS = 0.005, 0.1  # seconds between two claims of a user
+# Seconds between two claims of a user, so long that the loop keeps up: its rate then does not depend on other work of
+# the machine.
+_PAUSE, _PAUSE_AFTER_MISS = 0.6, 0.1
 _RETRY = 0.1
 _CONNECTIONS = 6
 
