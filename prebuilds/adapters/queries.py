@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import attrs
+
 from prebuilds.adapters.rows import OUTCOME_COLUMNS
 
 LATER_OUTCOME_COLUMNS = ", ".join(OUTCOME_COLUMNS[1:])
 """All but the id, which other tables of the query have too."""
+
+
+@attrs.frozen
+class PlanQueries:
+    """The queries for a selection of presets. All have the same parameters, and `outcomes` has more."""
+
+    presets: str
+    prebuilds: str
+    outcomes: str
+    resets: str
 
 
 def list_counted_versions(fleet: str, outcome: str) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from prebuilds import Schedule
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
+from prebuilds.errors import CommitUnknownError, StoreUnavailableError
 from prebuilds.runtime import (
     PREBUILDS_CHANGED,
     Message,
@@ -40,6 +41,7 @@ class WatchedStore(MemoryStore):
         self.read: list[list[str] | str] = []
         self.errors: list[Exception] = []
         self.is_hanging = False
+        self.hanging: Exception = TimeoutError("the row is locked")
 
     def transaction(self, **options: Any) -> Any:
         if options.get("read_only") and self.errors:
@@ -62,7 +64,7 @@ class _Watched:
             return read_rows(selection, **options)
 
         def hang(*_: Any, **__: Any) -> None:
-            raise TimeoutError("the row is locked")
+            raise self._store.hanging
 
         tx.read_rows = note
         if self._store.is_hanging:
@@ -245,6 +247,27 @@ def test_a_failing_preset_waits_longer_each_time_and_holds_no_other() -> None:
     bad = [at for at, read in seen if read == ["bad"]]
     assert [at // SECOND for at in bad] == [5, 15, 35, 75, 155, 315]
     assert [at for at, read in seen if read == ["good"]] == [minute * MINUTE + SECOND for minute in range(1, 8)]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("the disk is full"), CommitUnknownError("the server ended")])
+def test_an_outage_of_the_store_is_no_failure_of_a_preset(error: Exception) -> None:
+    """Its wait does not grow, so that the pools come back soon after an outage, however long that was."""
+    run = Run(make_preset(id="p", desired_instances=1), resync=24 * HOUR, interval=HOUR)
+    run.store.is_hanging, run.store.hanging = True, error
+    assert [at // SECOND for at, _ in run.run(31 * SECOND)] == [0, 5, 10, 15, 20, 25, 30]
+
+
+def test_a_failure_after_an_outage_is_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    """It waits for 5 s, and the next one for 10 s, as if the outage had not been."""
+    caplog.set_level("CRITICAL")
+    run = Run(make_preset(id="p", desired_instances=1), resync=24 * HOUR, interval=HOUR)
+    run.store.is_hanging, run.store.hanging = True, StoreUnavailableError("the disk is full")
+
+    def lock() -> None:
+        run.store.hanging = TimeoutError("the row is locked")
+
+    run.at[12 * SECOND] = lock
+    assert [at // SECOND for at, _ in run.run(51 * SECOND)] == [0, 5, 10, 15, 20, 30, 50]
 
 
 def test_a_preset_that_no_longer_fails_begins_anew() -> None:

@@ -1,7 +1,7 @@
 """The agenda: which presets the loop has to look at, and when.
 
 - A preset is in the queue once, however many events name it, and has one timer.
-- A preset that fails waits longer each time. Others do not wait for it.
+- A preset that fails waits longer each time. Others do not wait for it. An outage of the store is no failure.
 - Times are seconds of a clock that never goes back. Any thread may add events; the rest belongs to the loop's thread.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 
-from prebuilds.runtime.loop.results import ReconciliationResult
+from prebuilds.runtime.loop.results import PresetResult, ReconciliationResult
 from prebuilds.runtime.ports import Clock
 
 EVERYTHING = ""
@@ -119,16 +119,19 @@ class Agenda:
     def _note_failures(
         self, result: ReconciliationResult, dues: dict[str, float], preset_ids: Collection[str] | None
     ) -> None:
-        failing = [preset.preset_id for preset in result if preset.is_unsettled]
-        counts = {preset_id: self._failures.get(preset_id, 0) + 1 for preset_id in failing}
+        counts = {preset.preset_id: self._count_failures(preset) for preset in result if preset.is_unsettled}
         if preset_ids is None:
             self._failures = {}
         for preset_id in preset_ids or ():
             self._failures.pop(preset_id, None)
         self._failures.update(counts)
         for preset_id, times in counts.items():
-            due = self._find_due(calculate_retry(times))
+            due = self._find_due(calculate_retry(max(times, 1)))
             dues[preset_id] = min(dues.get(preset_id, due), due)
+
+    def _count_failures(self, preset: PresetResult) -> int:
+        """How often it has failed in a row; after an outage of the store that begins anew."""
+        return 0 if preset.has_met_outage else self._failures.get(preset.preset_id, 0) + 1
 
     def _find_due(self, wait: timedelta) -> float:
         return self._clock.monotonic() + max(wait.total_seconds(), 0)

@@ -15,10 +15,11 @@ STOPS_CREATES = {
 
 
 class Ending(NamedTuple):
-    """How an effect ended, and why if it was not done."""
+    """How an effect ended, why if it was not done, and whether the store was out of reach."""
 
     status: OutcomeStatus
     reason: str = ""
+    is_outage: bool = False
 
 
 DONE = Ending(OutcomeStatus.DONE)

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from prebuilds.decision.models import BuildStatus
-from prebuilds.errors import CommitUnknownError, LeaseLostError
+from prebuilds.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
 from prebuilds.runtime.build_reports import finish_build
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart, StopStart, delete_stuck, give_up_start
 from prebuilds.runtime.logs import log_error
@@ -55,6 +55,7 @@ from prebuilds.runtime.ports import Clock, Store, Transaction
 
 _log = logging.getLogger(__name__)
 
+_OUTAGES = (StoreUnavailableError, CommitUnknownError)
 _NOT_STUCK = "it is ready by now, no longer a prebuild, or another build of it is under way"
 _NOT_OVERDUE = "its start has ended by now, or it is no longer a prebuild"
 
@@ -104,7 +105,13 @@ class Executor:
         endings = self._try(effects)
         elapsed = timedelta(seconds=self._clock.monotonic() - began)
         return [
-            EffectOutcome(effect=effect, status=ending.status, reason=ending.reason, elapsed=elapsed)
+            EffectOutcome(
+                effect=effect,
+                status=ending.status,
+                reason=ending.reason,
+                is_outage=ending.is_outage,
+                elapsed=elapsed,
+            )
             for effect, ending in zip(effects, endings, strict=True)
         ]
 
@@ -134,7 +141,7 @@ class Executor:
         log_error(_log, f"{effect.preset_id}: {kind} failed", error, **fields, level=logging.WARNING)
         if isinstance(error, LeaseLostError):
             self._lease.is_lost = True
-        return Ending(OutcomeStatus.FAILED, f"{type(error).__name__}: {error}")
+        return Ending(OutcomeStatus.FAILED, f"{type(error).__name__}: {error}", isinstance(error, _OUTAGES))
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
         return self._store.transaction(lease=self._lease.lease)

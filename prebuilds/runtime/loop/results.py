@@ -8,7 +8,7 @@ from enum import Enum
 
 import attrs
 
-from prebuilds.decision.fields import ID, INSTANT, instance_of, member_of, optional, to_tuple, tuple_of
+from prebuilds.decision.fields import FLAG, ID, INSTANT, instance_of, member_of, optional, to_tuple, tuple_of
 from prebuilds.decision.plans.planning import Plan
 from prebuilds.runtime.loop.effects import Effect
 
@@ -28,11 +28,15 @@ class OutcomeStatus(Enum):
 
 @attrs.frozen(kw_only=True)
 class EffectOutcome:
-    """How one effect ended, the reason if it was not done, and how long the batch took that it was part of."""
+    """How one effect ended, the reason if it was not done, and how long the batch took that it was part of.
+
+    `is_outage` says that it failed because the store was out of reach.
+    """
 
     effect: Effect = attrs.field()
     status: OutcomeStatus = attrs.field(validator=member_of(OutcomeStatus))
     reason: str = attrs.field(default="", validator=instance_of(str))
+    is_outage: bool = attrs.field(default=False, validator=FLAG)
     elapsed: timedelta = attrs.field(default=timedelta(), eq=False, validator=instance_of(timedelta))
 
 
@@ -48,6 +52,11 @@ class PresetResult:
     def is_unsettled(self) -> bool:
         """Whether something failed or was skipped, so that the preset is to be looked at again."""
         return any(outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.SKIPPED) for outcome in self.outcomes)
+
+    @property
+    def has_met_outage(self) -> bool:
+        """Whether something failed because the store was out of reach, which is not the preset's fault."""
+        return any(outcome.is_outage for outcome in self.outcomes)
 
     def select(self, status: OutcomeStatus) -> tuple[EffectOutcome, ...]:
         """The outcomes of this status."""

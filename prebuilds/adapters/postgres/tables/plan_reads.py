@@ -8,10 +8,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-import attrs
-
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
+from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
 from prebuilds.adapters.rows import (
     BUDGET_COLUMNS,
     PRESET_COLUMNS,
@@ -72,16 +70,6 @@ def _list_outcomes(fleet: str) -> str:
         AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))
     ) AS outcomes
     """
-
-
-@attrs.frozen
-class PlanQueries:
-    """The queries for a selection of presets, whose parameters are `chosen`."""
-
-    presets: str
-    prebuilds: str
-    outcomes: str
-    resets: str
 
 
 def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:

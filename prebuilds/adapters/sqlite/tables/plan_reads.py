@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import attrs
-
-from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, list_counted_versions
+from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
 from prebuilds.adapters.rows import BUDGET_COLUMNS, Row, make_budget
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
@@ -54,16 +52,6 @@ def _list_outcomes(fleet: str) -> str:
     WHERE {_OUTCOME} AND builds.finished_at >= ? AND builds.created_at > fleet.reset_at
     AND (fleet.version = '' OR builds.template_version_id IN ('', fleet.version))
     """
-
-
-@attrs.frozen
-class PlanQueries:
-    """The queries for a selection of presets, whose parameters come first in each."""
-
-    presets: str
-    prebuilds: str
-    outcomes: str
-    resets: str
 
 
 def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:
