@@ -21,6 +21,7 @@ FEATURES = {
     Capability.LEASE: (Feature.REPLICAS,),
     Capability.OUTBOX: (Feature.OUTBOX,),
     Capability.PAUSE: (Feature.PAUSE,),
+    Capability.BUDGETS: (Feature.BUDGETS,),
     Capability.MEMBERSHIPS: (Feature.MEMBERSHIPS,),
 }
 

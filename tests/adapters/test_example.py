@@ -50,7 +50,7 @@ def test_it_passes_the_checks_and_says_what_it_lacks() -> None:
     assert report.lacking == tuple(Capability)
     assert report.checks == tuple(check for check in list_store_checks() if not check.needs)
     assert str(report).splitlines()[-1] == (
-        "not checked, as the store lacks it: lease, outbox, counters, nesting, pause, memberships"
+        "not checked, as the store lacks it: lease, outbox, counters, nesting, pause, budgets, memberships"
     )
     assert check_claims(make_store).checks == tuple(check for check in list_claim_checks() if not check.needs)
 
@@ -58,6 +58,6 @@ def test_it_passes_the_checks_and_says_what_it_lacks() -> None:
 def test_it_passes_the_fault_kit() -> None:
     """A part of the small worlds, evenly chosen, and some larger scenarios, without what needs a capability."""
     report = check_reconciler(make_store, examples=20, most_runs=60)
-    assert report.left_out == (Feature.REPLICAS, Feature.OUTBOX, Feature.PAUSE, Feature.MEMBERSHIPS)
+    assert report.left_out == (Feature.REPLICAS, Feature.OUTBOX, Feature.PAUSE, Feature.BUDGETS, Feature.MEMBERSHIPS)
     assert report.explored.done == 60
     assert report.searched >= 20

@@ -24,6 +24,7 @@ _NEEDS = {
     Feature.REPLICAS: Capability.LEASE,
     Feature.OUTBOX: Capability.OUTBOX,
     Feature.PAUSE: Capability.PAUSE,
+    Feature.BUDGETS: Capability.BUDGETS,
     Feature.MEMBERSHIPS: Capability.MEMBERSHIPS,
 }
 """The capability that a feature needs."""

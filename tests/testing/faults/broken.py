@@ -120,3 +120,14 @@ class StoreThatHidesFailed(BrokenStore):
     """Leaves out prebuilds whose last build failed."""
 
     kind = _LosesFailedDeletes
+
+
+class _LosesBudgets(Wrapped):
+    def read_rows(self, selection: Selection = ALL_PRESETS, **options: Any) -> FleetRows:
+        return attrs.evolve(self.tx.read_rows(selection, **options), budgets=())
+
+
+class StoreThatHidesBudgets(BrokenStore):
+    """Leaves out the budgets."""
+
+    kind = _LosesBudgets

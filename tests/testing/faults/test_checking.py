@@ -84,6 +84,7 @@ def test_an_unknown_feature_is_refused() -> None:
         (broken.StoreThatForgetsRequests, {"answers"}),
         (broken.StoreThatGivesExpired, {"eligible"}),
         (broken.StoreThatHidesFailed, {"no_leak"}),
+        (broken.StoreThatHidesBudgets, {"budgets"}),
     ],
 )
 def test_a_store_with_one_defect_is_caught(make_store: Callable[[], MemoryStore], invariants: set[str]) -> None:

@@ -16,7 +16,7 @@ from prebuilds.decision.models import Transition
 from prebuilds.errors import NoRoomError
 from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.models import BuildRequest
-from prebuilds.runtime.ports import Clock, Store
+from prebuilds.runtime.ports import Clock, Store, WorkspaceBuilder
 
 
 class Script(Enum):
@@ -131,3 +131,13 @@ class ScriptedBuilder:
         else:
             self.resources.pop(request.workspace_id, None)
             self._reports.succeed(request.build_id)
+
+
+class SubmittingBuilder:
+    """A `WorkspaceBuilder` without `cancel`, which hands each build to another."""
+
+    def __init__(self, builder: WorkspaceBuilder) -> None:
+        self._builder = builder
+
+    def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:
+        self._builder.submit(request, template_version_id, timeout=timeout)

@@ -52,6 +52,7 @@ def scenarios(draw: st.DrawFn, *, without: Collection[Feature] = ()) -> FaultSce
         jump=draw(st.sampled_from((0, 0, 0, 120, -120, 86_400, -86_400))),
         lag=draw(st.sampled_from((0, 0, 0, 1, 2, 5))),
         hides=draw(st.sampled_from((0, 0, 0, 1, 2, 3, 5, 8))),
+        budget=0 if Feature.BUDGETS in without else draw(st.sampled_from((0, 0, 1, 2))),
         messages=() if Feature.OUTBOX in without else draw(st.lists(st.sampled_from(Delivery), max_size=2)),
         events=draw(st.lists(st.sampled_from(acts), max_size=2)),
         faults=draw(st.lists(faults(processes), max_size=3)),

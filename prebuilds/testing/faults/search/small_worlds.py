@@ -51,19 +51,23 @@ class Explored:
 def list_worlds(without: Collection[Feature]) -> Sequence[FaultScenario]:
     """The small worlds for a host that leaves these features out, from small to large:
 
-    each situation alone; a clock that jumps forward, and one that jumps back; acts on a preset meanwhile; all
-    situations while paused; hopeless presets beside one that grows; and all situations at once.
+    each situation alone; a clock that jumps forward, and one that jumps back; a builder that cannot cancel; acts on a
+    preset meanwhile; all situations while paused; a budget that two presets share; hopeless presets beside one that
+    grows; and all situations at once.
     """
     names = [name for name in CURABLE if SITUATIONS[name].needs not in without]
     paused = [] if Feature.PAUSE in without else [FaultScenario(situations=names, is_paused=True)]
     jumps = [FaultScenario(situations=["grow"], rounds=2, jump=seconds) for seconds in (_DAY, -_DAY)]
+    bounded = [] if Feature.BUDGETS in without else [FaultScenario(situations=["grow", "unsubmitted"], budget=1)]
     starving = [FaultScenario(situations=[*HOPELESS, "grow"])]
     acted = [world for world in _ACTED if world.situations[0] in names]
     return [
         *(FaultScenario(situations=[name]) for name in names),
         *jumps,
+        FaultScenario(situations=["given_up"], can_cancel=False),
         *acted,
         *paused,
+        *bounded,
         *starving,
         FaultScenario(situations=names),
     ]

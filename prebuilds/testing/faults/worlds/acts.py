@@ -15,6 +15,7 @@ import attrs
 
 from prebuilds.decision.models import Preset, TemplateVersion
 from prebuilds.decision.parameters import Parameters
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import WrongOwnerError
 from prebuilds.runtime.build_reports import BuildReports
 from prebuilds.runtime.controls import Controls
@@ -28,6 +29,8 @@ from prebuilds.testing.faults.worlds.act_promises import Expectation
 _SOON = timedelta(seconds=20)  # between two rounds
 _LATE = timedelta(hours=2)
 _LONG = timedelta(hours=1)
+_SCOPE = BudgetScope.TEMPLATE
+TEMPLATE_ID = "t"  # of all situations
 _OTHER_PARAMETERS: Parameters = (("region", "us"),)
 
 
@@ -57,6 +60,15 @@ def _pause(context: ActContext, _preset_id: str) -> None:
 
 def _resume(context: ActContext, _preset_id: str) -> None:
     Controls(context.store, clock=context.clock).resume()
+
+
+def _set_budget(context: ActContext, _preset_id: str) -> None:
+    """Bound what the presets of all situations start, no looser than a scenario's budget."""
+    Controls(context.store, clock=context.clock).set_budget(Budget(scope=_SCOPE, key=TEMPLATE_ID, max_starting=1))
+
+
+def _remove_budget(context: ActContext, _preset_id: str) -> None:
+    Controls(context.store, clock=context.clock).remove_budget(_SCOPE, TEMPLATE_ID)
 
 
 def _invalidate(context: ActContext, preset_id: str) -> None:
@@ -208,6 +220,8 @@ def _list_claimed(context: ActContext, preset_id: str) -> Sequence[Workspace]:
 ACTS: dict[str, Act] = {
     "pause": _pause,
     "resume": _resume,
+    "set_budget": _set_budget,
+    "remove_budget": _remove_budget,
     "invalidate": _invalidate,
     "reset": _reset,
     "promote": _promote,

@@ -40,6 +40,8 @@ class Watch:
         self._doomed: set[str] = set()
         self._freed: set[str] = set()
         self._limits: dict[str, int] = {}
+        # With old snapshots nobody can know how many starts are under way.
+        self._budget = 0 if scenario.lag or scenario.hides else scenario.budget
         self._began_with: frozenset[str] = frozenset()
         self.contents = StoreContents(presets={}, workspaces={})
         self.violation: Violated | None = None
@@ -79,6 +81,11 @@ class Watch:
                 self._check_needed(before, earlier, workspace)
         for preset in self.contents.presets.values():
             self._check_limit(preset)
+        self._check_budget(before)
+
+    def forget_budget(self) -> None:
+        """Let any number of starts be under way from now on."""
+        self._budget = 0
 
     def expect(self, expectation: Expectation) -> None:
         """Set what `keep` must find after the next commit."""
@@ -212,6 +219,11 @@ class Watch:
         kept = self._count_kept(preset)
         if kept > limit + slack:
             self.fail(Invariant.WITHIN_TARGET, f"{preset.id} has {kept} prebuilds and starts, its target is {limit}")
+
+    def _check_budget(self, before: StoreContents) -> None:
+        starting = self.contents.count_starting()
+        if self._budget and starting > max(self._budget, before.count_starting()):
+            self.fail(Invariant.BUDGETS, f"{starting} starts are under way, where {self._budget} are allowed")
 
     def list_unsettled(self, resources: Mapping[str, str], hopeless: frozenset[str]) -> list[tuple[Invariant, str]]:
         """What is wrong at the end, leaks first."""

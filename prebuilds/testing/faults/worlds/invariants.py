@@ -20,6 +20,7 @@ class Invariant(Enum):
     ONE_PER_CLAIM = "a claim gets one workspace at most, and the same one when it is made again"
     ELIGIBLE = "a claim takes the oldest prebuild that is ready, unexpired and made as its active preset is now"
     WITHIN_TARGET = "a preset never has more prebuilds and starts than its target, but those it began with"
+    BUDGETS = "no more starts are under way than a budget allows, but those it began with"
     PINNED = (
         "a start runs with the version and the parameters of its preset as that was at one moment, and with the same "
         "when it is submitted again, a delete with the version that made the workspace"
@@ -43,6 +44,7 @@ NEEDS = {
     Invariant.ELIGIBLE: Feature.CLAIMS,
     Invariant.PAUSED: Feature.PAUSE,
     Invariant.WAKES: Feature.OUTBOX,
+    Invariant.BUDGETS: Feature.BUDGETS,
     Invariant.NOTED_ONCE: Feature.HISTORY,
     Invariant.DEADLINES: Feature.HISTORY,
 }

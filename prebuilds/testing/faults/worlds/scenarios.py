@@ -40,6 +40,8 @@ class FaultScenario:
     - `messages`: what may happen to the messages to the loop.
     - `events`: what people do meanwhile.
     - `faults`: what goes wrong, and where.
+    - `budget`: how many starts may be under way at once; 0: any number. It is set until faults stop.
+    - `can_cancel`: the builder can stop a start that it has accepted.
     - `host_skew`: the host's clock, which dates builder reports and what people do, is this many seconds ahead.
     """
 
@@ -53,6 +55,8 @@ class FaultScenario:
     lag: int = attrs.field(default=0, validator=COUNT)
     hides: int = attrs.field(default=0, validator=COUNT)
     is_paused: bool = attrs.field(default=False, validator=FLAG)
+    budget: int = attrs.field(default=0, validator=COUNT)
+    can_cancel: bool = attrs.field(default=True, validator=FLAG)
     messages: tuple[Delivery, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Delivery))
     events: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=_EVENTS)
     faults: tuple[Fault, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Fault))
@@ -114,6 +118,8 @@ _READERS: dict[str, Callable[[str], object]] = {
     "lag": int,
     "hides": int,
     "is_paused": lambda text: bool(int(text)),
+    "budget": int,
+    "can_cancel": lambda text: bool(int(text)),
     "messages": _read_messages,
     "events": _read_events,
     "faults": _read_faults,

@@ -42,6 +42,8 @@ class Feature(Enum):
     PAUSE = "pause"
     HISTORY = "history"
     """Failed builds are remembered: backoffs, hard limits and resets."""
+    BUDGETS = "budgets"
+    """Budgets kept in the store, which bound what all presets create together."""
     MEMBERSHIPS = "memberships"
     CANCELING = "canceling"
     """Builds that have not begun can be canceled."""
@@ -173,6 +175,14 @@ def _leave_hanging(scene: Scene, preset: Preset) -> None:
     scene.tx.begin_build(request.build_id, now=_LONG_AGO)
 
 
+def _leave_unasked(scene: Scene, preset: Preset) -> None:
+    scene.add(preset, "a")
+
+
+def _give_up_unasked(scene: Scene, preset: Preset) -> None:
+    scene.tx.retire_prebuild(scene.add(preset, "a", at=_LATELY).workspace_id)
+
+
 _MEMBER = TemplateVersion(id="v2", template=Template(id="t", name="t", organization_id="org"))
 _ACTIVE_V1 = attrs.evolve(_OLD_VERSION, is_active=True)
 
@@ -202,6 +212,8 @@ SITUATIONS = {
         Situation(preset=_preset("limited", 1), set_up=_limit, needs=Feature.HISTORY),
         Situation(preset=_preset("stuck", 1, ready_deadline=_TTL), set_up=_leave_unready, needs=Feature.HISTORY),
         Situation(preset=_preset("overdue", 1, build_deadline=_TTL), set_up=_leave_hanging, needs=Feature.HISTORY),
+        Situation(preset=_preset("given_up", 1), set_up=_give_up_unasked),
+        Situation(preset=_preset("unasked", 1, build_deadline=_TTL), set_up=_leave_unasked, needs=Feature.HISTORY),
         Situation(
             preset=_preset("failing", 2),
             set_up=_nothing,
@@ -227,12 +239,14 @@ HOPELESS = tuple(name for name, situation in SITUATIONS.items() if situation.is_
 FAILING = ("failing", "refused")
 """Those whose starts all fail, so that they are tried less and less often."""
 
-LATE = ("stuck", "overdue")
-"""Those whose only prebuild or start has missed its deadline."""
+LATE = ("stuck", "overdue", "unasked")
+"""Those whose only prebuild or start has missed its deadline; the builder was never asked for the last of them."""
 
 _ACTS_NEED = {
     "pause": Feature.PAUSE,
     "resume": Feature.PAUSE,
+    "set_budget": Feature.BUDGETS,
+    "remove_budget": Feature.BUDGETS,
     "reset": Feature.HISTORY,
     "reset_all": Feature.HISTORY,
     "release": Feature.CLAIMS,

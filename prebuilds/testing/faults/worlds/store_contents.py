@@ -46,6 +46,12 @@ def is_kept(workspace: Workspace) -> bool:
     return build.transition is Transition.START and not failed and not workspace.deleted
 
 
+def is_starting(workspace: Workspace) -> bool:
+    """Whether its start is under way."""
+    build = workspace.last_build
+    return build.transition is Transition.START and not build.status.is_final and not workspace.deleted
+
+
 def is_late(workspace: Workspace, preset: Preset, now: datetime) -> bool:
     """Whether it, or its start, has missed a deadline or was given up before (R14)."""
     build = workspace.last_build
@@ -64,6 +70,10 @@ class StoreContents:
 
     presets: Mapping[str, Preset]
     workspaces: Mapping[str, Workspace]
+
+    def count_starting(self) -> int:
+        """How many starts are under way, of all presets together."""
+        return sum(map(is_starting, self.workspaces.values()))
 
     def list_prebuilds(self, preset_id: str) -> Sequence[Workspace]:
         """The prebuilds of a preset that are not deleted."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
+from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.testing.clocks import ManualClock
-from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder
+from prebuilds.testing.faults.doubles.builders import Script, ScriptedBuilder, SubmittingBuilder
 from prebuilds.testing.faults.doubles.clocks import JumpingClock
 from prebuilds.testing.faults.doubles.faulty import FaultyBuilder, FaultyPubSub, FaultyStore
 from prebuilds.testing.faults.doubles.injection import Injector
@@ -24,7 +25,7 @@ from prebuilds.testing.faults.doubles.stale import StaleStore
 from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
 from prebuilds.testing.faults.doubles.unreliable_pubsub import UnreliablePubSub
 from prebuilds.testing.faults.worlds.act_promises import Expectation
-from prebuilds.testing.faults.worlds.acts import ACTS, ActContext
+from prebuilds.testing.faults.worlds.acts import ACTS, TEMPLATE_ID, ActContext
 from prebuilds.testing.faults.worlds.commit_watch import Watch
 from prebuilds.testing.faults.worlds.processes import ClaimantProcess, PersonProcess, ReconcilerProcess
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
@@ -82,7 +83,8 @@ class World:
         )
 
     def reach_builder(self, injector: Injector) -> WorkspaceBuilder:
-        return FaultyBuilder(self.builder, injector)
+        reached = FaultyBuilder(self.builder, injector)
+        return reached if self.scenario.can_cancel else SubmittingBuilder(reached)
 
     def reach_pubsub(self, injector: Injector) -> PubSub:
         return FaultyPubSub(self.pubsub, injector)
@@ -99,12 +101,19 @@ class World:
         self._scheduler.run(actors)
 
     def calm(self) -> ReconcilerProcess:
-        """Stop the faults, right the clocks, end the builds and free the lease. Returns the reconciler from here on."""
+        """Stop the faults, right the clocks, end the builds, free the lease, and lift the budget.
+
+        Returns the reconciler from here on.
+        """
         self._is_stale = False
         self.builder.work()
         self.pubsub.flush()
         self._free_lease()
-        Controls(self.store, clock=self.clock).resume()
+        controls = Controls(self.store, clock=self.clock)
+        controls.resume()
+        controls.remove_budget(BudgetScope.FLEET)
+        controls.remove_budget(BudgetScope.TEMPLATE, TEMPLATE_ID)
+        self.watch.forget_budget()
         return ReconcilerProcess(self, self.inject("calm"))
 
     @property
@@ -151,6 +160,8 @@ class World:
                 tx.put_preset(situation.preset)
                 situation.set_up(Scene(tx, self.builder.resources, self.host), situation.preset)
             tx.set_paused(paused=self.scenario.is_paused)
+            if self.scenario.budget:
+                tx.put_budget(Budget(max_starting=self.scenario.budget))
         self._stale.note()
         self.watch.begin(self.builder.resources)
 
