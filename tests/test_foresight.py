@@ -25,6 +25,7 @@ OFFICE = [12.0 if 8 <= hour < 18 else 0.5 for _ in range(7) for hour in range(24
 NAMES = [
     "single size",
     "schedules",
+    "autoscale",
     "mitos: spare",
     "OpenKruise: watermarks",
     "Coder: recent claims",

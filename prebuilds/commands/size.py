@@ -66,6 +66,9 @@ def _add_recommendation(command: argparse.ArgumentParser) -> None:
         help="compare a single size with a base count and at most K schedules, in --timezone (default: UTC)",
     )
     command.add_argument(
+        "--autoscale", action="store_true", help="compare a target that follows demand too, in --timezone"
+    )
+    command.add_argument(
         "--until", type=read_instant, metavar="T", help="learn from the claims before T, and test on the later ones"
     )
 
@@ -95,11 +98,16 @@ def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], Non
     past, future = _split(trace, options.until)
     given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
     is_json = options.format == "json"
-    if options.windows is None:
+    if options.windows is None and not options.autoscale:
         curve = sweep(past, options.lead_time, **given)
         chosen = curve.smallest(hit_rate=options.hit_rate)
         return lambda: _show_curve(curve, chosen, is_json=is_json), lambda: curve.chart(hit_rate=options.hit_rate)
-    wanted = {"hit_rate": options.hit_rate, "windows": options.windows, "timezone": options.timezone or "UTC"}
+    wanted = {
+        "hit_rate": options.hit_rate,
+        "windows": 0 if options.windows is None else options.windows,
+        "timezone": options.timezone or "UTC",
+        "autoscale": options.autoscale,
+    }
     made = recommend(past, options.lead_time, **wanted, **given)
     judged = () if future is None else judge(made, future, options.lead_time, wake_delay=options.wake_delay).notes
     show = _print_json if is_json else _print_recommendation

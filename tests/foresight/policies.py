@@ -78,6 +78,7 @@ def list_policies(case: Case) -> Iterator[Policy]:
         hit_rate=case.goal,
         timezone=case.history.timezone,
         on_miss=case.on_miss,
+        autoscale=True,
     )
     for option in made.options:
         yield _follow_option(case, option, option.kind.value)
@@ -90,6 +91,8 @@ RECOMMENDED = "recommended"
 
 
 def _follow_option(case: Case, option: SizingOption, name: str) -> Policy:
+    if option.fit is not None:
+        return Policy(name=name, make=option.fit.follow, is_expected=option.is_reached)
     preset = option.apply_to(Preset(id="recommended", desired_instances=0))
     steps = list_steps(preset, case.history.rest.begin, case.history.rest.end)
     return Policy(name=name, make=lambda: StepTarget(steps), is_expected=option.is_reached)

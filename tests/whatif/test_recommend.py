@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prebuilds import Preset, Schedule, check_schedules
+from prebuilds.decision.demand.autoscale import Autoscale
+from prebuilds.decision.demand.learning.fitting import fit_demand
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
 from prebuilds.whatif import (
     LeadTime,
     MeasuredLeadTime,
     OnMiss,
+    OptionKind,
     Recommendation,
     Trace,
     generate_bursts,
@@ -27,8 +30,10 @@ from prebuilds.whatif import (
     generate_profile,
     judge,
     recommend,
+    replay_target,
     sweep,
 )
+from prebuilds.whatif.recommendation.folds import follow_days, replay_days
 from prebuilds.whatif.recommendation.history import DemandHistory
 from prebuilds.whatif.recommendation.layouts.day_groups import make_group
 from prebuilds.whatif.recommendation.layouts.hit_table import make_hit_table
@@ -38,6 +43,7 @@ from prebuilds.whatif.recommendation.layouts.weekly_profile import group_days
 from prebuilds.whatif.recommendation.options import choose_option, explain_choice, find_fault
 from prebuilds.whatif.sizing.schedule_replay import list_steps, replay
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
+from prebuilds.whatif.targets.target_function import ConstantTarget, note_past
 from prebuilds.whatif.traces.local_time import LocalHours
 
 from .scenarios import traces
@@ -376,3 +382,64 @@ def test_a_front_has_the_best_counts_for_any_number_of_misses() -> None:
         found = weigh(layout.base, *(window.level for window in layout.windows))
         assert found[1] <= allowed
         assert found[0] == pytest.approx(min(idle for idle, missed in everything if missed <= allowed), rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def followed() -> Recommendation:
+    """Six weeks of an office, with a target that follows demand."""
+    return recommend(make_office(6, 1), LEAD_TIME, hit_rate=0.95, autoscale=True)
+
+
+def test_autoscale_is_compared_if_asked_for(followed: Recommendation) -> None:
+    """Fitted before the days held out, and replayed on them; the option has the fit of the whole past."""
+    assert [option.kind for option in followed.options] == list(OptionKind)
+    past, rest = make_office(6, 1).split_at(BEGIN + 28 * DAY)
+    option = followed.find_option("autoscale")
+    assert option.fit is not None
+    limits = Autoscale(hit_rate=0.95, lead_time=LEAD_TIME, max_instances=option.fit.model.autoscale.max_instances)
+    fit = fit_demand(past, autoscale=limits, begin=past.begin, end=past.end)
+    done = replay_target(rest, LEAD_TIME, fit.follow())
+    assert option.held_out.hit_rate == done.hit_rate
+    assert option.held_out.idle_hours == pytest.approx(done.idle_hours)
+    assert option.held_out.builds_per_claim == done.builds_per_claim
+    assert option.desired_instances == option.fit.model.single == followed.options[0].desired_instances
+    assert option.fit.model.days == pytest.approx(42, abs=0.1)
+    if followed.chosen is option:
+        assert option.fit.model.explain() in followed.notes
+
+
+def test_autoscale_is_judged_from_where_its_fit_ended(followed: Recommendation) -> None:
+    """At once, or later with the claims in between; earlier is an error."""
+    option = followed.find_option(OptionKind.AUTOSCALE)
+    assert option.fit is not None
+    end = option.held_out.end
+    later = generate_profile(OFFICE, begin=end, end=end + 7 * DAY, seed=9)
+    between, last = later.split_at(end + 3 * DAY)
+    assert judge(option, later, LEAD_TIME).claims == len(later)
+    target = option.fit.follow()
+    note_past(target, between.ticks)
+    done = replay_target(last, LEAD_TIME, target)
+    judged = judge(option, last, LEAD_TIME, past=later)
+    assert (judged.hit_rate, judged.idle_hours) == (done.hit_rate, pytest.approx(done.idle_hours))
+    with pytest.raises(InvalidValueError, match=r"judge\.trace: .* the end of what autoscale was fitted to"):
+        judge(option, make_office(6, 1), LEAD_TIME)
+
+
+def test_what_cannot_be_followed_is_said() -> None:
+    """Every claim a hit; builds that take no time."""
+    with pytest.raises(InvalidValueError, match=r"recommend\.hit_rate: 1\.0 is not allowed; .* below 1, for autoscale"):
+        recommend(make_office(1, 1), LEAD_TIME, hit_rate=1.0, autoscale=True)
+    with pytest.raises(InvalidValueError, match=r"recommend\.lead_time: .* from 1 second to 1 day, for autoscale"):
+        recommend(make_office(1, 1), timedelta(), autoscale=True)
+
+
+@settings(max_examples=50)
+@given(traces(), st.integers(0, 3), st.sampled_from(OnMiss))
+def test_the_days_of_a_followed_target_add_up(trace: Trace, size: int, on_miss: OnMiss) -> None:
+    """To the whole replay, and to what a constant has day by day."""
+    demand = make_demand(
+        "test", attrs.evolve(trace, end=trace.end + 2 * DAY), LEAD_TIME, wake_delay=timedelta(), seed=0
+    )
+    days = follow_days(demand, ConstantTarget(size), on_miss)
+    assert days == replay_days(demand, [(demand.begin, size)], on_miss)
+    assert len(days.days) == 3

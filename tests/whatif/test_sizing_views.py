@@ -90,6 +90,19 @@ def test_the_command_recommends_and_judges(capsys: pytest.CaptureFixture[str], t
     assert "vega" in chart.read_text()
 
 
+def test_the_command_compares_autoscale(capsys: pytest.CaptureFixture[str]) -> None:
+    """With or without schedules beside it."""
+    assert main([*OPTIONS, "--autoscale", "--format", "json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [option["kind"] for option in written["options"]] == ["single size", "autoscale"]
+    assert main([*OPTIONS, "--autoscale", "--windows", "1"]) == 0
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:4]] == [
+        "single size",
+        "schedules",
+        "autoscale",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

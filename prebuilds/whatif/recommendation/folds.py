@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.schedule_replay import TargetSteps, replay
+from prebuilds.whatif.targets.target_function import TargetFunction
+from prebuilds.whatif.targets.target_replay import replay_in_parts
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 
@@ -45,6 +47,14 @@ def replay_days(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> Replayed
     idle = dict(zip((at for at, _ in cut), done.idle, strict=False))
     days = _part(demand, done.hits, starts, [*(idle[start] for start in starts), done.idle[-1]])
     return ReplayedDays(days, done.created)
+
+
+def follow_days(demand: Demand, target: TargetFunction, on_miss: OnMiss) -> ReplayedDays:
+    """The same for a target function."""
+    starts = _list_starts(demand)
+    done, idle = replay_in_parts(demand, target, on_miss, starts)
+    ticks = [*idle, round(done.idle_hours * TICKS_PER_HOUR)]
+    return ReplayedDays(_part(demand, done.outcomes, starts, ticks), done.created)
 
 
 def _list_starts(demand: Demand) -> range:

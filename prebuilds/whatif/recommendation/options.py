@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, FLAG, TEXT, instance_of, member_of, to_tuple, tuple_of
+from prebuilds.decision.demand.following import DemandFit
+from prebuilds.decision.fields import COUNT, FLAG, TEXT, instance_of, member_of, optional, to_tuple, tuple_of
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.whatif.recommendation.holdout import RATE, HoldoutReport
@@ -24,6 +25,8 @@ class OptionKind(Enum):
     """One count at all times."""
     SCHEDULES = "schedules"
     """A base count, and windows of the week with counts of their own."""
+    AUTOSCALE = "autoscale"
+    """A target that follows demand (R21)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,9 +42,14 @@ class SizingOption:
     is_reached: bool = attrs.field(validator=FLAG)
     """Whether to expect the hit rate that was asked for: backtests reached it, and held-out days within 0.3 points."""
     held_out: HoldoutReport = attrs.field(validator=instance_of(HoldoutReport))
+    fit: DemandFit | None = attrs.field(default=None, validator=optional(instance_of(DemandFit)), repr=False)
+    """For autoscale, the model and the state at the end of the past: `fit.follow()` is a fresh target function."""
 
     def apply_to(self, preset: Preset) -> Preset:
-        """The preset with this base count, these schedules and this time zone."""
+        """The preset with this base count, these schedules and this time zone.
+
+        The count of autoscale is that of the single size, which stands where nothing follows demand.
+        """
         return attrs.evolve(
             preset, desired_instances=self.desired_instances, schedules=self.schedules, timezone=self.timezone
         )
@@ -89,3 +97,5 @@ def explain_choice(options: Sequence[SizingOption], chosen: SizingOption) -> Ite
         )
     if not chosen.is_reached:
         yield f"Do not count on {chosen.held_out.goal:.4g}: backtests or the days held out did not reach it."
+    if chosen.fit is not None:
+        yield chosen.fit.model.explain()

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import attrs
+
+from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.models import Preset
 from prebuilds.decision.wording import describe_duration
 from prebuilds.errors import InsufficientHistoryError, InvalidValueError
+from prebuilds.whatif.recommendation.autoscaling import fit_autoscale, hold_out_autoscale, require_followable
 from prebuilds.whatif.recommendation.backtests import LayoutPlanner, is_size_reached
 from prebuilds.whatif.recommendation.caveats import list_caveats
-from prebuilds.whatif.recommendation.folds import ReplayedDays, find_holdout, replay_days
+from prebuilds.whatif.recommendation.folds import ReplayedDays, find_holdout, follow_days, replay_days
 from prebuilds.whatif.recommendation.history import DemandHistory
 from prebuilds.whatif.recommendation.holdout import HoldoutReport, make_report
 from prebuilds.whatif.recommendation.layouts.layout import Layout
@@ -23,7 +27,8 @@ from prebuilds.whatif.recommendation.report import HourForecast, Recommendation,
 from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.schedule_replay import list_steps
 from prebuilds.whatif.sizing.sweeping import SizeFinder, make_demand
-from prebuilds.whatif.traces.argument_checks import require_on_miss, require_share
+from prebuilds.whatif.targets.target_function import note_past
+from prebuilds.whatif.traces.argument_checks import require_on_miss, require_share, require_trace
 from prebuilds.whatif.traces.lead_times import LeadTime
 from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.traces.on_miss import OnMiss
@@ -44,6 +49,7 @@ def recommend(
     on_miss: OnMiss | str = OnMiss.COLD_START,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
+    autoscale: bool = False,
     progress: bool = False,
 ) -> Recommendation:
     """Recommend how many prebuilds to keep, and when, so that this share of future claims finds one ready.
@@ -51,8 +57,9 @@ def recommend(
     It compares a single size, the smallest that is enough for the past, with a base count and at most `windows`
     schedules of whole hours, by the clock of `timezone`. Schedules open early enough for what they add to be ready by
     the hour. Treating days of the week differently takes two weeks of history. Each option has a report on days that
-    were held out, and the recommendation says which to take. Raises `InsufficientHistoryError` for less than four
-    days. `wake_delay`, `seed` and `progress` are as for `sweep`.
+    were held out, and the recommendation says which to take. With `autoscale`, a target that follows demand is compared
+    too, for hosts that can follow one. Raises `InsufficientHistoryError` for less than four days. `wake_delay`, `seed`
+    and `progress` are as for `sweep`.
     """
     if type(windows) is not int or not 0 <= windows <= MAX_WINDOWS:
         raise InvalidValueError("recommend", "windows", windows, f"a whole number from 0 to {MAX_WINDOWS}")
@@ -65,8 +72,10 @@ def recommend(
         on_miss=require_on_miss("recommend", on_miss),
     )
     _require_enough(history)
+    if autoscale:
+        require_followable(history)
     with show_progress("recommending", 3, is_shown=progress) as report:
-        return _recommend(history, report)
+        return _recommend(history, report, follows=autoscale)
 
 
 def judge(
@@ -74,13 +83,15 @@ def judge(
     trace: Trace,
     lead_time: LeadTime | timedelta,
     *,
+    past: Trace | None = None,
     on_miss: OnMiss | str | None = None,
     wake_delay: timedelta = timedelta(),
     seed: int = 0,
 ) -> HoldoutReport:
     """Replay a recommendation, or one of its options, on claims that it has not seen, and compare it with single sizes.
 
-    `on_miss` is by default that of the recommendation, or `cold_start` for an option.
+    `on_miss` is by default that of the recommendation, or `cold_start` for an option. Autoscale goes on where its fit
+    ended: if the trace begins later, `past` has the claims in between. Raises `InvalidValueError` if it begins earlier.
     """
     demand = make_demand("judge", trace, lead_time, wake_delay=wake_delay, seed=seed)
     if isinstance(recommendation, Recommendation):
@@ -90,8 +101,20 @@ def judge(
     else:
         raise InvalidValueError("judge", "recommendation", recommendation, "a Recommendation or a SizingOption")
     mode = own if on_miss is None else require_on_miss("judge", on_miss)
-    preset = option.apply_to(Preset(id="recommended", desired_instances=0))
-    return make_report(demand, _replay(demand, preset, mode), option.held_out.goal, SizeFinder(demand, mode))
+    days = _replay_option(option, demand, past, mode)
+    return make_report(demand, days, option.held_out.goal, SizeFinder(demand, mode))
+
+
+def _replay_option(option: SizingOption, demand: Demand, past: Trace | None, on_miss: OnMiss) -> ReplayedDays:
+    if option.fit is None:
+        return _replay(demand, option.apply_to(Preset(id="recommended", desired_instances=0)), on_miss)
+    end, target = option.held_out.end, option.fit.follow()
+    if demand.trace.begin < end:
+        allowed = f"claims from {format_instant(end)} on, the end of what autoscale was fitted to"
+        raise InvalidValueError("judge", "trace", demand.trace, allowed)
+    if past is not None:
+        note_past(target, require_trace("judge", past).between(end, demand.trace.begin).ticks)
+    return follow_days(demand, target, on_miss)
 
 
 def _require_enough(history: DemandHistory) -> None:
@@ -103,9 +126,9 @@ def _require_enough(history: DemandHistory) -> None:
         raise InsufficientHistoryError("a recommendation needs claims, and the history has none to plan on")
 
 
-def _recommend(history: DemandHistory, report: ReportProgress) -> Recommendation:
+def _recommend(history: DemandHistory, report: ReportProgress, *, follows: bool) -> Recommendation:
     options = []
-    for done, option in enumerate(_list_options(history), 1):
+    for done, option in enumerate(_list_options(history, follows=follows), 1):
         options.append(option)
         report(done)
     chosen = choose_option(options)
@@ -115,12 +138,12 @@ def _recommend(history: DemandHistory, report: ReportProgress) -> Recommendation
         timezone=history.timezone,
         hit_rate=history.hit_rate,
         on_miss=history.on_miss,
-        forecast=_forecast_hours(history, chosen.apply_to(Preset(id="recommended", desired_instances=0))),
+        forecast=_forecast_hours(history, chosen),
         caveats=list(list_caveats(history, chosen)),
     )
 
 
-def _list_options(history: DemandHistory) -> Iterator[SizingOption]:
+def _list_options(history: DemandHistory, *, follows: bool) -> Iterator[SizingOption]:
     cut, end = find_holdout(history.days), history.days
     held_out = _hold_out(history, Layout(base=history.find_smallest(cut).size), cut)
     yield _make_option(
@@ -141,6 +164,17 @@ def _list_options(history: DemandHistory) -> Iterator[SizingOption]:
             yield _make_option(
                 history, OptionKind.SCHEDULES, layout, held_out, planned=planned, is_reached=choice.is_reached
             )
+    if follows:
+        held_out, fit = hold_out_autoscale(history, cut), fit_autoscale(history, end)
+        option = _make_option(
+            history,
+            OptionKind.AUTOSCALE,
+            Layout(base=fit.model.single),
+            held_out,
+            planned=fit.model.past_hit_rate,
+            is_reached=fit.model.is_reached,
+        )
+        yield attrs.evolve(option, fit=fit)
 
 
 def _make_option(
@@ -174,7 +208,8 @@ def _replay(demand: Demand, preset: Preset, on_miss: OnMiss) -> ReplayedDays:
     return replay_days(demand, list_steps(preset, demand.trace.begin, demand.trace.end), on_miss)
 
 
-def _forecast_hours(history: DemandHistory, preset: Preset) -> list[HourForecast]:
+def _forecast_hours(history: DemandHistory, option: SizingOption) -> list[HourForecast]:
+    preset = option.apply_to(Preset(id="recommended", desired_instances=0))
     profile, targets = history.profile_week(history.days), find_targets(preset)
     return [
         HourForecast(hour_of_week=hour, needed=profile.find_need(hour, history.hit_rate), target=targets[hour])

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from math import inf
 from typing import Any
@@ -96,18 +97,27 @@ def replay_target(
 
 def replay_function(demand: Demand, target: TargetFunction, on_miss: OnMiss) -> TargetReplay:
     """The same for a demand that is already known."""
-    follower = _Follower(demand, target, on_miss)
+    return replay_in_parts(demand, target, on_miss, ())[0]
+
+
+def replay_in_parts(
+    demand: Demand, target: TargetFunction, on_miss: OnMiss, cuts: Iterable[int]
+) -> tuple[TargetReplay, list[int]]:
+    """The same, with the idle ticks up to each of these ticks, which are in order and within the span."""
+    follower = _Follower(demand, target, on_miss, cuts)
     for index, at in enumerate(demand.claims):
         follower.pass_time(at)
         follower.claim(index)
-    return follower.finish()
+    return follower.finish(), follower.idle_at_cuts
 
 
 class _Follower:
     """A pool and the target function that it keeps to."""
 
-    def __init__(self, demand: Demand, target: TargetFunction, on_miss: OnMiss) -> None:
+    def __init__(self, demand: Demand, target: TargetFunction, on_miss: OnMiss, cuts: Iterable[int]) -> None:
         self._demand, self._target = demand, target
+        self._cuts = [inf, *reversed([*cuts])]
+        self.idle_at_cuts: list[int] = []
         self._bounds = self._ask(demand.begin)
         self._pool = ReplayedPool(demand, *self._bounds, on_miss)
         self._steps = [(demand.begin, *self._bounds)]
@@ -115,6 +125,13 @@ class _Follower:
 
     def pass_time(self, end: int) -> None:
         """Let the target change with time alone, up to and including this tick."""
+        while self._cuts[-1] <= end:
+            cut = int(self._cuts.pop())
+            self._move(cut)
+            self.idle_at_cuts.append(self._pool.advance(cut))
+        self._move(end)
+
+    def _move(self, end: int) -> None:
         while self._until <= end:
             now = int(self._until)
             self._pool.advance(now)
