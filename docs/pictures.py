@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import attrs
 import vl_convert
 
-from prebuilds import Preset, load_snapshot
+from prebuilds import HARDENED, Preset, load_snapshot
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions, Store
 from prebuilds.testing import (
@@ -49,6 +50,7 @@ _DAY = datetime(2026, 11, 10, tzinfo=timezone.utc)
 _MORNING = (_DAY + timedelta(hours=6), _DAY + timedelta(hours=9))
 _WIDTH = 440
 _COUNTS = {"target": "#54585d", "ready": "#4c78a8", "starting": "#f58518"}
+_REFRESHED = {"a ttl alone": "#f58518", "refreshed ahead": "#4c78a8"}
 _HEALED = {"full after this pass": "#a9c6e3", "after one more": "#4c78a8"}
 
 
@@ -88,6 +90,27 @@ def chart_day() -> Any:
     for part, height in zip(chart.vconcat, (130, 60), strict=True):
         part.width, part.height = _WIDTH, height
     return chart
+
+
+def chart_ttl() -> Any:
+    """Foresee: a pool that was made at once and has a ttl, with and without refreshing ahead."""
+    rows = alt.Data(values=list(expire()))
+    time = alt.X("hours:Q", title="hours", axis=alt.Axis(tickCount=9))
+    colour = alt.Color("what:N", scale=alt.Scale(domain=list(_REFRESHED), range=list(_REFRESHED.values())))
+    count = alt.Y("ready:Q", title="ready", axis=alt.Axis(format="d", tickMinStep=1))
+    chart = alt.Chart(rows).mark_line(interpolate="step-after")
+    return chart.encode(x=time, y=count, color=colour).properties(width=_WIDTH, height=130)
+
+
+def expire() -> Iterator[Row]:
+    """How many of ten prebuilds are ready, over nine hours."""
+    plain = Preset(id="web", desired_instances=10, ttl=timedelta(hours=4))
+    ahead = attrs.evolve(plain, refresh_ahead=30 * _MINUTE, max_surge=3, ttl_jitter=0.2)
+    nobody = Trace(ticks=(), begin=_DAY, end=_DAY + timedelta(hours=9))
+    for what, preset in zip(_REFRESHED, (plain, ahead), strict=True):
+        result = simulate(Scenario(fleet=preset, lead_time=15 * _MINUTE, policy=HARDENED), nobody)
+        for row in result.timeline.to_dicts():
+            yield {"what": what, "hours": (row["at"] - _DAY) / timedelta(hours=1), "ready": row["eligible"]}
 
 
 def chart_morning() -> Any:
@@ -221,5 +244,10 @@ def _read_claims() -> Trace:
     return read_traces(EXAMPLES / "claims.csv.gz")["backend-large"]
 
 
-PICTURES: dict[str, Callable[[], Any]] = {"day": chart_day, "morning": chart_morning, "faults": chart_faults}
+PICTURES: dict[str, Callable[[], Any]] = {
+    "day": chart_day,
+    "morning": chart_morning,
+    "faults": chart_faults,
+    "ttl": chart_ttl,
+}
 """What draws each picture, by the name that pages show it by."""

@@ -51,6 +51,16 @@ def _add_chance(command: argparse.ArgumentParser) -> None:
         "--failure-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that fail, 0 to 1"
     )
     command.add_argument(
+        "--hang-rate", type=read_share, default=0.0, metavar="P", help="the share of builds that never end, 0 to 1"
+    )
+    command.add_argument(
+        "--never-ready-rate",
+        type=read_share,
+        default=0.0,
+        metavar="P",
+        help="the share of builds whose prebuild never becomes ready, 0 to 1",
+    )
+    command.add_argument(
         "--seed",
         type=read_count(-LARGEST_SEED, LARGEST_SEED),
         default=0,
@@ -93,6 +103,8 @@ def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> Simula
         fleet=fleet,
         lead_time=options.lead_time,
         failure_rate=options.failure_rate,
+        hang_rate=options.hang_rate,
+        never_ready_rate=options.never_ready_rate,
         interval=options.interval,
         on_miss=options.on_miss,
         policy=Policy() if interval is None else Policy(backoff_interval=interval),

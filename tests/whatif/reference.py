@@ -6,7 +6,7 @@ and calls `plan`. It wakes at a plan's own `next_change_at`. It knows nothing of
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import attrs
@@ -15,10 +15,12 @@ from prebuilds import (
     ActionType,
     Build,
     BuildStatus,
+    Decision,
     GlobalSnapshot,
     InProgress,
     Prebuild,
     Preset,
+    RecentStarts,
     Transition,
     WithheldReason,
     calculate_backoffs,
@@ -27,26 +29,41 @@ from prebuilds import (
     plan,
 )
 from prebuilds.whatif import OnMiss, Promotion
-from prebuilds.whatif.simulation.draws import BuildSampler
+from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
 
-from .scenarios import Case
+from .scenarios import MINUTE, Case
+
+NEVER = datetime(2999, 1, 1, tzinfo=timezone.utc)
 
 
 class Item:
     """A build, and the prebuild that it becomes."""
 
-    def __init__(self, number: int, preset: Preset, created_at: datetime, ends_at: datetime, *, fails: bool) -> None:
-        self.number, self.preset_id, self.created_at, self.ends_at = number, preset.id, created_at, ends_at
-        self.fails, self.state = fails, "starting"
+    def __init__(
+        self, number: int, preset: Preset, created_at: datetime, ends_at: datetime, mishap: Mishap | None
+    ) -> None:
+        self.number, self.preset_id, self.created_at = number, preset.id, created_at
+        self.ends_at = NEVER if mishap is Mishap.HANGS else ends_at
+        self.mishap, self.state = mishap, "starting"
         self.id = f"{preset.id}-1{number:09}"
 
     def make_prebuild(self) -> Prebuild:
-        return Prebuild(id=self.id, preset_id=self.preset_id, created_at=self.created_at, ready=True)
+        return Prebuild(
+            id=self.id,
+            preset_id=self.preset_id,
+            created_at=self.created_at,
+            ready=self.mishap is None,
+            started_at=self.ends_at,
+        )
 
-    def make_build(self) -> Build:
-        status = BuildStatus.FAILED if self.fails else BuildStatus.SUCCEEDED
+    def make_build(self, *, failed_at: datetime | None = None) -> Build:
+        is_failed = self.mishap is Mishap.FAILS or failed_at is not None
         return Build(
-            id=self.id, preset_id=self.preset_id, status=status, created_at=self.created_at, finished_at=self.ends_at
+            id=self.id,
+            preset_id=self.preset_id,
+            status=BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
+            created_at=self.created_at,
+            finished_at=failed_at or self.ends_at,
         )
 
 
@@ -66,17 +83,19 @@ class Reference:
         self.begin, self.end, self.claims = case.trace.begin, case.trace.end, list(case.trace)
         events = [*self.scenario.promotions, *self.scenario.invalidations]
         self.builder = BuildSampler(
-            preset.id, self.scenario.find_lead_time(preset.id), self.scenario.failure_rate, case.seed
+            preset.id, self.scenario.find_lead_time(preset.id), self.scenario.mishap_rates, case.seed
         )
         self.first = preset
         self.presets = [preset]
         self.items = [
-            Item(number, preset, self.begin, self.begin, fails=False)
+            Item(number, preset, self.begin, self.begin, None)
             for number in range(calculate_target(preset, now=self.begin).desired)
         ]
+        self.num_initial = len(self.items)
         for item in self.items:
             item.state = "running"
         self.history: list[Build] = []
+        self.held: set[str] = set()
         self.waiting: list[datetime] = []
         self.hits: list[bool] = []
         self.waits: list[timedelta] = []
@@ -120,9 +139,12 @@ class Reference:
             self.presets.append(attrs.evolve(self.first, id=name, last_invalidated_at=current.last_invalidated_at))
 
     def finish(self, item: Item, now: datetime) -> None:
-        self.history.append(item.make_build())
-        if item.fails:
+        if item.mishap is not Mishap.NEVER_READY or self.first.ready_deadline is None:
+            self.history.append(item.make_build())
+        if item.mishap is Mishap.FAILS:
             item.state = "failed"
+        elif item.mishap is Mishap.NEVER_READY:
+            item.state = "running"
         elif self.waiting and item.preset_id == self.presets[-1].id:
             item.state = "claimed"
             self.waits.append(now - self.waiting.pop(0))
@@ -131,7 +153,7 @@ class Reference:
 
     def claim(self, now: datetime) -> None:
         self.claims.pop(0)
-        good = self.make_snapshot(now).for_preset(self.presets[-1].id, now).running
+        good = [row for row in self.make_snapshot(now).for_preset(self.presets[-1].id, now).running if row.ready]
         self.hits.append(bool(good))
         if good:
             next(item for item in self.items if item.id == good[0].id).state = "claimed"
@@ -143,11 +165,12 @@ class Reference:
     def make_snapshot(self, now: datetime) -> GlobalSnapshot:
         starts = []
         for preset in self.presets:
-            count = sum(item.state == "starting" and item.preset_id == preset.id for item in self.items)
+            own = [item for item in self.items if item.state == "starting" and item.preset_id == preset.id]
             spoken_for = len(self.waiting) if preset is self.presets[-1] else 0
-            starts.append(
-                InProgress(preset_id=preset.id, transition=Transition.START, count=max(count - spoken_for, 0))
-            )
+            starts += [
+                InProgress(preset_id=preset.id, transition=Transition.START, count=1, began_at=item.created_at)
+                for item in own[: max(len(own) - spoken_for, 0)]
+            ]
         policy = self.scenario.policy
         return GlobalSnapshot(
             presets=self.presets,
@@ -155,34 +178,67 @@ class Reference:
             in_progress=starts,
             backoffs=calculate_backoffs(self.history, self.presets, now=now, policy=policy),
             hard_limited=calculate_hard_limited(self.history, presets=self.presets, now=now, policy=policy),
+            recent_starts=[
+                RecentStarts(preset_id=item.preset_id, begun_at=item.created_at, count=1)
+                for item in self.items
+                if item.number >= self.num_initial and now - MINUTE < item.created_at <= now
+            ],
         )
 
-    def wake(self, now: datetime) -> datetime:
-        """Plan and carry out; gives when to wake next, if nothing happens before."""
+    def wake(self, now: datetime, only: set[str] | None = None) -> datetime:
+        """Plan and carry out; gives when to wake next, if nothing happens before.
+
+        A preset for which more is to be done at once is planned again, and with it those that a budget held back.
+        """
         made = plan(self.make_snapshot(now), now=now, policy=self.scenario.policy)
-        is_short = False
+        short: set[str] = set()
         for decision in made:
-            if decision.actions or decision.withheld:
-                self.decided.append((now, decision.preset_id, decision.actions, decision.withheld))
-            for action in decision.actions:
-                self.carry_out(action, next(one for one in self.presets if one.id == decision.preset_id), now)
-                is_short |= action.type is ActionType.CREATE and bool(self.waiting)
-            is_short |= any(one.reason is WithheldReason.MAX_CREATES for one in decision.withheld)
-        if is_short and self.scenario.interval is None:
-            return self.wake(now)
+            if only is None or decision.preset_id in only:
+                short |= {decision.preset_id} if self.do(decision, now) else set()
+        short |= self.give_up(now)
+        if short and self.scenario.interval is None:
+            return self.wake(now, short | self.held)
         return made.next_change_at or self.end + timedelta(days=1)
 
-    def carry_out(self, action: Any, preset: Preset, now: datetime) -> None:
+    def do(self, decision: Decision, now: datetime) -> bool:
+        """Carry out a decision; whether the preset must be looked at again at once."""
+        if decision.actions or decision.withheld:
+            self.decided.append((now, decision.preset_id, decision.actions, decision.withheld))
+        self.held -= {decision.preset_id}
+        if any(one.reason is WithheldReason.BUDGET for one in decision.withheld):
+            self.held.add(decision.preset_id)
+        preset = next(one for one in self.presets if one.id == decision.preset_id)
+        stuck, is_short = {row.id for row in decision.snapshot.stuck}, False
+        for action in decision.actions:
+            self.carry_out(action, preset, stuck, now)
+            is_short |= action.type is ActionType.DELETE and bool(stuck)
+            if action.type is ActionType.CREATE:
+                is_short |= bool(decision.withheld) or bool(self.waiting)
+        return is_short
+
+    def give_up(self, now: datetime) -> set[str]:
+        """End the overdue starts, each as a failed build, and say which presets had some."""
+        deadline = self.first.build_deadline
+        late = [
+            item for item in self.items if deadline and item.state == "starting" and now - item.created_at >= deadline
+        ]
+        for item in late:
+            item.state = "failed"
+            self.history.append(item.make_build(failed_at=now))
+        return {item.preset_id for item in late}
+
+    def carry_out(self, action: Any, preset: Preset, stuck: set[str], now: datetime) -> None:
         for item in self.items:
             if item.id in action.delete_ids:
                 item.state = "deleted"
+                if item.mishap is Mishap.NEVER_READY and self.first.ready_deadline is not None:
+                    self.history.append(item.make_build(failed_at=now if item.id in stuck else None))
         for _ in range(action.create):
-            lead, fails = self.builder.draw_leads(1)[0], bool(self.builder.draw_failures(1))
-            ends_at = now + timedelta(microseconds=lead)
-            self.items.append(Item(len(self.items), preset, now, ends_at, fails=fails))
+            lead, mishap = self.builder.draw_leads(1)[0], self.builder.draw_mishaps(1).get(0)
+            self.items.append(Item(len(self.items), preset, now, now + timedelta(microseconds=lead), mishap))
 
     def serve_the_rest(self) -> None:
         for item in sorted(self.items, key=lambda item: (item.ends_at, item.number)):
-            if item.state == "starting" and self.waiting:
+            if item.state == "starting" and item.ends_at < NEVER and self.waiting:
                 self.finish(item, item.ends_at)
         self.waits += [self.end - at for at in self.waiting]

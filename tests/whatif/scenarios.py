@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from prebuilds import Policy, Preset, Schedule
+from prebuilds import Budget, BudgetScope, Policy, Preset, Schedule
 from prebuilds.whatif import (
     FixedLeadTime,
     Invalidation,
@@ -23,6 +23,11 @@ BEGIN = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)  # a Monday
 END = BEGIN + timedelta(hours=2)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+BUDGETS = (
+    (Budget(max_starting=2),),
+    (Budget(max_creates_per_minute=2),),
+    (Budget(max_creates_per_pass=1), Budget(scope=BudgetScope.TEMPLATE, key="t", max_instances=4)),
+)
 WINDOW = Schedule(cron="* 9 * * *", instances=4)
 
 
@@ -67,6 +72,8 @@ def presets(draw: st.DrawFn, preset_id: str = "web") -> Preset:
         last_invalidated_at=draw(
             st.sampled_from((None, None, BEGIN - MINUTE, BEGIN, BEGIN + 33 * MINUTE, END + MINUTE))
         ),
+        build_deadline=draw(st.sampled_from((None, 5 * MINUTE, 15 * MINUTE))),
+        ready_deadline=draw(st.sampled_from((None, 10 * MINUTE))),
         schedules=draw(st.sampled_from(((), (WINDOW,), (Schedule(cron="* 9 * * *", instances=0),)))),
     )
 
@@ -86,11 +93,14 @@ def cases(draw: st.DrawFn) -> Case:
         backoff_lookback=30 * MINUTE,
         failure_hard_limit=draw(st.sampled_from((0, 2))),
         max_creates=draw(st.sampled_from((1, 2, 1_000))),
+        budgets=draw(st.sampled_from(((), (), *BUDGETS))),
     )
     scenario = Scenario(
         fleet=draw(presets()),
         lead_time=draw(lead_times()),
-        failure_rate=draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))),
+        failure_rate=draw(st.sampled_from((0.0, 0.0, 0.3, 0.7))),
+        hang_rate=draw(st.sampled_from((0.0, 0.0, 0.1))),
+        never_ready_rate=draw(st.sampled_from((0.0, 0.0, 0.2))),
         interval=draw(st.sampled_from((None, MINUTE, 7 * MINUTE, 45 * MINUTE))),
         on_miss=draw(st.sampled_from(OnMiss)),
         promotions=[Promotion(at=at) for at in draw(st.lists(instants(), max_size=2))],

@@ -12,13 +12,25 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prebuilds import ActionType, Decision, GlobalSnapshot, PresetSnapshot, calculate_actions, plan
-from prebuilds.whatif import LognormalLeadTime, OnMiss, Trace, generate_poisson, simulate, sweep
+from prebuilds import (
+    ActionType,
+    Budget,
+    Decision,
+    GlobalSnapshot,
+    RecentStarts,
+    Withheld,
+    WithheldReason,
+    calculate_actions,
+    plan,
+)
+from prebuilds.decision.actions import Actions
+from prebuilds.whatif import LognormalLeadTime, OnMiss, SimulationResult, Trace, generate_poisson, simulate, sweep
 from prebuilds.whatif.simulation.engine import Engine
-from prebuilds.whatif.traces.ticks import to_ticks
+from prebuilds.whatif.simulation.shared_rounds import run_engines
+from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 
 from .reference import Reference
-from .scenarios import BEGIN, END, MINUTE, Case, cases, make_preset, make_scenario, traces
+from .scenarios import BEGIN, BUDGETS, END, MINUTE, Case, cases, make_preset, make_scenario, traces
 
 
 @settings(max_examples=150)
@@ -34,15 +46,20 @@ def test_the_engine_does_what_a_plain_simulation_does(case: Case) -> None:
     assert [
         (decision.snapshot.now, decision.preset_id, decision.actions, decision.withheld)
         for decision in result.log
-        if decision.actions or decision.withheld
-    ] == plain.decided
+        if is_news(decision.actions, decision.withheld)
+    ] == [one for one in plain.decided if is_news(one[2], one[3])]
+
+
+def is_news(actions: Actions, withheld: tuple[Withheld, ...]) -> bool:
+    """Whether something is done or held back. How often a preset is told that a budget is used up does not matter."""
+    return bool(actions) or any(one.reason is not WithheldReason.BUDGET for one in withheld)
 
 
 @settings(max_examples=150)
 @given(case=cases())
 def test_the_log_is_what_the_decision_gives_for_the_same_snapshots(case: Case) -> None:
     """Each snapshot is one that could be made and checked by hand; what was decided for it is decided again."""
-    policy = attrs.evolve(case.scenario.policy, max_creates=1_000)
+    policy = attrs.evolve(case.scenario.policy, max_creates=1_000, budgets=())
     for decision in simulate(attrs.evolve(case.scenario, policy=policy), case.trace, seed=case.seed).log:
         snapshot = attrs.evolve(decision.snapshot)
         assert snapshot == decision.snapshot
@@ -73,8 +90,9 @@ def test_leaving_quiet_rounds_out_changes_nothing(case: Case) -> None:
     for every_round in (True, False):
         (preset,) = case.scenario.fleet.presets
         engine = Engine(case.scenario, preset, case.trace.ticks, begin=begin, end=end, seed=case.seed)
-        run = engine.run(every_round=every_round and case.scenario.interval is not None)
-        decided.append([decision for decision in run if decision.actions or decision.withheld])
+        is_always = every_round and case.scenario.interval is not None
+        run = run_engines(case.scenario, [engine], begin=begin, end=end, every_round=is_always)
+        decided.append([decision for _, decision in run if decision.actions or decision.withheld])
         logs.append(engine.make_log())
     assert logs[0] == logs[1]
     assert decided[0] == decided[1]
@@ -102,7 +120,8 @@ def test_at_once_and_without_failures_it_is_what_a_sweep_says(
 def test_presets_of_a_fleet_are_simulated_side_by_side(web: Case, gpu: Case) -> None:
     """Each preset has what it would have had alone, and all of a round are what one plan of the fleet decides."""
     fleet = [web.scenario.fleet.presets[0], attrs.evolve(gpu.scenario.fleet.presets[0], id="gpu")]
-    scenario = attrs.evolve(web.scenario, fleet=fleet, promotions=(), interval=7 * MINUTE)
+    policy = attrs.evolve(web.scenario.policy, budgets=())
+    scenario = attrs.evolve(web.scenario, fleet=fleet, promotions=(), interval=7 * MINUTE, policy=policy)
     claims = {"web": web.trace, "gpu": gpu.trace}
     result = simulate(scenario, claims, seed=web.seed)
     for preset in fleet:
@@ -111,18 +130,67 @@ def test_presets_of_a_fleet_are_simulated_side_by_side(web: Case, gpu: Case) -> 
         single = simulate(alone, claims[preset.id], seed=web.seed)
         assert result.for_preset(preset.id).pools == single.pools
         assert result.for_preset(preset.id).log == single.log
+    check_rounds(result)
+
+
+@settings(max_examples=50)
+@given(web=cases(), gpu=cases(), budgets=st.sampled_from(BUDGETS))
+def test_presets_that_share_budgets_are_simulated_together(web: Case, gpu: Case, budgets: tuple[Budget, ...]) -> None:
+    """All decisions of a round are those of one plan of the fleet, no budget is ever exceeded, and no event missed."""
+    fleet = [web.scenario.fleet.presets[0], attrs.evolve(gpu.scenario.fleet.presets[0], id="gpu")]
+    policy = attrs.evolve(web.scenario.policy, budgets=budgets)
+    changes = {"fleet": fleet, "promotions": (), "policy": policy, "starts_full": False}
+    scenario = attrs.evolve(web.scenario, **changes, on_miss=OnMiss.COLD_START)
+    claims = {"web": web.trace, "gpu": gpu.trace}
+    result = simulate(scenario, claims, seed=web.seed)
+    assert find_most_starting(result) <= min([one.max_starting for one in budgets if one.max_starting], default=99)
+    assert find_most_in_a_minute(result) <= min(
+        [one.max_creates_per_minute for one in budgets if one.max_creates_per_minute], default=99
+    )
+    assert result.for_preset("gpu").log == tuple(one for one in result.log if one.preset_id == "gpu")
+    at_once = simulate(attrs.evolve(scenario, interval=None), claims, seed=web.seed)
+    decided = {(one.preset_id, one.snapshot.now) for one in at_once.log}
+    assert {
+        (pool.preset_id, to_instant(at)) for pool in at_once.pools for at in pool.ended if at <= pool.end
+    } <= decided
+    check_rounds(simulate(attrs.evolve(scenario, interval=7 * MINUTE), claims, seed=web.seed))
+
+
+def check_rounds(result: SimulationResult) -> None:
+    """Together, the decisions of a round are what one plan of the fleet decides."""
     by_round: dict[datetime, list[Decision]] = {}
     for decision in result.log:
         by_round.setdefault(decision.snapshot.now, []).append(decision)
     for now, decisions in by_round.items():
-        assert list(plan(rebuild([one.snapshot for one in decisions]), now=now, policy=scenario.policy)) == decisions
+        snapshot = attrs.evolve(rebuild(decisions), recent_starts=list_recent_starts(result, now))
+        assert list(plan(snapshot, now=now, policy=result.scenario.policy)) == decisions
 
 
-def rebuild(snapshots: list[PresetSnapshot]) -> GlobalSnapshot:
-    """The fleet that these are the presets of."""
+def list_recent_starts(result: SimulationResult, now: datetime) -> list[RecentStarts]:
+    begun = [
+        (pool.preset_id, to_instant(created)) for pool in result.pools for created in pool.created[pool.num_initial :]
+    ]
+    return [RecentStarts(preset_id=one, begun_at=at, count=1) for one, at in begun if now - MINUTE < at < now]
+
+
+def find_most_starting(result: SimulationResult) -> int:
+    """The largest number of builds under way at a time."""
+    spans = [span for pool in result.pools for span in zip(pool.created, pool.ended, strict=True)]
+    return max([sum(begin <= at < end for begin, end in spans) for at, _ in spans], default=0)
+
+
+def find_most_in_a_minute(result: SimulationResult) -> int:
+    """The largest number of builds that began in any minute."""
+    begun = [created for pool in result.pools for created in pool.created]
+    return max([sum(at - 60_000_000 < other <= at for other in begun) for at in begun], default=0)
+
+
+def rebuild(decisions: list[Decision]) -> GlobalSnapshot:
+    """The fleet that these decisions are about."""
+    snapshots = [one.snapshot for one in decisions]
     return GlobalSnapshot(
         presets=[one.preset for one in snapshots],
-        running=[row for one in snapshots for row in (*one.running, *one.expired)],
+        running=[row for one in snapshots for row in (*one.running, *one.expired, *one.stuck)],
         in_progress=[row for one in snapshots for row in one.in_progress],
         backoffs=[one.backoff for one in snapshots if one.backoff],
         hard_limited=[one.preset.id for one in snapshots if one.is_hard_limited],

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import attrs
 from hypothesis import given, settings
 
-from prebuilds import ActionType, calculate_target
+from prebuilds import ActionType, WithheldReason, calculate_target
 from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.whatif import HoldReason, LossReason, Miss, OnMiss, SimulationResult, simulate
-from prebuilds.whatif.simulation.event_log import EventLog, PrebuildOutcome
+from prebuilds.whatif.simulation.event_log import NEVER, EventLog, PrebuildOutcome
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.views.rows import describe_about
 
@@ -33,7 +33,14 @@ class History:
 
     def is_good(self, number: int, at: datetime) -> bool:
         log, tick = self.log, to_ticks(at)
-        if log.outcomes[number] is PrebuildOutcome.FAILED or not log.ended[number] <= tick < log.gone[number]:
+        if log.outcomes[number] is PrebuildOutcome.FAILED or number in log.never_ready:
+            return False
+        return log.ended[number] <= tick and self.is_kept(number, at)
+
+    def is_kept(self, number: int, at: datetime) -> bool:
+        """Whether it is neither gone nor expired nor outdated."""
+        log, tick = self.log, to_ticks(at)
+        if tick >= log.gone[number]:
             return False
         preset = log.presets[log.preset_indexes[number]].preset
         instants = list_invalidations(self.case)
@@ -44,6 +51,17 @@ class History:
         cutoff = calculate_expiry_cutoff(preset, at)
         is_expired = cutoff is not None and to_instant(log.created[number]) < cutoff
         return not is_expired and log.preset_indexes[number] == self.find_preset_index(at)
+
+    def takes_a_place(self, number: int, at: datetime) -> bool:
+        """Whether it runs, is not ready, and is not stuck yet."""
+        deadline = self.case.scenario.fleet.presets[0].ready_deadline
+        age = to_ticks(at) - self.log.ended[number]
+        return age >= 0 and (deadline is None or age < deadline // TICK) and self.is_kept(number, at)
+
+    def succeeds(self, number: int) -> bool:
+        log = self.log
+        is_never = log.ended[number] == NEVER or number in log.never_ready
+        return not is_never and log.outcomes[number] is not PrebuildOutcome.FAILED
 
     def count_good(self, at: datetime) -> int:
         return sum(self.is_good(number, at) for number in self.numbers)
@@ -63,7 +81,7 @@ class History:
         ticks = {*log.claims, *log.created, *log.ended, *log.gone, *log.invalidations}
         ticks |= {one.since for one in log.presets}
         ticks |= {created + ttl // TICK + 1 for created in log.created} if ttl else set()
-        instants = {to_instant(tick) for tick in ticks if to_ticks(since) <= tick <= to_ticks(at)}
+        instants = {to_instant(tick) for tick in ticks - {NEVER} if to_ticks(since) <= tick <= to_ticks(at)}
         return sorted(one for instant in instants for one in (instant - TICK, instant) if since <= one <= at)
 
 
@@ -124,7 +142,7 @@ def check_account(miss: Miss, history: History) -> None:
 def check_supply(miss: Miss, history: History, index: int) -> None:
     log = history.log
     under_way = history.list_under_way(miss.at)
-    ready = [(log.ended[number], number) for number in under_way if log.outcomes[number] is not PrebuildOutcome.FAILED]
+    ready = [(log.ended[number], number) for number in under_way if history.succeeds(number)]
     preset = log.presets[history.find_preset_index(miss.at)].preset
     target = calculate_target(preset, now=miss.at)
     assert (miss.target, miss.target_source, miss.under_way) == (target.desired, target.source, len(under_way))
@@ -143,7 +161,8 @@ def check_supply(miss: Miss, history: History, index: int) -> None:
     ]
     is_waiting = history.case.scenario.on_miss is OnMiss.WAIT
     assert miss.spoken_for == (len(waiting) if is_waiting else 0)
-    assert miss.lacking == max(miss.target - max(miss.under_way - miss.spoken_for, 0), 0)
+    assert miss.unready == sum(history.takes_a_place(number, miss.at) for number in log.never_ready)
+    assert miss.lacking == max(miss.target - max(miss.under_way - miss.spoken_for, 0) - miss.unready, 0)
 
 
 def check_lack(miss: Miss, result: SimulationResult) -> None:
@@ -163,6 +182,8 @@ def check_lack(miss: Miss, result: SimulationResult) -> None:
     elif miss.held_by is HoldReason.HARD_LIMITED:
         assert before[-1].snapshot.is_hard_limited
         assert next(one.snapshot.now for one in before if one.snapshot.is_hard_limited) <= miss.held_since <= miss.at
+    elif miss.held_by is HoldReason.BUDGET:
+        assert WithheldReason.BUDGET in [one.reason for one in before[-1].withheld]
     elif miss.next_round_at:
         assert miss.next_round_at == after[0]
     else:
@@ -191,6 +212,7 @@ def check_words(text: str, miss: Miss) -> None:
         *(f"{miss.failed} build" for _ in range(miss.failed > 0)),
         *(f"{miss.under_way} under way" for _ in range(miss.under_way > 0)),
         *(f"{miss.spoken_for} user" for _ in range(miss.spoken_for > 0)),
+        *(f"{miss.unready} running but never ready" for _ in range(miss.unready > 0)),
         *("" for _ in range(miss.target == 0)),
         *(f"{miss.lacking} not begun" for _ in range(miss.lacking > 0)),
     ]

@@ -6,8 +6,10 @@ builds that the backoff looks at, and one build for each of the latest attempts 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from datetime import datetime
+from operator import attrgetter
 
 import attrs
 
@@ -15,9 +17,11 @@ from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
 from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Preset
 from prebuilds.decision.policies.policy import Policy
 
+_rank = attrgetter("finished_at", "id")
+
 
 class BuildHistory:
-    """The finished builds of a preset, in the order in which they ended."""
+    """The finished builds of a preset."""
 
     def __init__(
         self,
@@ -33,7 +37,9 @@ class BuildHistory:
         self._policy = policy
         self._was_hard_limited = is_hard_limited
         self._limit = limit
-        self._latest: deque[Build] = deque(maxlen=most)
+        self._depth = most
+        self._latest: list[Build] = []
+        """The latest builds that the backoff looks at, in the order in which they ended."""
         self._failed: deque[Build] = deque()
         self._attempts: dict[datetime, Build] = {}
         """One build for each of the latest instants at which builds began: a success if there was one."""
@@ -53,18 +59,26 @@ class BuildHistory:
             )
             self._failed.append(failure)
         for failure in list(self._failed)[-1:]:
-            self._latest.append(failure)
+            self._note_latest(failure)
             self._note_attempt(failure)
 
     def add(self, build: Build) -> None:
-        """Add a build that has just ended. A probe that succeeds ends a limit that was there from the beginning."""
-        self._latest.append(build)
+        """Add a build that has just ended, or of which it is known only now how it ended.
+
+        A probe that succeeds ends a limit that was there from the beginning.
+        """
+        self._note_latest(build)
         self._note_attempt(build)
         if build.status is BuildStatus.FAILED:
             self._failed.append(build)
             self._limit = self._limit and attrs.evolve(self._limit, last_tried_at=build.finished_at)
         elif self._limit:
             self._limit, self._was_hard_limited = None, False
+
+    def _note_latest(self, build: Build) -> None:
+        insort(self._latest, build, key=_rank)
+        if len(self._latest) > self._depth:
+            del self._latest[0]
 
     def _note_attempt(self, build: Build) -> None:
         """Builds that began at the same instant are one attempt. It fails if all of them fail."""

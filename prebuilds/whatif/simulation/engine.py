@@ -1,5 +1,6 @@
 """The engine runs one pool from begin to end. At every round, `decide` makes the decision, as it does in production.
 
+- An engine runs its pool alone, with `run`. Pools that share budgets take their rounds together: see `shared_rounds`.
 - Events at the same instant happen in this order: promotions and invalidations, ends of builds, claims, the round. If
   the scenario has no interval, each claim gets a round of its own.
 - The engine skips a round that would decide as the last one did: that one had nothing to do, nothing has happened
@@ -9,18 +10,17 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
 from prebuilds.decision.plans.decisions import Decision, decide
-from prebuilds.decision.plans.sharing import share_budgets
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
-from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
@@ -36,6 +36,11 @@ _LATER = (
     WithheldReason.BUDGET,
 )
 """Why a later pass may create more, though nothing else happens."""
+
+_HOLDS = {
+    WithheldReason.BUDGET: HoldReason.BUDGET,
+    WithheldReason.SLOW_START: HoldReason.SLOW_START,
+}
 
 
 class Engine:
@@ -60,18 +65,30 @@ class Engine:
 
     def run(self, *, every_round: bool = False) -> Iterator[Decision]:
         """Yield the decision of each round after carrying it out."""
-        pool = self._pool
         for now in self._iterate_rounds():
-            self._rounds += 1
-            self._pass_time(now)
-            for simulated in pool.presets:
+            self.begin_round(now)
+            for simulated in self.presets:
                 if simulated.is_changed or simulated.next_change <= now or every_round:
                     yield self._decide(simulated, now)
                 while simulated.is_changed and self._interval is None:
                     yield self._decide(simulated, now)
-            if len(pool.presets) > 1:
-                pool.forget()
-        self._finish()
+            self.end_round()
+        self.finish()
+
+    @property
+    def presets(self) -> Sequence[SimulatedPreset]:
+        """The active preset and those before it that still have prebuilds or builds."""
+        return self._pool.presets
+
+    def begin_round(self, now: int) -> None:
+        """Let everything happen up to a round."""
+        self._rounds += 1
+        self._pass_time(now)
+
+    def end_round(self) -> None:
+        """Forget the presets that are over."""
+        if len(self._pool.presets) > 1:
+            self._pool.forget()
 
     def make_log(self) -> EventLog:
         """Everything that has happened, once the engine has run."""
@@ -98,9 +115,9 @@ class Engine:
         now = self._begin
         while now <= self._end:
             yield now
-            now = self._find_next_moment()
+            now = self.find_next_moment()
 
-    def _find_next_moment(self) -> int:
+    def find_next_moment(self) -> int:
         """The tick of the next event, or at which time alone changes a decision."""
         pool = self._pool
         return min(
@@ -144,35 +161,42 @@ class Engine:
         self._place = place
 
     def _decide(self, simulated: SimulatedPreset, now: int) -> Decision:
-        instant = to_instant(now)
+        decision = decide(self.take_snapshot(simulated, now), self._scenario.policy)
+        self.carry_out(simulated, decision, now)
+        return decision
+
+    def take_snapshot(self, simulated: SimulatedPreset, now: int) -> PresetSnapshot:
+        """One of the presets, for a decision."""
         spoken_for = len(self._pool.waiting) if simulated is self._pool.current else 0
-        decision = self._share_budgets(decide(simulated.take_snapshot(instant, spoken_for), self._scenario.policy))
+        return simulated.take_snapshot(to_instant(now), spoken_for)
+
+    def list_recent_starts(self, preset_id: str, now: int) -> Sequence[RecentStarts]:
+        """The starts that were begun in the last minute, as those of this preset."""
+        pool, instant = self._pool, to_instant(now)
+        begun = islice(reversed(pool.recorder.created_at), len(pool.recorder.created_at) - pool.num_initial)
+        counts = Counter(takewhile(lambda at: at > instant - MINUTE, begun))
+        return [RecentStarts(preset_id=preset_id, begun_at=at, count=count) for at, count in counts.items()]
+
+    def carry_out(self, simulated: SimulatedPreset, decision: Decision, now: int) -> None:
+        """Do what was decided, and note when the preset must be decided on again."""
         is_quiet = not (decision.actions or decision.withheld)
         # Time also lets old failures be forgotten, which R12 does not cover.
         simulated.is_changed = self._interval is not None and not (is_quiet and simulated.build_history is None)
         simulated.next_change = simulated.find_next_change(decision.snapshot, now)
-        is_timed = decision.snapshot.limit or decision.refill_at or simulated.has_lifetimes
+        is_timed = decision.snapshot.limit or decision.refill_at or simulated.is_timed
         if is_timed and decision.next_change_at:
             simulated.next_change = min(simulated.next_change, to_ticks(decision.next_change_at))
         simulated.pending = 0  # this round has canceled them, or they have begun
         if not is_quiet:
-            self._carry_out(simulated, decision, now, instant)
+            self._do(simulated, decision, now, decision.snapshot.now)
+        overdue = simulated.list_overdue(decision.snapshot.now)
+        if overdue:
+            self._pool.give_up(simulated, overdue, now)
+            simulated.is_changed = True
         if simulated is self._pool.current:
             self._note_hold(decision, now)
-        return decision
 
-    def _share_budgets(self, decision: Decision) -> Decision:
-        """The decision within the budgets, of which other presets use nothing, as the pool is simulated alone."""
-        budgets, now = self._scenario.policy.budgets, decision.snapshot.now
-        if not budgets:
-            return decision
-        begun = takewhile(lambda at: at > now - MINUTE, reversed(self._pool.recorder.created_at))
-        recent = [RecentStarts(preset_id=decision.preset_id, begun_at=at, count=n) for at, n in Counter(begun).items()]
-        snapshot = GlobalSnapshot(presets=[decision.snapshot.preset], recent_starts=recent)
-        (shared,) = share_budgets((decision,), snapshot, budgets, now)
-        return shared
-
-    def _carry_out(self, simulated: SimulatedPreset, decision: Decision, now: int, instant: datetime) -> None:
+    def _do(self, simulated: SimulatedPreset, decision: Decision, now: int, instant: datetime) -> None:
         pool = self._pool
         for action in decision.actions:
             if action.type is ActionType.CREATE:
@@ -183,7 +207,8 @@ class Engine:
                 pool.delete(simulated, action.delete_ids, decision.snapshot, now)
                 if any(withheld.reason is WithheldReason.MAX_SURGE for withheld in decision.withheld):
                     simulated.is_changed = True  # what is gone leaves room
-                if simulated.has_lifetimes:  # what was replaced makes room for the next replacement
+                # What was replaced makes room for the next replacement, and what was stuck is a failed build.
+                if simulated.has_lifetimes or decision.snapshot.stuck:
                     simulated.is_changed = True
             elif action.backoff_until is not None:
                 simulated.next_change = min(simulated.next_change, to_ticks(action.backoff_until) + 1)
@@ -200,10 +225,10 @@ class Engine:
             recorder.hold(now, HoldReason.HARD_LIMITED)
         elif until is not None and backoff is not None:
             recorder.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
-        elif recorder.is_held:
-            recorder.hold(now, None)
+        elif (reason := _find_hold(decision)) or recorder.is_held:
+            recorder.hold(now, reason)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Let happen what comes after the last round."""
         in_flight = self._pool.in_flight
         while self._claims[self._place] < NEVER or (in_flight and in_flight[0] >> NUMBER_BITS <= self._end):
@@ -214,6 +239,11 @@ class Engine:
         for at in (self._begin, *self._pool.edges):
             target = calculate_target(self._preset, now=to_instant(at))
             yield TargetChange(at=at, desired=target.desired, source=target.source)
+
+
+def _find_hold(decision: Decision) -> HoldReason | None:
+    """Why nothing, or not all, was created, if only something else than this pool can change that."""
+    return next((_HOLDS[withheld.reason] for withheld in decision.withheld if withheld.reason in _HOLDS), None)
 
 
 _Event = Promotion | Invalidation | None

@@ -27,7 +27,7 @@ class PrebuildOutcome(Enum):
     AWAITED = "awaited"
     """A waiting user took it as soon as it was ready. It was never in the pool."""
     FAILED = "failed"
-    """Its build failed."""
+    """Its build failed, or missed a deadline (R14)."""
     EXPIRED = "expired"
     """It was deleted as expired: past the ttl, or created before an invalidation."""
     DELETED = "deleted"
@@ -39,6 +39,8 @@ class HoldReason(Enum):
 
     BACKOFF = "backoff"
     HARD_LIMITED = "hard_limited"
+    BUDGET = "budget"
+    SLOW_START = "slow_start"
 
 
 _MOST_OF_AN_ID = 400  # characters of an id that a longer one may begin with
@@ -98,7 +100,7 @@ class EventLog:
     """How many of the last waits had not ended. They are counted up to the end."""
     created: tuple[int, ...]
     ended: tuple[int, ...]
-    """When each build ended. For a build still under way at the end, this is a tick after it."""
+    """When each build ended. For a build still under way at the end, this is a tick after it; `NEVER` if it hangs."""
     gone: tuple[int, ...]
     """When each prebuild was claimed or deleted, or its build failed; `NEVER` if nothing of this happened."""
     outcomes: tuple[PrebuildOutcome | None, ...]
@@ -106,6 +108,8 @@ class EventLog:
     """Which preset each build belongs to, by its place in `presets`."""
     outdated: tuple[int, ...]
     """The numbers of initial prebuilds made with another version or other parameters. They count as expired (R2)."""
+    never_ready: frozenset[int]
+    """The numbers of builds that ended well, but whose prebuilds never became ready."""
     given: tuple[tuple[int, str], ...]
     """The numbers and ids of initial prebuilds that the snapshot gave."""
     num_initial: int
@@ -130,6 +134,7 @@ class EventRecorder:
         self.outcomes: list[PrebuildOutcome | None] = []
         self.preset_indexes: list[int] = []
         self.outdated: list[int] = []
+        self.never_ready: set[int] = set()
         self.given: list[tuple[int, str]] = []
         self.missed: list[int] = []
         self.waits: list[int] = []
@@ -162,7 +167,8 @@ class EventRecorder:
     def list_columns(self) -> dict[str, Any]:
         """The columns that an `EventLog` has, as tuples."""
         names = {field.name for field in attrs.fields(EventLog)}
-        return {name: tuple(column) for name, column in vars(self).items() if name in names}
+        columns = {name: tuple(column) for name, column in vars(self).items() if name in names}
+        return {**columns, "never_ready": frozenset(self.never_ready)}
 
     @property
     def is_held(self) -> bool:

@@ -120,9 +120,10 @@ class Lifetimes:
 
     @cached_property
     def longest_lead(self) -> int:
-        """The longest duration of any build, in microseconds."""
+        """The longest duration of any build up to the end, in microseconds. A build that hangs lasts to the end."""
         log = self._log
-        return max((ended - created for created, ended in zip(log.created, log.ended, strict=True)), default=0)
+        ends = (log.end if ended == NEVER else ended for ended in log.ended)
+        return max((ended - created for created, ended in zip(log.created, ends, strict=True)), default=0)
 
     def list_under_way(self, at: int) -> list[int]:
         """The numbers of the active preset's builds that are under way after everything that happens at a tick."""
@@ -135,6 +136,17 @@ class Lifetimes:
             if log.ended[number] > at and log.preset_indexes[number] == preset_index:
                 found.append(number)
         return found[::-1]
+
+    def succeeds(self, number: int) -> bool:
+        """Whether this build ends with a prebuild that is ready."""
+        log = self._log
+        is_lost = log.ended[number] == NEVER or number in log.never_ready
+        return not is_lost and log.outcomes[number] is not PrebuildOutcome.FAILED
+
+    @cached_property
+    def unready(self) -> StepFunction:
+        """How many prebuilds take a place although they never become ready."""
+        return StepFunction(_iterate_changes(map(self._find_place, self._log.never_ready)))
 
     def find_target(self, at: int) -> TargetChange:
         """The target at a tick, with the tick from which it holds."""
@@ -150,7 +162,7 @@ class Lifetimes:
         log = self._log
         rows = zip(log.ended, log.gone, log.outcomes, strict=True)
         for number, (ended, gone, outcome) in enumerate(rows):
-            if outcome in _NEVER_GOOD or ended > log.end or number in log.outdated:
+            if outcome in _NEVER_GOOD or ended > log.end or number in log.outdated or number in log.never_ready:
                 continue
             until, loss = self._find_end(number, gone, _LOSS_REASONS.get(outcome) if outcome else None)
             if (
@@ -177,6 +189,14 @@ class Lifetimes:
         ttl = calculate_own_ttl(preset, self._names.get(number) or name_prebuild(make_prefix(preset), number))
         outlived = created + count_ticks(ttl) + 1 if ttl else NEVER
         return min(invalidated, outlived)
+
+    def _find_place(self, number: int) -> tuple[int, int]:
+        """From when to when a prebuild that never becomes ready takes a place: until it is stuck at the latest."""
+        log, ended = self._log, self._log.ended[number]
+        deadline = log.presets[log.preset_indexes[number]].preset.ready_deadline
+        until = self._find_end(number, log.gone[number], None)[0]
+        stuck = ended + count_ticks(deadline) if deadline else NEVER
+        return ended, max(ended, min(until, stuck))
 
     @cached_property
     def _names(self) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """Measures: the event log of a pool, summed up in the numbers that people compare.
 
 - Hours are counted within the simulated span. A prebuild is idle from when it is ready until it is claimed or deleted.
-  An expired one that still runs is idle too: it costs as much.
+  An expired one that still runs is idle too, and so is one that never becomes ready: they cost as much.
 - Every claim has a wait, which is zero for a hit. The p95 is the shortest wait that 95 % of claims do not exceed.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from prebuilds.whatif.simulation.event_log import EventLog, PrebuildOutcome
+from prebuilds.whatif.simulation.event_log import NEVER, EventLog, PrebuildOutcome
 from prebuilds.whatif.traces.number_checks import find_rank
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
 
@@ -37,11 +37,14 @@ class Measures:
     created: int
     """Builds that began, including those that failed. Prebuilds that were there at the start do not count."""
     failed: int
+    """Builds that failed or missed a deadline (R14)."""
     deleted: int
     """Prebuilds that were deleted and never claimed, including expired ones."""
     expired_unused: int
     unserved: int
     """Users who still waited at the end with no build under way for them. Their waits are counted up to the end."""
+    stuck: int
+    """Starts that hang and prebuilds that never become ready, if they were still there at the end."""
     rounds: int
     """How often the loop woke."""
 
@@ -69,6 +72,7 @@ def measure(logs: Sequence[EventLog]) -> Measures:
         deleted=_count(logs, PrebuildOutcome.DELETED) + _count(logs, PrebuildOutcome.EXPIRED),
         expired_unused=_count(logs, PrebuildOutcome.EXPIRED),
         unserved=sum(log.unserved for log in logs),
+        stuck=sum(map(_count_stuck, logs)),
         rounds=sum(log.rounds for log in logs),
     )
 
@@ -107,6 +111,11 @@ def _count(logs: Sequence[EventLog], outcome: PrebuildOutcome) -> int:
 def _count_failed(log: EventLog) -> int:
     late = (log.outcomes[number] for number, ended in enumerate(log.ended) if ended > log.end)
     return log.outcomes.count(PrebuildOutcome.FAILED) - sum(outcome is PrebuildOutcome.FAILED for outcome in late)
+
+
+def _count_stuck(log: EventLog) -> int:
+    hanging = sum(ended == NEVER for ended in log.ended)
+    return hanging + sum(log.ended[number] <= log.end < log.gone[number] for number in log.never_ready)
 
 
 def _find_quantile(waits: Sequence[int], claims: int, share: float) -> timedelta:

@@ -1,6 +1,7 @@
 """One simulated pool: a preset, the presets that succeed it, their builds, and the users who wait.
 
 - The engine decides what happens next. The pool carries it out and records it.
+- A start that is given up ends at once, and counts as a failed build; so does a stuck prebuild when it is deleted.
 - A claim takes the oldest good prebuild of the active preset. A deletion takes no time.
 - Waiting users are served in the order in which they came, each by the next prebuild that becomes ready. For each of
   them one build under way is spoken for. It no longer belongs to the pool, so the loop replaces it.
@@ -9,9 +10,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import attrs
 
@@ -20,8 +21,8 @@ from prebuilds.decision.presets import PresetSnapshot, is_outdated
 from prebuilds.decision.targets import calculate_target
 from prebuilds.decision.unchecked import make_factory
 from prebuilds.whatif.simulation.build_history import BuildHistory
-from prebuilds.whatif.simulation.draws import BuildSampler
-from prebuilds.whatif.simulation.event_log import ActivePreset, EventRecorder, PrebuildOutcome
+from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
+from prebuilds.whatif.simulation.event_log import NEVER, ActivePreset, EventRecorder, PrebuildOutcome
 from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, succeed
 from prebuilds.whatif.simulation.scenario import Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
@@ -42,9 +43,9 @@ class SimulatedPool:
     def __init__(self, scenario: Scenario, preset: Preset, *, begin: int, end: int, seed: int) -> None:
         self._scenario = scenario
         self._can_wait = scenario.on_miss is OnMiss.WAIT
-        self._sampler = BuildSampler(preset.id, scenario.find_lead_time(preset.id), scenario.failure_rate, seed)
+        self._sampler = BuildSampler(preset.id, scenario.find_lead_time(preset.id), scenario.mishap_rates, seed)
         self._since = begin
-        self._failing: set[int] = set()
+        self._mishaps: dict[int, Mishap] = {}
         self._given: dict[int, Prebuild] = {}
         self._of_builds: list[SimulatedPreset] = []
         self.edges = list_edges(preset, begin, end)
@@ -78,21 +79,24 @@ class SimulatedPool:
         build = heappop(self.in_flight)
         now, number = build >> NUMBER_BITS, build & _NUMBER
         simulated = self._of_builds[number]
-        simulated.under_way -= 1
+        del simulated.starts[number]
         simulated.is_changed = True
-        is_failed = number in self._failing
+        mishap = self._mishaps.get(number)
         # Prebuilds that were ready at the start are no news: nothing is known of their builds.
-        if simulated.build_history and now > self._since:
-            simulated.build_history.add(self._make_build(simulated, number, is_failed=is_failed))
-        if is_failed:
+        if now > self._since and (mishap is not Mishap.NEVER_READY or simulated.preset.ready_deadline is None):
+            self._note_build(simulated, number, now, is_failed=mishap is Mishap.FAILS)
+        if mishap is Mishap.FAILS:
             self.recorder.close(number, now, PrebuildOutcome.FAILED)
+        elif mishap is Mishap.NEVER_READY:
+            self.recorder.never_ready.add(number)
+            simulated.add(number, self._make_prebuild(simulated, number, ready=False))
         elif self.waiting and simulated is self.current:
             self.recorder.waits.append(now - self.waiting.popleft())
             self.recorder.close(number, now, PrebuildOutcome.AWAITED)
         elif number in self._given:
             self._add_given(simulated, number, self._given[number])
         else:
-            simulated.add(number, self._make_prebuild(simulated, number))
+            simulated.add(number, self._make_prebuild(simulated, number, ready=True))
 
     def _add_given(self, simulated: SimulatedPreset, number: int, prebuild: Prebuild) -> None:
         simulated.add(number, prebuild)
@@ -101,15 +105,35 @@ class SimulatedPool:
             self.recorder.outdated.append(number)
 
     def create(self, simulated: SimulatedPreset, count: int, now: int, instant: datetime) -> None:
-        """Begin builds, and draw their durations and failures."""
-        first = self._add_builds(simulated, now, instant, [now + lead for lead in self._sampler.draw_leads(count)])
-        self._failing.update([first + place for place in self._sampler.draw_failures(count)])
+        """Begin builds, and draw their durations and mishaps."""
+        ends = [now + lead for lead in self._sampler.draw_leads(count)]
+        mishaps = self._sampler.draw_mishaps(count)
+        for place, mishap in mishaps.items():
+            if mishap is Mishap.HANGS:
+                ends[place] = NEVER
+        first = self._add_builds(simulated, now, instant, ends)
+        self._mishaps.update({first + place: mishap for place, mishap in mishaps.items()})
 
     def delete(self, simulated: SimulatedPreset, ids: tuple[str, ...], snapshot: PresetSnapshot, now: int) -> None:
-        """Delete prebuilds. The snapshot tells which of them have expired."""
-        expired = {row.id for row in snapshot.expired}
+        """Delete prebuilds. The snapshot tells which of them have expired, and which are stuck."""
+        outcomes = {row.id: PrebuildOutcome.EXPIRED for row in snapshot.expired}
+        outcomes.update({row.id: PrebuildOutcome.FAILED for row in snapshot.stuck})
         for name, number in simulated.remove(ids):
-            self.recorder.close(number, now, PrebuildOutcome.EXPIRED if name in expired else PrebuildOutcome.DELETED)
+            outcome = outcomes.get(name, PrebuildOutcome.DELETED)
+            self.recorder.close(number, now, outcome)
+            if number in self.recorder.never_ready and simulated.preset.ready_deadline is not None:
+                is_failed = outcome is PrebuildOutcome.FAILED  # only now is it known how the start was
+                self._note_build(simulated, number, now if is_failed else None, is_failed=is_failed)
+
+    def give_up(self, simulated: SimulatedPreset, numbers: Collection[int], now: int) -> None:
+        """End these starts, which are overdue."""
+        self.in_flight[:] = [build for build in self.in_flight if build & _NUMBER not in numbers]
+        heapify(self.in_flight)
+        for number in numbers:
+            del simulated.starts[number]
+            self.recorder.ended[number] = now
+            self.recorder.close(number, now, PrebuildOutcome.FAILED)
+            self._note_build(simulated, number, now, is_failed=True)
 
     def promote(self, at: int) -> None:
         """Make the current preset inactive and begin its successor. Does nothing if it is inactive already."""
@@ -141,8 +165,8 @@ class SimulatedPool:
         while self.waiting and self.in_flight:
             self.end_build()
         self.recorder.waits += [end - claimed for claimed in self.waiting]
-        for number in self._failing:
-            if self.recorder.outcomes[number] is None:
+        for number, mishap in self._mishaps.items():
+            if mishap is Mishap.FAILS and self.recorder.outcomes[number] is None:
                 self.recorder.close(number, self.recorder.ended[number], PrebuildOutcome.FAILED)
 
     def _begin(self, preset: Preset, begin: int) -> None:
@@ -178,7 +202,7 @@ class SimulatedPool:
 
     def _make_build_history(self, preset: Preset) -> BuildHistory | None:
         """None if no build ever fails: then there is nothing to remember."""
-        if not self._scenario.failure_rate:
+        if not self._scenario.has_mishaps and preset.build_deadline is None:
             return None
         return BuildHistory(preset, self._scenario.policy, is_hard_limited=False, backoff=None)
 
@@ -191,21 +215,26 @@ class SimulatedPool:
         first = self.recorder.open(now, instant, ends, simulated.place)
         self._of_builds += (simulated,) * len(ends)
         for number, end in enumerate(ends, first):
-            heappush(self.in_flight, end << NUMBER_BITS | number)
-        simulated.under_way += len(ends)
+            simulated.starts[number] = instant
+            if end < NEVER:
+                heappush(self.in_flight, end << NUMBER_BITS | number)
         return first
 
-    def _make_build(self, simulated: SimulatedPreset, number: int, *, is_failed: bool) -> Build:
-        return Build(
+    def _note_build(self, simulated: SimulatedPreset, number: int, now: int | None, *, is_failed: bool) -> None:
+        """Add a build to the history, as it ended now, or when it was recorded to end."""
+        if simulated.build_history is None:
+            return
+        build = Build(
             id=simulated.name_prebuild(number),
             preset_id=simulated.id,
             template_version_id=simulated.version_id,
             status=BuildStatus.FAILED if is_failed else BuildStatus.SUCCEEDED,
             created_at=self.recorder.created_at[number],
-            finished_at=to_instant(self.recorder.ended[number]),
+            finished_at=to_instant(self.recorder.ended[number] if now is None else now),
         )
+        simulated.build_history.add(build)
 
-    def _make_prebuild(self, simulated: SimulatedPreset, number: int) -> Prebuild:
+    def _make_prebuild(self, simulated: SimulatedPreset, number: int, *, ready: bool) -> Prebuild:
         created_at, own = self.recorder.created_at[number], (simulated.id, simulated.template_id, simulated.version_id)
-        # What is not ready alone has a deadline, so nobody asks when the start ended.
-        return _make_prebuild(simulated.name_prebuild(number), "", *own, None, created_at, True, False, None)  # noqa: FBT003
+        started_at = None if ready else to_instant(self.recorder.ended[number])  # nobody asks it of a ready one
+        return _make_prebuild(simulated.name_prebuild(number), "", *own, None, created_at, ready, False, started_at)  # noqa: FBT003

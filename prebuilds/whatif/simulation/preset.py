@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 
 import attrs
 
 from prebuilds.decision.lifetimes.aging import has_outlived
+from prebuilds.decision.lifetimes.deadlines import is_overdue
 from prebuilds.decision.models import InProgress, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, take_preset_snapshot
 from prebuilds.decision.targets import find_next_target_change
@@ -36,7 +39,8 @@ class SimulatedPreset:
         self.running: list[Prebuild] = []
         self.outdated: tuple[Prebuild, ...] = ()
         """Running prebuilds that were made with another version or other parameters (R2)."""
-        self.under_way = 0
+        self.starts: dict[int, datetime] = {}
+        """The builds under way: their numbers, in order, and when each began."""
         self.pending = 0
         self.is_changed = True
         self.next_change = NEVER
@@ -56,6 +60,8 @@ class SimulatedPreset:
         self.can_expire = self.ttl < NEVER or self.invalidated_at > -NEVER
         self.has_lifetimes = bool(preset.ttl) and bool(preset.ttl_jitter or preset.refresh_ahead)
         """Whether prebuilds have own ttls, or are replaced ahead (R16)."""
+        self.is_timed = self.has_lifetimes or preset.build_deadline is not None or preset.ready_deadline is not None
+        """Whether time changes decisions in more ways than by windows, expiry and invalidation."""
         self.has_own_ttls = bool(preset.ttl and preset.ttl_jitter)
         self.is_changed = True
 
@@ -66,7 +72,7 @@ class SimulatedPreset:
     @property
     def is_over(self) -> bool:
         """Whether the preset is inactive and has no prebuilds left, ready or to come."""
-        return not (self.preset.is_active or self.running or self.under_way or self.pending)
+        return not (self.preset.is_active or self.running or self.starts or self.pending)
 
     def add(self, number: int, prebuild: Prebuild) -> None:
         """Add a prebuild that has become ready. Builds may overtake each other."""
@@ -91,7 +97,7 @@ class SimulatedPreset:
 
     def _is_unfit(self, prebuild: Prebuild, now: int) -> bool:
         """Whether it must not be claimed although it is younger than the ttl."""
-        if self.outdated and prebuild in self.outdated:
+        if not prebuild.ready or (self.outdated and prebuild in self.outdated):
             return True
         return self.has_own_ttls and has_outlived(self.preset, prebuild.id, prebuild.created_at, to_instant(now))
 
@@ -111,20 +117,33 @@ class SimulatedPreset:
         self.outdated = tuple(row for row in self.outdated if row.id not in doomed)
         yield from gone
 
+    def list_overdue(self, now: datetime) -> list[int]:
+        """The numbers of the starts that are overdue (R14)."""
+        if self.preset.build_deadline is None:
+            return []
+        return [number for number, began_at in self.starts.items() if is_overdue(self.preset, began_at, now)]
+
     def take_snapshot(self, now: datetime, spoken_for: int) -> PresetSnapshot:
         """The snapshot for a decision. It leaves out builds that are spoken for: they belong to waiting users."""
-        build_history, starting = self.build_history, self.under_way - spoken_for
+        build_history = self.build_history
         return take_preset_snapshot(
             self.preset,
             now,
             tuple(self.running),
             outdated=self.outdated,
-            in_progress=make_starts(self.preset.id, starting) if starting > 0 else (),
+            in_progress=self._list_in_progress(max(len(self.starts) - spoken_for, 0)),
             pending=self.pending,
             backoff=build_history.find_backoff(now) if build_history else None,
             is_hard_limited=build_history.is_hard_limited(now) if build_history else False,
             limit=build_history.find_limit(now) if build_history else None,
         )
+
+    def _list_in_progress(self, count: int) -> tuple[InProgress, ...]:
+        """The rows for the first `count` starts. They say when each began, if there is a deadline for that."""
+        if self.preset.build_deadline is None:
+            return (make_starts(self.id, count),) if count else ()
+        began = Counter(islice(self.starts.values(), count))
+        return tuple([make_starts(self.id, number, began_at) for began_at, number in began.items()])
 
     def find_next_change(self, snapshot: PresetSnapshot, now: int) -> int:
         """The next tick at which time alone changes the decision: an edge, an expiry or an invalidation (R12)."""
@@ -158,9 +177,9 @@ class SimulatedPreset:
 
 
 @lru_cache(maxsize=2**12)
-def make_starts(preset_id: str, count: int) -> tuple[InProgress, ...]:
+def make_starts(preset_id: str, count: int, began_at: datetime | None = None) -> InProgress:
     """The row for this number of builds under way."""
-    return (InProgress(preset_id=preset_id, transition=Transition.START, count=count),)
+    return InProgress(preset_id=preset_id, transition=Transition.START, count=count, began_at=began_at)
 
 
 def list_edges(preset: Preset, begin: int, end: int) -> tuple[int, ...]:

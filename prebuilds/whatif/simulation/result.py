@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
-from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,6 +19,7 @@ from prebuilds.whatif.simulation.measures import Measures, make_row, measure
 from prebuilds.whatif.simulation.misses.explainer import MissExplainer
 from prebuilds.whatif.simulation.misses.facts import Miss
 from prebuilds.whatif.simulation.scenario import Scenario
+from prebuilds.whatif.simulation.shared_rounds import run_engines
 from prebuilds.whatif.simulation.timeline import Timeline
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.traces.trace import Trace
@@ -68,9 +68,13 @@ class SimulationResult(Measures, Tabular):
         same seed gives the same decisions.
         """
         chosen = {log.preset_id for log in self.pools}
-        engines = make_engines(self.scenario, self.traces, self.seed)
-        runs = [engine.run(every_round=True) for engine in engines if engine.preset_id in chosen]
-        return tuple(merge(*runs, key=lambda decision: decision.snapshot.now))
+        engines = [*make_engines(self.scenario, self.traces, self.seed)]
+        if not self.scenario.policy.budgets:  # no pool affects another
+            engines = [engine for engine in engines if engine.preset_id in chosen]
+        begin, end = find_span(self.traces)
+        run = run_engines(self.scenario, engines, begin=begin, end=end, every_round=True)
+        decisions = [decision for engine, decision in run if engine.preset_id in chosen]
+        return tuple(sorted(decisions, key=lambda decision: decision.snapshot.now))
 
     def for_preset(self, preset_id: str) -> SimulationResult:
         """The result of one preset. Raises `UnknownPresetError` if it was not simulated."""

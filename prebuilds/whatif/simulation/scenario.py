@@ -1,6 +1,7 @@
 """Scenarios: what a simulation assumes about a fleet, its builds, its loop and its users.
 
-- Presets do not affect each other: the builder has room for every build, and each build begins at once.
+- The builder has room for every build, and each build begins at once. Presets affect each other only through the
+  budgets of the policy.
 - A fleet is described with the models of `prebuilds.decision`, and with nothing else.
 - A scenario has no random source and no clock. `simulate` takes the seed and the claims.
 """
@@ -30,6 +31,7 @@ from prebuilds.decision.models import Preset
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot
 from prebuilds.errors import InvalidValueError, UnknownPresetError, show
+from prebuilds.whatif.simulation.draws import MishapRates
 from prebuilds.whatif.traces.lead_times import LeadTime, to_lead_time
 from prebuilds.whatif.traces.on_miss import OnMiss, to_on_miss
 
@@ -40,6 +42,7 @@ LeadTimes = tuple[tuple[str, LeadTime], ...]
 
 _MOST_INSTANCES = 1_000_000
 _SECOND = timedelta(seconds=1)
+_ROUNDING = 1e-9
 _INTERVAL = check(
     f"a timedelta from 1 second to {MAX_DURATION.days} days",
     lambda value: isinstance(value, timedelta) and _SECOND <= value <= MAX_DURATION,
@@ -91,7 +94,9 @@ class Invalidation:
 class Scenario:
     """What a simulation assumes. `fleet` is one preset, several, or a whole `GlobalSnapshot`.
 
-    Each build draws its own duration from `lead_time`, and fails with the probability `failure_rate`. The loop decides
+    Each build draws its own duration from `lead_time`. It fails with the probability `failure_rate`, never ends with
+    the probability `hang_rate`, and ends with a prebuild that never becomes ready with the probability
+    `never_ready_rate`; together these are 1 at most. A deadline of the preset ends the last two (R14). The loop decides
     at the start and every `interval` after it. Without an interval it decides at once: at every claim, at the end of
     every build, and at each `next_change_at` of a plan. It decides with `policy`.
 
@@ -104,6 +109,8 @@ class Scenario:
     lead_time: LeadTime | LeadTimes = attrs.field(converter=_to_lead_times, validator=_LEAD_TIME)
     """A `timedelta`, a lead time, or a mapping from the id of every preset to one of these."""
     failure_rate: float = attrs.field(default=0.0, validator=_SHARE)
+    hang_rate: float = attrs.field(default=0.0, validator=_SHARE)
+    never_ready_rate: float = attrs.field(default=0.0, validator=_SHARE)
     interval: timedelta | None = attrs.field(default=None, validator=optional(_INTERVAL))
     on_miss: OnMiss = attrs.field(default=OnMiss.COLD_START, converter=to_on_miss, validator=instance_of(OnMiss))
     promotions: tuple[Promotion, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Promotion))
@@ -122,6 +129,10 @@ class Scenario:
         ids = [preset.id for preset in self.fleet.presets]
         yield from self._find_fleet_problems(ids)
         yield from self._find_event_problems(ids)
+        most = max(1 - self.failure_rate - self.hang_rate, 0)
+        if self.never_ready_rate > most + _ROUNDING or self.failure_rate + self.hang_rate > 1 + _ROUNDING:
+            allowed = "a share that makes at most 1 together with `failure_rate` and `hang_rate`"
+            yield "never_ready_rate", self.never_ready_rate, allowed
 
     def _find_fleet_problems(self, ids: list[str]) -> Iterator[tuple[str, object, str]]:
         if not ids:
@@ -146,6 +157,16 @@ class Scenario:
         for index, invalidation in enumerate(self.invalidations):
             if invalidation.preset_id not in ids:
                 yield f"invalidations[{index}]", invalidation, f"of a preset of the fleet: one of {show(ids)}"
+
+    @property
+    def has_mishaps(self) -> bool:
+        """Whether anything can go wrong with a build."""
+        return self.mishap_rates != MishapRates()
+
+    @property
+    def mishap_rates(self) -> MishapRates:
+        """The share of builds for each mishap."""
+        return MishapRates(fails=self.failure_rate, hangs=self.hang_rate, never_ready=self.never_ready_rate)
 
     def find_lead_time(self, preset_id: str) -> LeadTime:
         """The lead time of a preset's builds."""

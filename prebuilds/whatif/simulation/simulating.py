@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from prebuilds.errors import InvalidValueError, UnknownPresetError, show
 from prebuilds.whatif.simulation.result import SimulationResult, find_span, make_engines, make_result
 from prebuilds.whatif.simulation.scenario import Scenario
+from prebuilds.whatif.simulation.shared_rounds import run_engines
 from prebuilds.whatif.traces.argument_checks import require_seed
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.traces.trace import Trace
@@ -27,16 +28,16 @@ def simulate(scenario: Scenario, trace: ClaimTraces, *, seed: int = 0, progress:
     the fleet, and `InvalidValueError` if the scenario and the claims do not fit together.
     """
     traces = _match_traces(scenario, trace)
-    engines = make_engines(scenario, traces, require_seed("simulate", seed))
+    engines = [*make_engines(scenario, traces, require_seed("simulate", seed))]
     begin, end = find_span(traces)
-    pools = []
-    with show_progress("simulating", (end - begin) * len(scenario.fleet.presets), is_shown=progress) as report:
-        for place, engine in enumerate(engines):
-            for decision in engine.run():
-                if progress:
-                    report((end - begin) * place + to_ticks(decision.snapshot.now) - begin)
-            pools.append(engine.make_log())
-    return make_result(scenario, traces, seed, tuple(pools))
+    run = run_engines(scenario, engines, begin=begin, end=end)
+    with show_progress("simulating", (end - begin) * len(engines), is_shown=progress) as report:
+        reached = dict.fromkeys(engines, 0)
+        for engine, decision in run:
+            if progress:
+                reached[engine] = to_ticks(decision.snapshot.now) - begin
+                report(sum(reached.values()))
+    return make_result(scenario, traces, seed, tuple(engine.make_log() for engine in engines))
 
 
 def _match_traces(scenario: Scenario, trace: ClaimTraces) -> tuple[tuple[str, Trace], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from prebuilds.whatif.simulation.event_log import NEVER, EventLog, Hold, PrebuildOutcome, TargetChange
+from prebuilds.whatif.simulation.event_log import NEVER, EventLog, Hold, TargetChange
 from prebuilds.whatif.simulation.lifetimes import Lifetimes
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.traces.ticks import to_instant
@@ -28,7 +28,8 @@ class MissExplainer:
         under_way, target = lifetimes.list_under_way(at), lifetimes.find_target(at)
         since = self._find_begin(at, target.desired, under_way)
         spoken_for = self._count_waiting(index, at)
-        lacking = max(target.desired - max(len(under_way) - spoken_for, 0), 0)
+        unready = lifetimes.unready.find_count(at)
+        lacking = max(target.desired - max(len(under_way) - spoken_for, 0) - unready, 0)
         first_claim = bisect_right(log.claims, since)
         return Miss(
             preset_id=log.preset_id,
@@ -45,6 +46,7 @@ class MissExplainer:
             target_source=target.source,
             under_way=len(under_way),
             spoken_for=spoken_for,
+            unready=unready,
             **self._find_first_build(under_way),
             lacking=lacking,
             **self._find_hold_facts(at),
@@ -118,8 +120,7 @@ class MissExplainer:
         return index - first
 
     def _iterate_succeeding(self, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-        log = self._log
-        return ((log.ended[number], number) for number in numbers if log.outcomes[number] is not PrebuildOutcome.FAILED)
+        return ((self._log.ended[number], number) for number in numbers if self._lifetimes.succeeds(number))
 
     def _iterate_steps(self, since: int, at: int) -> Iterator[TargetStep]:
         for before, after in self._lifetimes.list_target_changes(since, at):
@@ -139,7 +140,7 @@ class MissExplainer:
         for number in numbers:
             if first is not None and log.created[number] >= first:
                 break
-            if log.outcomes[number] is not PrebuildOutcome.FAILED:
+            if self._lifetimes.succeeds(number):
                 first = log.ended[number] if first is None else min(first, log.ended[number])
         return first
 

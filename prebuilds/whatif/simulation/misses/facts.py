@@ -25,6 +25,7 @@ _LOST = {
     LossReason.OUTDATED: "lost to the promotion",
     LossReason.DELETED: "deleted beyond the target",
 }
+_HELD = {HoldReason.BUDGET: "a budget is used up", HoldReason.SLOW_START: "starting slowly after a failure"}
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +54,8 @@ class Lost:
 class Miss:
     """Why a claim found nothing ready: an account of the period after `since`, up to `at`.
 
-    `had + became_ready` is the number of `lost` prebuilds. `under_way - spoken_for + lacking` is at least the target.
+    `had + became_ready` is the number of `lost` prebuilds. `under_way - spoken_for + unready + lacking` is at least the
+    target.
     """
 
     preset_id: str
@@ -82,6 +84,8 @@ class Miss:
     """How many builds are under way, including those for waiting users."""
     spoken_for: int
     """How many of them are for waiting users."""
+    unready: int
+    """How many prebuilds take a place although they never become ready."""
     first_ready_at: datetime | None
     """When the first build under way that does not fail is ready."""
     lead_time: timedelta | None
@@ -133,6 +137,8 @@ class Miss:
             yield f"{self.under_way} under way, {ready}"
         if self.spoken_for:
             yield f"{describe_count(self.spoken_for, 'user')} waiting"
+        if self.unready:
+            yield f"{self.unready} running but never ready"
         if not self.target:
             source = {TargetSource.INACTIVE: "the preset is inactive", TargetSource.SCHEDULE: "a window wants none"}
             yield source.get(self.target_source, "the preset wants none")
@@ -145,6 +151,8 @@ class Miss:
         if self.held_until:
             failures = describe_count(self.num_failed, "failed build")
             return f"backing off until {self._show(self.held_until)} after {failures}"
+        if self.held_by in _HELD and self.held_since:
+            return f"{_HELD[self.held_by]} since {self._show(self.held_since)}"
         if self.next_round_at:
             return f"the loop wakes next at {self._show(self.next_round_at)}"
         return "the loop wakes no more before the end"
