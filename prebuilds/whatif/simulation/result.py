@@ -20,7 +20,7 @@ from prebuilds.whatif.simulation.misses.explainer import MissExplainer
 from prebuilds.whatif.simulation.misses.facts import Miss
 from prebuilds.whatif.simulation.scenario import Scenario
 from prebuilds.whatif.simulation.shared_rounds import run_engines
-from prebuilds.whatif.simulation.timeline import Timeline
+from prebuilds.whatif.simulation.timelines.timeline import Timeline
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 from prebuilds.whatif.traces.trace import Trace
 from prebuilds.whatif.views.rows import Tabular
