@@ -17,7 +17,6 @@ from prebuilds.whatif.recommendation.holdout import HoldoutReport
 from prebuilds.whatif.recommendation.options import OptionKind, SizingOption
 from prebuilds.whatif.recommendation.recommending import judge, recommend
 from prebuilds.whatif.recommendation.report import HourForecast, Recommendation
-from prebuilds.whatif.simulation.timelines.counts_over_time import Moment
 from prebuilds.whatif.simulation.event_log import EventLog, HoldReason
 from prebuilds.whatif.simulation.lifetimes import LossReason
 from prebuilds.whatif.simulation.measures import Measures
@@ -25,6 +24,7 @@ from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
 from prebuilds.whatif.simulation.result import SimulationResult
 from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario, SnapshotEdit, edit_snapshot
 from prebuilds.whatif.simulation.simulating import ClaimTraces, simulate
+from prebuilds.whatif.simulation.timelines.counts_over_time import Moment
 from prebuilds.whatif.simulation.timelines.timeline import Timeline
 from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_poisson_miss, predict
 from prebuilds.whatif.sizing.curve import Curve

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from prebuilds.whatif.simulation.timelines.counts_over_time import Moment, iterate_moments
 from prebuilds.whatif.simulation.event_log import EventLog
+from prebuilds.whatif.simulation.timelines.counts_over_time import Moment, iterate_moments
 from prebuilds.whatif.simulation.timelines.timeline_chart import chart_timelines
 from prebuilds.whatif.views.rows import Tabular
 

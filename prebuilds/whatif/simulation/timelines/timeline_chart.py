@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from prebuilds.decision.wording import describe_duration
-from prebuilds.whatif.simulation.timelines.counts_over_time import Moment
 from prebuilds.whatif.simulation.event_log import EventLog
+from prebuilds.whatif.simulation.timelines.counts_over_time import Moment
 from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR, TICKS_PER_SECOND, to_instant, to_ticks
 from prebuilds.whatif.views.charts import load_altair, make_data, show_offline
 
