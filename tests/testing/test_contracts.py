@@ -40,7 +40,11 @@ PORTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(ports
 
 # Headings, what the checks of another sentence show, and what is no business of an implementation.
 UNCHECKED = {
+    "A new pubsub over this store.",
     "A pause of the whole, a capability.",
+    "A store that brings a pubsub of its own, a capability.",
+    "If it has a `close`, it is called at the end.",
+    "`Pools` uses it.",
     "A capability of a `Store`: it makes a whole claim in one call, for example in one trip to a server.",
     "A `PubSub` that can send several messages at the cost of one.",
     "A host that has presets elsewhere needs it only for tests.",
