@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ def plans(draw: st.DrawFn) -> tuple[GlobalSnapshot, Plan]:
     return snapshot, plan(snapshot, now=NOW, policy=policy, paused=draw(st.sampled_from((False,) * 9 + (True,))))
 
 
-def count_reached(examples: int = EXAMPLES) -> Mapping[tuple[str, str], float]:
+def count_reached(examples: int) -> Mapping[tuple[str, str], float]:
     """For each thing that can happen, the share of the examples in which it does."""
     seen: Counter[tuple[str, str]] = Counter()
 
@@ -219,8 +220,8 @@ NEIGHBOURS = (
 )
 
 
-def make_table(shares: Mapping[tuple[str, str], float]) -> Table:
-    table = Table(title=f"What {EXAMPLES:,} generated snapshots reach, each at least once")
+def make_table(shares: Mapping[tuple[str, str], float], examples: int) -> Table:
+    table = Table(title=f"What {examples:,} generated snapshots reach, each at least once")
     for header in ("kind", "what happens"):
         table.add_column(header)
     table.add_column("share", justify="right")
@@ -229,11 +230,13 @@ def make_table(shares: Mapping[tuple[str, str], float]) -> Table:
     return table
 
 
-def main() -> int:
-    shares = count_reached()
-    Console().print(make_table(shares))
+def main(examples: int) -> int:
+    shares = count_reached(examples)
+    Console().print(make_table(shares, examples))
     return int(any(share < LEAST for share in shares.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="how many snapshots (default: %(default)s)")
+    sys.exit(main(parser.parse_args().examples))
