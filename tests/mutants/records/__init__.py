@@ -9,11 +9,13 @@ from __future__ import annotations
 from mutants.records.calls import CALLS
 from mutants.records.decision import DECISION
 from mutants.records.handover import HANDOVER
+from mutants.records.hosts import HOSTS
 from mutants.records.loop import LOOP
 from mutants.records.memory import MEMORY
 from mutants.records.mutant import Mutant
 from mutants.records.passes import PASSES
 from mutants.records.postgres import POSTGRES
+from mutants.records.sizing import SIZING
 from mutants.records.sqlite import SQLITE
 from mutants.records.testing import TESTING
 from mutants.records.whatif import WHATIF
@@ -25,11 +27,13 @@ MUTANTS = (
     *HANDOVER,
     *CALLS,
     *LOOP,
+    *HOSTS,
     *WORKSPACES,
     *MEMORY,
     *SQLITE,
     *POSTGRES,
     *WHATIF,
+    *SIZING,
     *TESTING,
 )
 

@@ -23,8 +23,8 @@ LOOP = (
     Mutant(
         "messages do not wake the loop",
         "runtime/loop/reconciler.py",
-        "            self._agenda.add(message.body)\n            self._wake.set()\n",
-        "            self._agenda.add(message.body)\n",
+        "        self._agenda.add(preset_id)\n        self._wake.set()\n",
+        "        self._agenda.add(preset_id)\n",
         tests=("runtime/test_reconciler.py",),
     ),
     Mutant(
@@ -174,8 +174,8 @@ LOOP = (
     Mutant(
         "a failing preset never waits longer",
         "runtime/loop/agenda.py",
-        "self._failures.get(preset_id, 0) + 1 for",
-        "1 for",
+        "self._failures.get(preset.preset_id, 0) + 1",
+        "1",
         tests=("runtime/test_agenda.py::test_a_failing_preset_waits_longer_each_time_and_holds_no_other",),
     ),
     Mutant(

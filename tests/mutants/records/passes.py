@@ -51,7 +51,7 @@ PASSES = (
     Mutant(
         "pending jobs are never canceled",
         "runtime/loop/fleet.py",
-        "        pending=_count_pending(prebuilds),\n",
+        "        pending=_count_pending(others),\n",
         "",
     ),
     Mutant(
@@ -170,8 +170,8 @@ PASSES = (
     Mutant(
         "a pass for one preset spends the budget alone",
         "runtime/loop/passes.py",
-        "None if self._options.policy.budgets else preset_ids",
-        "preset_ids",
+        "            preset_ids, patience = None, None\n",
+        "            patience = None\n",
         tests=("runtime/test_budgets.py",),
     ),
     Mutant(

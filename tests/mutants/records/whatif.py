@@ -78,8 +78,8 @@ WHATIF = (
     Mutant(
         "a simulated user gets an outdated prebuild",
         "whatif/simulation/preset.py",
-        "        if self.outdated and prebuild in self.outdated:\n            return True\n",
-        "",
+        "if not prebuild.ready or (self.outdated and prebuild in self.outdated):",
+        "if not prebuild.ready:",
         tests=("whatif/test_simulation.py",),
     ),
     Mutant(

@@ -166,7 +166,7 @@ ACTIONS = (
     Mutant(
         "nobody wakes for an invalidation",
         "decision/next_change.py",
-        "        *_find_invalidation(snapshot),\n",
+        "        _find_invalidation(snapshot),\n",
         "",
         tests=("decision/test_changes.py",),
     ),

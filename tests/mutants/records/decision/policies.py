@@ -78,8 +78,8 @@ POLICIES = (
     Mutant(
         "the smallest number comes first, not the smallest share",
         "decision/plans/sharing.py",
-        "return (self._there + self.granted) / self._target, self.decision.preset_id",
-        "return (self._there + self.granted) / 1, self.decision.preset_id",
+        "return (self._there + self.granted) / self._target",
+        "return (self._there + self.granted) / 1",
         tests=("decision/test_budgets.py::test_the_smallest_share_of_the_target_comes_first",),
     ),
     Mutant(
@@ -113,8 +113,8 @@ POLICIES = (
     Mutant(
         "more is canceled than has not begun",
         "decision/actions.py",
-        "count = min(snapshot.pending, count_surplus_starts(snapshot)) if",
-        "count = count_surplus_starts(snapshot) if",
+        "count = min(snapshot.pending, count_surplus_starts(snapshot))",
+        "count = count_surplus_starts(snapshot)",
         tests=("decision/test_budgets.py::test_the_surplus_that_has_not_begun_is_canceled",),
     ),
     Mutant(
