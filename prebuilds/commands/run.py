@@ -21,7 +21,7 @@ from prebuilds.commands.fleet.run_once import fill, list_shortfalls
 from prebuilds.commands.fleet.stores import Access, OpenStore, add_store, open_store
 from prebuilds.commands.fleet.views import read_view
 from prebuilds.commands.status import show
-from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.policy import HARDENED
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.loop.options import ReconcilerOptions
@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
         opened.store, clock=SYSTEM_CLOCK, delay=fleet.delay if fleet else timedelta(), relay=opened.relay
     )
     settings = ReconcilerOptions(
+        policy=HARDENED,
         interval=options.interval,
         resync=max(options.interval, _RESYNC),
         lease_duration=options.lease,
@@ -90,7 +91,7 @@ def _run(options: argparse.Namespace, fleet: FleetFile | None, opened: OpenStore
     teller = Teller(opened.store, settings.lease_of_shard, is_waiting=not options.once)
     if options.metrics_port is not None:
         address = options.metrics_address or LOOPBACK
-        teller.on_elapsed = serve_metrics(address, options.metrics_port, opened.store, resources)
+        teller.on_elapsed = serve_metrics(address, options.metrics_port, opened.store, HARDENED, resources)
     reconciler = Reconciler(opened.store, builder, options=settings, pubsub=opened.pubsub, on_result=teller.tell)
     return (_fill if options.once else _keep)(reconciler, builder, opened)
 
@@ -125,7 +126,7 @@ def _fill(reconciler: Reconciler, builder: LocalBuilder, opened: OpenStore) -> i
     if stop.status:
         fail("stopped before the pools were full")
         return stop.status
-    view = read_view(opened.store, now=choose_clock(opened.store, SYSTEM_CLOCK).now(), policy=Policy())
+    view = read_view(opened.store, now=choose_clock(opened.store, SYSTEM_CLOCK).now(), policy=HARDENED)
     lacking = list_shortfalls(view.decisions, filled)
     is_full = filled.status is not PassStatus.NOT_LEADER and not lacking
     return write(lambda: show(view, lacking)) or int(not is_full)

@@ -13,7 +13,7 @@ from prebuilds.commands.console.streams import write
 from prebuilds.commands.console.tables import make_table, print_table
 from prebuilds.commands.fleet.stores import Access, add_store, open_store
 from prebuilds.commands.fleet.views import HEADERS, NUMBERS, View, read_view
-from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.policies.policy import HARDENED
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.ports import Store
 
@@ -47,7 +47,8 @@ def show(view: View, more: Sequence[str] = ()) -> None:
 
 
 def _read(store: Store) -> View:
-    return read_view(store, now=choose_clock(store, SYSTEM_CLOCK).now(), policy=Policy())
+    """The state, and what `run` decides, which decides by `HARDENED`."""
+    return read_view(store, now=choose_clock(store, SYSTEM_CLOCK).now(), policy=HARDENED)
 
 
 def _watch(store: Store, interval: timedelta) -> int:

@@ -153,6 +153,15 @@ def test_under_budgets_what_it_says_depends_on_all_presets() -> None:
         assert "withheld (budget fleet): create 1" in pools.explain("q")
 
 
+def test_budgets_of_the_store_count_in_what_it_says() -> None:
+    """They bound what the loop does, though the policy has none."""
+    store = MemoryStore()
+    put(store, make_preset(desired_instances=1), make_preset(id="q", desired_instances=1))
+    with Pools(store, Builder) as pools:
+        pools.controls.set_budget(Budget(max_creates_per_pass=1))
+        assert "withheld (budget fleet): create 1" in pools.explain("q")
+
+
 def test_a_loop_is_started_once() -> None:
     """A second `start` is an error, and so is a `start` after `stop`, as there is no way back."""
     with Pools(MemoryStore(), Builder, options=OPTIONS) as pools:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prebuilds.commands.console.streams import say
+from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import MissingExtraError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.ports import Store
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -> Callable[[timedelta], None]:
+def serve_metrics(
+    address: str, port: int, store: Store, policy: Policy, resources: ExitStack
+) -> Callable[[timedelta], None]:
     """Serve metrics until the resources are released. Returns a function to call with the time each pass took.
+
+    `policy` is that of the loop.
 
     Raises `MissingExtraError`, and `OSError` with the address and the port if it cannot listen there.
     """
@@ -29,7 +34,7 @@ def serve_metrics(address: str, port: int, store: Store, resources: ExitStack) -
         raise MissingExtraError("prometheus-client", "metrics") from error
     from prebuilds.runtime.metrics.collector import MetricsCollector
 
-    collector = MetricsCollector(store, clock=SYSTEM_CLOCK)
+    collector = MetricsCollector(store, clock=SYSTEM_CLOCK, policy=policy)
     registry = CollectorRegistry()
     registry.register(collector)
     bound_port = _start_server(address, port, registry, resources)

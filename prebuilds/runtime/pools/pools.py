@@ -23,7 +23,7 @@ from prebuilds.runtime.claim_answers import Claim
 from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.controls import Controls
-from prebuilds.runtime.fleet_rows import ALL_PRESETS, select
+from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.loop.fleet import read_fleet
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import OnResult, Reconciler
@@ -96,10 +96,11 @@ class Pools:
         It reads the store and changes nothing. Raises `UnknownPresetError`.
         """
         policy, now = self._options.policy, self._options.clock.now()
-        selection = ALL_PRESETS if policy.budgets else select(preset_id)  # presets share budgets
         with self.store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-            fleet = read_fleet(tx, now=now, policy=policy, selection=selection)
-        made = plan(fleet.snapshot, now=now, policy=policy, paused=fleet.is_paused)
+            fleet = read_fleet(tx, now=now, policy=policy, selection=select(preset_id))
+            if fleet.policy.budgets:  # presets share them
+                fleet = read_fleet(tx, now=now, policy=policy)
+        made = plan(fleet.snapshot, now=now, policy=fleet.policy, paused=fleet.is_paused)
         return made.for_preset(preset_id).decisions[0].explain()
 
     def run(self) -> None:
