@@ -228,9 +228,13 @@ def test_what_was_made_is_closed_and_what_was_given_is_not(tmp_path: Path) -> No
     """The store's own pubsub and the collector's thread end; a pubsub of the host's, and the store, go on."""
     with SQLiteStore(tmp_path / "pools.db") as store:
         put(store, make_preset(desired_instances=0))
-        own = store.make_pubsub()
-        with Pools(store, Builder, options=OPTIONS, pubsub=own) as given, Pools(store, Builder) as made:
+        own, passed = store.make_pubsub(), threading.Event()
+        with (
+            Pools(store, Builder, options=OPTIONS, pubsub=own) as given,
+            Pools(store, Builder, on_result=lambda _: passed.set()) as made,
+        ):
             made.start()
+            assert passed.wait(LONG)  # it listens then
             assert made.metrics is made.metrics
             assert list_threads() >= {"prebuilds-loop", "prebuilds-metrics", "prebuilds-sqlite-pubsub"}
         assert given.claim("p", owner_id="ann", name="dev").reason is MissReason.NONE_ELIGIBLE
