@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
 
 from prebuilds import Build, BuildStatus, PrebuildStatus, Preset, Transition, plan
-from prebuilds.runtime import BuildRequest, Counter, OutcomeStatus, Reconciler, Workspace
+from prebuilds.adapters.memory import MemoryStore
+from prebuilds.runtime import BuildRequest, Counter, OutcomeStatus, Reconciler, Transaction, Workspace
 from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import Handover
@@ -140,6 +144,37 @@ def test_what_becomes_ready_in_time_is_kept() -> None:
     assert carry_out(world, effects) == [OutcomeStatus.SKIPPED]
     assert (list_deleted(world), count_failed(world)) == ([], 0)
     assert world.get(workspace.id).last_build.transition is Transition.START
+
+
+class Interrupted(MemoryStore):
+    """Calls `before` once, just before the next write of a reconciler."""
+
+    before: Callable[[], object] | None = None
+
+    def transaction(self, **options: Any) -> AbstractContextManager[Transaction]:
+        if options.get("lease") and self.before:
+            before, self.before = self.before, None
+            before()
+        return super().transaction(**options)
+
+
+@pytest.mark.parametrize("preset", [READY, BUILT])
+def test_nothing_replaces_what_comes_after_all(preset: Preset) -> None:
+    """A late prebuild, or a late start, that is good before it is given up: the pass creates nothing beside it."""
+    store = Interrupted()
+    world = World(preset, store=store)
+    world.reconcile()
+    (workspace,) = world.list_prebuilds()
+    if preset is READY:
+        world.builder.finish(ready=False)
+    else:
+        world.reports.begin(workspace.last_build.id)
+    world.clock.advance(HOUR)
+    store.before = lambda: (world.reports.succeed(workspace.last_build.id), world.reports.make_ready(workspace.id))
+    (result,) = world.reconcile().presets
+    assert [outcome.status for outcome in result.outcomes] == [OutcomeStatus.SKIPPED] * 2
+    assert result.outcomes[1].reason == "a prebuild that was late has come after all"
+    assert [row.id for row in world.list_prebuilds()] == [workspace.id]
 
 
 def test_a_stuck_prebuild_is_noted_once_though_its_delete_fails() -> None:

@@ -12,6 +12,8 @@ STOPS_CREATES = {
     OutcomeStatus.HELD: "the builder has no room for the preset",
 }
 """After which outcome of a create the preset creates no more in this pass, and why."""
+CAME_IN_TIME = "a prebuild that was late has come after all"
+"""Why a preset creates nothing in a pass that finds it so: the next pass decides anew."""
 
 
 class Ending(NamedTuple):

@@ -24,13 +24,14 @@ from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.errors import ShardedBudgetsError
+from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
 from prebuilds.runtime.fleet_rows import Selection
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import STOPS, Handover
 from prebuilds.runtime.loop.calls.preset_work import PresetWork
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
 from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
-from prebuilds.runtime.loop.endings import STOPS_CREATES
+from prebuilds.runtime.loop.endings import CAME_IN_TIME, STOPS_CREATES
 from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
@@ -218,6 +219,8 @@ class Passes:
                 self._room.begin(batch[0].preset_id, self._options.clock.now())
             if is_create and not reason:
                 stops_creates = _find_stop(outcomes)
+            elif any(_has_come_in_time(outcome) for outcome in outcomes):
+                stops_creates = CAME_IN_TIME
             yield from outcomes
 
 
@@ -243,6 +246,11 @@ def _waits_for_others(decision: Decision) -> bool:
 def _find_stop(outcomes: Sequence[EffectOutcome]) -> str:
     """Why the preset creates no more in this pass; empty if it may."""
     return next((STOPS_CREATES[outcome.status] for outcome in outcomes if outcome.status in STOPS_CREATES), "")
+
+
+def _has_come_in_time(outcome: EffectOutcome) -> bool:
+    """Whether a prebuild that was late by the plan is good after all, so that nothing needs to replace it."""
+    return isinstance(outcome.effect, DeleteStuck | GiveUpStart) and outcome.status is OutcomeStatus.SKIPPED
 
 
 def _skip(effects: Sequence[Effect], reason: str) -> Sequence[EffectOutcome]:
