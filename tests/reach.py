@@ -43,11 +43,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[GlobalSnapshot, Plan]:
-    """A snapshot and its plan under a policy with budgets; one in ten is paused."""
+    """A snapshot and its plan under a policy with budgets; one in six is paused."""
     snapshot = draw(strategies.global_snapshots(now=NOW))
     budgets = draw(st.lists(strategies.budgets(), min_size=1, max_size=3, unique_by=lambda budget: budget.name))
     policy = attrs.evolve(draw(strategies.policies()), budgets=budgets)
-    return snapshot, plan(snapshot, now=NOW, policy=policy, paused=draw(st.sampled_from((False,) * 9 + (True,))))
+    return snapshot, plan(snapshot, now=NOW, policy=policy, paused=draw(st.sampled_from((False,) * 5 + (True,))))
 
 
 def count_reached(examples: int) -> Mapping[tuple[str, str], float]:
