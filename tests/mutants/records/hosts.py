@@ -27,20 +27,6 @@ HOSTS = (
         tests=("runtime/test_hanging.py",),
     ),
     Mutant(
-        "under budgets the loop leaves what hangs",
-        "runtime/loop/passes.py",
-        "            preset_ids, patience = None, None\n",
-        "            preset_ids = None\n",
-        tests=("runtime/test_hanging.py",),
-    ),
-    Mutant(
-        "the lease is given back before what is under way has ended",
-        "runtime/loop/passes.py",
-        "        with self._passing:\n            self._work.finish()\n",
-        "        with self._passing:\n",
-        tests=("runtime/test_hanging.py",),
-    ),
-    Mutant(
         "presets whose work had not begun are forgotten",
         "runtime/loop/calls/preset_work.py",
         "                del futures[preset_id]\n                self._on_end(preset_id)\n",

@@ -168,13 +168,6 @@ PASSES = (
         tests=("runtime/test_deadlines.py",),
     ),
     Mutant(
-        "a pass for one preset spends the budget alone",
-        "runtime/loop/passes.py",
-        "            preset_ids, patience = None, None\n",
-        "            patience = None\n",
-        tests=("runtime/test_budgets.py",),
-    ),
-    Mutant(
         "a start that was given up fills a place again",
         "runtime/loop/fleet.py",
         "overdue=count if is_over else 0",
