@@ -58,7 +58,7 @@ class _Sighting:
 
 
 class FollowingClock:
-    """A `Clock` that shows the time of `read_time`, which asks the store. Otherwise it is as `host`.
+    """A `Clock` that shows the time of `read_time`, which asks the store. It waits and counts seconds as `host` does.
 
     It asks once when it is made, and raises what `read_time` raises. Later it goes on by the last answer while the
     store does not answer, unless the host's clock has jumped: then it raises.

@@ -40,7 +40,13 @@ class DemandTarget:
 
     def __str__(self) -> str:
         held = f"; {self.delete_above} held until {self.held_until:%H:%M}" if self.held_until else ""
-        return f"{self.wanted} wanted: {self._describe_source()}{held}"
+        return f"{self.wanted} wanted{self._describe_limit()}: {self._describe_source()}{held}"
+
+    def _describe_limit(self) -> str:
+        scale = self.model.autoscale
+        if self.wanted == scale.max_instances:
+            return ", the most allowed"
+        return ", the least allowed" if 0 < self.wanted == scale.min_instances else ""
 
     def _describe_source(self) -> str:
         model = self.model

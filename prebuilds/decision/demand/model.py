@@ -47,9 +47,11 @@ class Doubt(Enum):
     """Why the hit rate cannot be promised."""
 
     SHORT_PAST = "short past"
-    """There are fewer than two weeks of claims."""
+    """There are fewer than 25 days of claims, or too few claims to tell a hit rate this high."""
     BATCHES = "batches"
     """Claims come many at once, so that prebuilds would be deleted and built again all the time."""
+    UNREACHED = "unreached"
+    """Even the largest targets did not reach it on the past, for example as `max_instances` is too low."""
     STORMS = "storms"
     """The past's misses fell on a few days. What such days bring next cannot be told from so few."""
 
@@ -101,8 +103,11 @@ class DemandModel:
         promise = (
             f"A hit rate of {goal} is promised" if self.doubt is None else f"No promise of {goal} ({self.doubt.value})"
         )
+        clamp = self.autoscale.clamp
+        if not self.share:
+            return f"{promise}. The target is {clamp(self.own_count)} at all times: there are too few claims."
         if not self.follows_demand:
-            return f"{promise}. The target is {self.single} at all times: that did better on the past."
+            return f"{promise}. The target is {clamp(self.single)} at all times: that did better on the past."
         past = f"on {self.days:.0f} days of claims it had {self.past_hit_rate:.2%} of hits"
         return f"{promise}: {past} and {_compare(self.saved)} than {self.single} at all times."
 

@@ -73,8 +73,13 @@ def _skip_weeks(state: DemandState, weeks: int, lead: float, timezone: str) -> D
 
 
 def _list_usual(season: Season, hour: float, lead: float, timezone: str) -> tuple[float, ...]:
-    ahead = floor(0.5 + lead / (2 * HOUR)) + 3
-    return tuple(season.calculate_rate(find_slot(hour + step * HOUR, timezone)) / HOUR for step in range(-1, ahead - 1))
+    steps = range(-1, count_usual(lead) - 1)
+    return tuple(season.calculate_rate(find_slot(hour + step * HOUR, timezone)) / HOUR for step in steps)
+
+
+def count_usual(lead: float) -> int:
+    """How many hours of the season a state looks at: the last, this, and those that half a lead time reaches into."""
+    return floor(0.5 + lead / (2 * HOUR)) + 3
 
 
 def get_usual(state: DemandState, at: float) -> float:

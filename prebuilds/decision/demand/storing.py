@@ -16,7 +16,7 @@ from prebuilds.decision.demand.following import DemandFit
 from prebuilds.decision.demand.model import DemandModel, Doubt
 from prebuilds.decision.demand.rates import FadingRates
 from prebuilds.decision.demand.seasons import WEEK_HOURS, Season
-from prebuilds.decision.demand.state import DemandState
+from prebuilds.decision.demand.state import DemandState, count_usual
 from prebuilds.decision.demand.steering import Steering
 from prebuilds.errors import InvalidValueError
 
@@ -35,6 +35,9 @@ def load_fit(text: str) -> DemandFit:
     except ValueError as error:
         raise InvalidValueError("load_fit", "text", text[:50], f"JSON ({error})") from None
     fit: DemandFit = _FIT(document, "")
+    hours = count_usual(fit.model.lead)
+    if len(fit.state.usual) != hours:
+        raise _refuse("state.usual", fit.state.usual, f"{hours} numbers, as many as the lead time needs")
     return fit
 
 

@@ -30,7 +30,9 @@ def load_zone(name: str) -> tzinfo:
         raise ValueError(f"{show(name)} is not a known time zone{_advise(name)}") from None
 
 
-def _advise(name: str) -> str:
+def _advise(name: object) -> str:
+    if not isinstance(name, str):
+        return ""
     if not _get_names():
         return ": only UTC is, as there is no database of time zones (install tzdata)"
     nearest = _find_nearest(name)

@@ -1,8 +1,8 @@
 """Passes: each takes the lease, reads one moment, plans, and carries out the effects of each preset.
 
 - Presets are independent. A worker carries out the effects of one preset, and a failure stops no other preset.
-- The workers of a pass never use more than half of the store's connections, so that claims and messages find one. Those
-  that earlier passes have left use others, but only for a moment, when their calls have returned.
+- The workers of a pass never use more than half of the store's connections, so that claims and messages find one. Work
+  left by an earlier pass may briefly use more, once its call has returned.
 - After a failed create, the other creates of that preset wait for a later pass, which backs off first. Those that the
   builder is being asked for already are the exception.
 - After a call to the builder that timed out, all other calls for that preset wait for a later pass.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -78,13 +77,22 @@ class Pools:
         self.reconciler = Reconciler(store, self.builder, options=options, pubsub=pubsub, on_result=on_result)
         self._starting = threading.Lock()
         self._loop: LoopThread | None = None
+        self._metrics: MetricsCollector | None = None
+        self._is_closed = False
 
-    @cached_property
+    @property
     def metrics(self) -> MetricsCollector:
-        """A collector for Prometheus, begun when it is first asked for. Raises `MissingExtraError`."""
-        collector = MetricsCollector(self.store, clock=self._options.clock, policy=self._options.policy)
-        collector.start()
-        return collector
+        """A collector for Prometheus, begun when it is first asked for, unless all is closed by then.
+
+        Raises `MissingExtraError`.
+        """
+        with self._starting:
+            if self._metrics is None:
+                self._metrics = MetricsCollector(self.store, clock=self._options.clock, policy=self._options.policy)
+                if self._is_closed:
+                    self._metrics.close()
+                self._metrics.start()
+            return self._metrics
 
     def claim(self, preset_id: str, *, owner_id: str, name: str, request_id: str | None = None) -> Claim:
         """Give a user a prebuild, at once or not at all: `Claims.claim`."""
@@ -158,7 +166,8 @@ class Pools:
 
     def _close(self) -> None:
         self._end_loop()
-        collector = self.__dict__.get("metrics")
+        with self._starting:
+            self._is_closed, collector = True, self._metrics
         for part in (self._relay, collector, self._own_pubsub):
             if isinstance(part, _Closable):
                 part.close()

@@ -11,6 +11,7 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.whatif.recommendation.folds import follow_days
 from prebuilds.whatif.recommendation.history import DemandHistory
 from prebuilds.whatif.recommendation.holdout import HoldoutReport, make_report
+from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import TICKS_PER_SECOND
 
@@ -21,9 +22,10 @@ _LEAST_CAP = 10
 
 def require_followable(history: DemandHistory) -> None:
     """Raise `InvalidValueError` if a target cannot follow demand with these lead times or this hit rate."""
-    lead_time = history.demand.lead_time.mean
+    lead_time = _find_lead_time(history.demand)
     if not _LEAST_LEAD <= lead_time <= _MOST_LEAD:
-        raise InvalidValueError("recommend", "lead_time", lead_time, "a mean from 1 second to 1 day, for autoscale")
+        allowed = "a mean from 1 second to 1 day together with the wake_delay, for autoscale"
+        raise InvalidValueError("recommend", "lead_time", lead_time, allowed)
     if history.hit_rate == 1:
         raise InvalidValueError("recommend", "hit_rate", history.hit_rate, "a number below 1, for autoscale")
 
@@ -31,17 +33,21 @@ def require_followable(history: DemandHistory) -> None:
 def fit_autoscale(history: DemandHistory, day: int) -> DemandFit:
     """Fit a target to everything before a day. It keeps at most twice the single size."""
     demand = history.cut(0, day)
-    wake = timedelta(microseconds=demand.wake_ticks)
     most = max(_LEAST_CAP, _CAP * history.find_smallest(day).size)
     return fit_instants(
         [at / TICKS_PER_SECOND for at in demand.claims],
-        Autoscale(hit_rate=history.hit_rate, lead_time=demand.lead_time.mean + wake, max_instances=most),
+        Autoscale(hit_rate=history.hit_rate, lead_time=_find_lead_time(demand), max_instances=most),
         demand.begin / TICKS_PER_SECOND,
         demand.end / TICKS_PER_SECOND,
         timezone=history.timezone,
         own_count=None,
         waits=history.on_miss is OnMiss.WAIT,
     )
+
+
+def _find_lead_time(demand: Demand) -> timedelta:
+    """How long a replacement takes on average, from the claim on."""
+    return demand.lead_time.mean + timedelta(microseconds=demand.wake_ticks)
 
 
 def hold_out_autoscale(history: DemandHistory, cut: int) -> HoldoutReport:

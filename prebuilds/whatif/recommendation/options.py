@@ -55,12 +55,12 @@ class SizingOption:
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each window, and one for all other times."""
+        """A row for each window, and one for all other times; of autoscale, for where nothing follows demand."""
         rows = [{"window": schedule.cron, "instances": schedule.instances} for schedule in self.schedules]
-        return [
-            *rows,
-            {"window": "at all other times" if rows else "at all times", "instances": self.desired_instances},
-        ]
+        rest = "at all other times" if rows else "at all times"
+        if self.kind is OptionKind.AUTOSCALE:
+            rest = "where nothing follows demand"
+        return [*rows, {"window": rest, "instances": self.desired_instances}]
 
 
 def choose_option(options: Sequence[SizingOption]) -> SizingOption:

@@ -40,6 +40,12 @@ class ReplayedPool:
         self._now = now
         return self._idle
 
+    def approach(self, now: int) -> None:
+        """Move on to an instant at which the bounds may change: what becomes ready then is kept by the new ones."""
+        self.advance(now - 1)
+        self._idle += self._ready * (now - self._now)
+        self._now = now
+
     def set_bounds(self, low: int, high: int) -> None:
         """From now on, keep as many as `low`, and no more ready than `high`. `fill` begins what is missing."""
         self._low, self._high = low, high

@@ -52,8 +52,9 @@ def replay(demand: Demand, steps: TargetSteps, on_miss: OnMiss) -> ReplayResult:
     cuts = [*(bisect_left(demand.claims, at) for at, _ in steps[1:]), len(demand.claims)]
     idle = []
     for (at, target), begin, end in zip(steps, [0, *cuts], cuts, strict=False):
-        idle.append(pool.advance(at))
+        pool.approach(at)
         pool.set_bounds(target, target)
+        idle.append(pool.advance(at))
         pool.fill()
         for index in range(begin, end):
             pool.claim(index)

@@ -134,8 +134,9 @@ class _Follower:
     def _move(self, end: int) -> None:
         while self._until <= end:
             now = int(self._until)
-            self._pool.advance(now)
+            self._pool.approach(now)
             self._change(now)
+            self._pool.advance(now)
             self._pool.fill()
             self._until = self._find_change(now)
 
@@ -175,8 +176,8 @@ class _Follower:
         return True
 
     def _ask(self, now: int) -> tuple[int, int]:
-        low, high = bounds = self._target.bounds(now / TICKS_PER_SECOND)
-        if not 0 <= low <= high:
+        bounds = self._target.bounds(now / TICKS_PER_SECOND)
+        if not _are_bounds(bounds):
             place = f"bounds({now / TICKS_PER_SECOND!r})"
             raise InvalidValueError("TargetFunction", place, bounds, "two counts, the second not below the first")
         return bounds
@@ -184,7 +185,13 @@ class _Follower:
     def _find_change(self, now: int) -> float:
         """The tick at which the target is asked again, later than now."""
         until = self._target.until(now / TICKS_PER_SECOND) * TICKS_PER_SECOND
-        if until <= now:
+        if not until > now:  # nor for a NaN
             place = f"until({now / TICKS_PER_SECOND!r})"
             raise InvalidValueError("TargetFunction", place, until / TICKS_PER_SECOND, "a later instant, or infinity")
         return max(round(until), now + 1) if until < inf else inf
+
+
+def _are_bounds(value: object) -> bool:
+    """Whether it is a pair of counts, the second not below the first."""
+    is_pair = isinstance(value, tuple) and len(value) == 2 and all(type(one) is int for one in value)
+    return is_pair and 0 <= value[0] <= value[1]  # type: ignore[index]

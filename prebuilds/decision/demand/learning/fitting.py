@@ -27,13 +27,14 @@ from prebuilds.errors import InvalidValueError
 
 _DAY = 86_400.0
 _FEWEST_CLAIMS, _ENOUGH_CLAIMS = 20, 100
-_FEWEST_DAYS, _ENOUGH_DAYS, _PROMISED_DAYS = 1, 7, 14
+_FEWEST_DAYS, _ENOUGH_DAYS = 1, 7
 _MISS_DAYS = 20  # fewer, and the misses of the past are too few storms to tell the next ones from
+_PROMISED_DAYS = 25  # of which the last four fifths, in which misses are counted, have that many
 _MOST_BUILDS = 1.2  # per claim
 _LEAST_HOLD, _MOST_HOLD = 300.0, 4 * 3600.0
 _LONGER = 1.4
 _BOLDEST, _MOST_CAREFUL = -3.0, 9.5
-_LEAST_SAVED = {None: -0.05, Doubt.STORMS: 0.05, Doubt.SHORT_PAST: 0.1}
+_LEAST_SAVED = {None: -0.05, Doubt.STORMS: 0.05, Doubt.UNREACHED: 0.05, Doubt.SHORT_PAST: 0.1}
 _MOST_ROWS = 12_000
 
 
@@ -200,4 +201,6 @@ class _Fitting:
             return Doubt.SHORT_PAST
         if trial.builds_per_claim > _MOST_BUILDS:
             return Doubt.BATCHES
+        if trial.hit_rate < self._goal:
+            return Doubt.UNREACHED
         return Doubt.STORMS if trial.count_miss_days() < _MISS_DAYS else None
