@@ -9,14 +9,15 @@ from pathlib import Path
 import attrs
 import pytest
 from foresight.__main__ import measure, summarize_all
-from foresight.cases import History, list_cases, read_histories
-from foresight.policies import list_policies
+from foresight.cases import Case, History, list_cases, read_histories
+from foresight.policies import Policy, list_policies
 from foresight.scores import Score, score
 from foresight.tables import make_case_table, make_summary_table
 from rich.console import Console
 
 from prebuilds.decision.documents.rfc3339 import format_instant
-from prebuilds.whatif import OnMiss, Trace, generate_profile, sweep
+from prebuilds.whatif import OnMiss, TargetReplay, Trace, generate_profile, sweep
+from prebuilds.whatif.targets.target_replay import replay_function
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -138,3 +139,21 @@ def test_a_score_is_a_replay_of_what_was_held_out(histories: list[History], scor
     case = next(iter(list_cases(histories[0], [LEAD_TIME], [0.95])))
     policy = next(iter(list_policies(case)))
     assert score(case, policy) == scores[0]
+
+
+def test_a_storm_does_not_make_a_policy_keep_without_end() -> None:
+    """Where no level reaches the goal, a policy of others keeps at most twice what missed nothing in the past."""
+    office = generate_profile(OFFICE, begin=BEGIN, end=BEGIN + 12 * DAY, seed=1)
+    storms = [BEGIN + day * DAY + timedelta(hours=3) for day in (3, 6, 10) for _ in range(300)]
+    trace = Trace.from_claims([*office, *storms], begin=BEGIN, end=BEGIN + 12 * DAY)
+    past, rest = trace.split_at(BEGIN + 8 * DAY)
+    history = History(name="storm", timezone="UTC", past=past, rest=rest)
+    case = next(iter(list_cases(history, [LEAD_TIME], [0.99])))
+    policies = [policy for policy in list_policies(case) if policy.is_expected is None]
+    most = {policy.name: max(low for _, low, _ in replay_policy(case, policy).steps) for policy in policies}
+    assert list(most) == NAMES[3:-1]
+    assert max(most.values()) <= 2 * case.past.enough
+
+
+def replay_policy(case: Case, policy: Policy) -> TargetReplay:
+    return replay_function(case.rest, policy.make(), case.on_miss)

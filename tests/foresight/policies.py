@@ -1,8 +1,9 @@
 """Policies: a single size, what `recommend` gives, and the policies of others, each tuned on the past of a case.
 
 A policy of others has one number to tune, its *level*: the smallest with which it reaches the goal in a replay of the
-last four weeks of the past. Where a policy needs to know how long a workspace is used, both a lead time and an hour are
-tried, and the one that idles less is taken.
+last four weeks of the past. It keeps at most twice the size that missed nothing in the past: a goal that no level
+reaches would have it keep any number. Where a policy needs to know how long a workspace is used, both a lead time and
+an hour are tried, and the one that idles less is taken.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ from prebuilds.whatif.traces.ticks import TICKS_PER_SECOND
 
 HOUR = timedelta(hours=1)
 TUNED = timedelta(weeks=4)
-_MOST = 10_000
+_MOST_LEVEL = 512
 _GROWTH = 1.15
+_STEEP = 64  # the highest level of those that grow by a factor: 7,700 times the first
 
 MakeTarget = Callable[[int], TargetFunction]
 """Makes a fresh target function for a level. More of it never keeps less."""
@@ -70,6 +72,18 @@ class StepTarget:
         return self._starts[place] if place < len(self._starts) else inf
 
 
+class CappedTarget:
+    """Another target, but at most this many."""
+
+    def __init__(self, target: TargetFunction, most: int) -> None:
+        self._target, self._most = target, most
+        self.note, self.until = target.note, target.until
+
+    def bounds(self, now: float) -> tuple[int, int]:
+        low, high = self._target.bounds(now)
+        return min(low, self._most), min(high, self._most)
+
+
 def list_policies(case: Case) -> Iterator[Policy]:
     """Each policy, tuned. What `recommend` takes is last, under the name of what it took."""
     made = recommend(
@@ -82,7 +96,7 @@ def list_policies(case: Case) -> Iterator[Policy]:
     )
     for option in made.options:
         yield _follow_option(case, option, option.kind.value)
-    for name, makes in _list_others(case.lead_time).items():
+    for name, makes in _list_others(case.lead_time, most=2 * case.past.enough).items():
         yield _tune(case, name, makes)
     yield _follow_option(case, made.chosen, RECOMMENDED)
 
@@ -98,21 +112,31 @@ def _follow_option(case: Case, option: SizingOption, name: str) -> Policy:
     return Policy(name=name, make=lambda: StepTarget(steps), is_expected=option.is_reached)
 
 
-def _list_others(lead_time: timedelta) -> dict[str, Sequence[MakeTarget]]:
+def _list_others(lead_time: timedelta, most: int) -> dict[str, Sequence[MakeTarget]]:
     def make_spare(in_use: timedelta) -> MakeTarget:
-        return lambda level: SpareTarget(level, in_use=in_use)
+        return lambda level: CappedTarget(SpareTarget(level, in_use=in_use), most)
+
+    def make_watermarks(level: int) -> TargetFunction:
+        return CappedTarget(WatermarkTarget(level, lead_time, most=most), most)
+
+    def make_recent(level: int) -> TargetFunction:
+        factor = lead_time / HOUR * (_grow(level) - 1)
+        return CappedTarget(RecentClaimsTarget(factor, least=2, most=max(2, most)), most)
 
     def make_buffer(in_use: timedelta) -> MakeTarget:
-        return lambda level: BufferTarget(100 * (1 - 1 / _GROWTH**level), least=2, in_use=in_use)
+        return lambda level: CappedTarget(BufferTarget(100 - 100 / _grow(level), least=2, in_use=in_use), most)
 
-    share = lead_time / HOUR
     return {
         "mitos: spare": [make_spare(in_use) for in_use in (lead_time, HOUR)],
-        "OpenKruise: watermarks": [lambda level: WatermarkTarget(level, lead_time)],
-        "Coder: recent claims": [lambda level: RecentClaimsTarget(share * (_GROWTH**level - 1), least=2, most=_MOST)],
+        "OpenKruise: watermarks": [make_watermarks],
+        "Coder: recent claims": [make_recent],
         "Agones: percentage": [make_buffer(in_use) for in_use in (lead_time, HOUR)],
-        "last week": [lambda level: LastWeekTarget(lead_time, level)],
+        "last week": [lambda level: CappedTarget(LastWeekTarget(lead_time, level), most)],
     }
+
+
+def _grow(level: int) -> float:
+    return _GROWTH ** min(level, _STEEP)
 
 
 def _tune(case: Case, name: str, makes: Sequence[MakeTarget]) -> Policy:
@@ -156,4 +180,4 @@ def _find_level(
 
 
 def _find_most(demand: Demand) -> int:
-    return min(512, max(16, demand.enough))
+    return min(_MOST_LEVEL, max(_STEEP, demand.enough))
