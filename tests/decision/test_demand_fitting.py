@@ -20,7 +20,7 @@ from prebuilds.decision.demand.learning.fitting import fit_demand
 from prebuilds.decision.demand.learning.singles import find_single, measure_single
 from prebuilds.decision.demand.learning.trials import Trial, run_trial
 from prebuilds.decision.demand.model import Doubt
-from prebuilds.whatif import Trace, replay_target, sweep
+from prebuilds.whatif import Trace, look_at_target, replay_target, sweep
 from tests.decision.examples import UTC
 
 DAY = timedelta(days=1)
@@ -89,6 +89,32 @@ def test_a_short_past_leaves_the_own_count_and_says_so() -> None:
     assert (fit.model.share, fit.follow().bounds((BEGIN + 99 * DAY).timestamp())) == (0.0, (7, 7))
     few = fit_demand([BEGIN] * 19, autoscale=SCALE, begin=BEGIN, end=BEGIN + 99 * DAY)
     assert (few.model.share, few.model.own_count, few.model.single) == (0.0, 19, 19)
+
+
+def test_what_the_past_did_not_reach_is_not_promised() -> None:
+    """With too low a limit; the model and its targets say so."""
+    claims = draw_claims(40, lambda _: 12, 12)
+    scale = Autoscale(hit_rate=0.95, lead_time=LEAD, max_instances=1)
+    fit = fit_demand(claims, autoscale=scale, begin=BEGIN, end=BEGIN + 40 * DAY)
+    assert (fit.model.doubt, fit.model.is_reached) == (Doubt.UNREACHED, False)
+    assert fit.model.explain().startswith("No promise of 0.95 (unreached)")
+    looked = str(look_at_target(fit.model, fit.state, BEGIN + 40 * DAY))
+    assert looked.startswith("1 wanted, the most allowed: ")
+
+
+def test_too_few_days_to_count_misses_in_are_a_short_past() -> None:
+    """And no storms, as nothing stormy came."""
+    claims = draw_claims(24, lambda _: 12, 12)
+    assert fit_demand(claims, autoscale=SCALE, begin=BEGIN, end=BEGIN + 24 * DAY).model.doubt is Doubt.SHORT_PAST
+
+
+def test_a_past_of_a_day_is_explained_by_the_own_count() -> None:
+    """Within the limits."""
+    scale = Autoscale(hit_rate=0.95, lead_time=LEAD, min_instances=9, max_instances=20)
+    fit = fit_demand([BEGIN], autoscale=scale, begin=BEGIN, end=BEGIN + 0.8 * DAY, own_count=7)
+    text = "No promise of 0.95 (short past). The target is 9 at all times: there are too few claims."
+    assert fit.model.explain() == text
+    assert str(look_at_target(fit.model, fit.state, BEGIN + 0.8 * DAY)).startswith("9 wanted, the least allowed: ")
 
 
 def test_batches_keep_the_single_size_and_say_so() -> None:

@@ -120,6 +120,8 @@ def test_a_fit_comes_back_equal(doubt: Doubt | None, hold: timedelta | None) -> 
         (["state", "hour"], True, "load_fit.state.hour"),
         (["state", "season", "claims"], [0.0], "load_fit.state.season.claims"),
         (["state", "usual"], [0.1, 0.1], "load_fit.state.usual"),
+        (["state", "usual"], [0.1] * 9, "load_fit.state.usual"),
+        (["model", "timezone"], ["UTC"], "DemandModel.timezone"),
         (["state", "rates"], None, "load_fit.state.rates"),
         (["state", "held"], [[0.0, -1]], "load_fit.state.held[0][1]"),
         (["state"], {}, "load_fit.state"),

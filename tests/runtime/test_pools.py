@@ -245,6 +245,14 @@ def test_what_was_made_is_closed_and_what_was_given_is_not(tmp_path: Path) -> No
             own.subscribe("topic", lambda _: None)
 
 
+def test_metrics_that_are_asked_for_too_late_start_no_thread() -> None:
+    """All is closed by then."""
+    with Pools(MemoryStore(), Builder) as pools:
+        pass
+    assert pools.metrics is pools.metrics
+    assert "prebuilds-metrics" not in list_threads()
+
+
 def list_threads() -> set[str]:
     return {thread.name for thread in threading.enumerate()}
 

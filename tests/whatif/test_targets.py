@@ -221,6 +221,23 @@ def test_what_no_target_may_give_is_named(target: StepTarget, message: str) -> N
         replay_target(make_claims(0, 1), LEAD_TIME, target)
 
 
+@pytest.mark.parametrize("bounds", [(1.5, 1.5), (2, 1), (-1, 1), 3, (1, 2, 3), (True, True)])
+def test_bounds_are_two_counts_in_order(bounds: object) -> None:
+    """Anything else is shown, with what is allowed."""
+    target = StepTarget([(0, 1, 1)])
+    target.bounds = lambda _: bounds  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(InvalidValueError, match=r"bounds\(1772409600\.0\): .* two counts"):
+        replay_target(make_claims(0, 1), LEAD_TIME, target)
+
+
+def test_a_target_may_not_change_at_no_time_at_all() -> None:
+    """Which is what a NaN is."""
+    target = StepTarget([(0, 1, 1)])
+    target.until = lambda _: float("nan")  # type: ignore[method-assign]
+    with pytest.raises(InvalidValueError, match=r"until\(1772409600\.0\): nan is not allowed"):
+        replay_target(make_claims(0, 1), LEAD_TIME, target)
+
+
 def test_a_target_may_not_change_now_or_earlier() -> None:
     """An instant that is not later would be asked for without end."""
     target = StepTarget([(0, 1, 1)])

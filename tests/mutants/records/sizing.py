@@ -36,7 +36,7 @@ SIZING = (
     Mutant(
         "a target may change without time passing",
         "whatif/targets/target_replay.py",
-        "        if until <= now:",
+        "        if not until > now:",
         "        if until < 0:",
         tests=("whatif/test_targets.py",),
     ),
