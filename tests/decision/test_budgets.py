@@ -46,6 +46,7 @@ from prebuilds import (
     plan,
 )
 from prebuilds.decision.plans.planning import list_cells
+from prebuilds.decision.policies.budgets import combine_budgets
 from prebuilds.testing import strategies
 
 TEMPLATE = TemplateVersion(template=Template(id="t", organization_id="o"))
@@ -340,6 +341,13 @@ def test_a_budget_that_makes_no_sense_is_refused(values: dict[str, Any], problem
     """With the field, the value and what is allowed."""
     with pytest.raises(InvalidValueError, match=re.escape(problem)):
         Budget(**values)
+
+
+def test_a_budget_of_a_store_replaces_the_policys_of_its_scope() -> None:
+    """The others of both hold together, those of the store by name."""
+    own = [Budget(max_starting=9), Budget(scope=BudgetScope.TEMPLATE, key="t", max_starting=1)]
+    stored = [Budget(scope=BudgetScope.ORGANIZATION, key="o", max_instances=5), Budget(max_starting=2)]
+    assert combine_budgets(own, stored) == (stored[1], own[1], stored[0])
 
 
 def test_two_budgets_for_one_scope_are_refused() -> None:

@@ -59,10 +59,9 @@ def is_overdue(preset: Preset, began_at: datetime | None, now: datetime) -> bool
 
 def list_build_deadlines(preset: Preset, rows: Iterable[InProgress], now: datetime) -> Iterator[datetime]:
     """When the starts began that are not overdue yet, as far as that is known."""
-    if preset.build_deadline is not None:
-        for row in rows:
-            if row.began_at is not None and _is_start(row) and row.count > _count_overdue(preset, row, now):
-                yield row.began_at
+    for row in rows:
+        if row.began_at is not None and _is_start(row) and row.count > _count_overdue(preset, row, now):
+            yield row.began_at
 
 
 def _is_start(row: InProgress) -> bool:

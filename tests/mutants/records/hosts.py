@@ -87,7 +87,7 @@ HOSTS = (
         "adapters/sqlite/tables/settings.py",
         "DELETE FROM budgets WHERE scope = ? AND key = ?",
         "DELETE FROM budgets WHERE scope = ? AND key >= ?",
-        tests=("testing/test_contracts.py",),
+        tests=("adapters/test_sqlite.py",),
     ),
     Mutant(
         "a start that was given up before the builder had it stays",
