@@ -6,13 +6,6 @@ from mutants.records.mutant import Mutant
 
 SIZING = (
     Mutant(
-        "a budget leaves presets of another pool alone in the simulation",
-        "whatif/simulation/shared_rounds.py",
-        "            due.update(self._held)",
-        "            pass",
-        tests=("whatif/test_engine.py",),
-    ),
-    Mutant(
         "a replay deletes above the lower bound",
         "whatif/sizing/replayed_pool.py",
         "        elif self._ready < self._high:",
