@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
@@ -49,7 +50,7 @@ class Injector:
         self.struck: list[Fault] = []
         self.called: set[str] = set()
         self.written: list[str] = []
-        self.open_transactions = 0
+        self._of_thread = threading.local()
         self.crossed_inside: list[Boundary] = []
         self.begun_inside = 0
         self.loose_reads = 0
@@ -62,8 +63,17 @@ class Injector:
     def restart(self) -> None:
         """Start the process again, with the faults that are still to come."""
         self.has_crashed = False
-        self.open_transactions = 0
+        self._of_thread = threading.local()
         self._broken.clear()
+
+    @property
+    def open_transactions(self) -> int:
+        """How many transactions this thread has open. The threads of a process work side by side."""
+        return getattr(self._of_thread, "open_transactions", 0)
+
+    @open_transactions.setter
+    def open_transactions(self, count: int) -> None:
+        self._of_thread.open_transactions = count
 
     def stop_faults(self) -> None:
         """Let nothing go wrong from here on."""

@@ -104,8 +104,8 @@ def explore(
 
 def choose_evenly(scenarios: Sequence[FaultScenario], most: int | None) -> Sequence[FaultScenario]:
     """All scenarios, or `most` of them."""
-    step = len(scenarios) / most if most and most < len(scenarios) else 1.0
-    return [scenarios[int(number * step)] for number in range(int(len(scenarios) / step))]
+    count = min(most or len(scenarios), len(scenarios))
+    return [scenarios[number * len(scenarios) // count] for number in range(count)]
 
 
 def _list_faults(plain: Run) -> Iterator[Fault]:
