@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from prebuilds.commands.console.options import read_count
+from prebuilds.commands.console.options import add_command, read_count
 from prebuilds.commands.console.streams import fail, write
 from prebuilds.commands.console.tables import print_table
 from prebuilds.commands.fleet.notes import LIMITS_IN_WORDS, describe_limits
@@ -24,8 +24,7 @@ _HEADERS = ("budget", "starting", "creates per pass", "creates per minute", "ins
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    purpose = "show or change the budgets of a store"
-    command = commands.add_parser("budget", help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    command = add_command(commands, "budget", "show or change the budgets of a store")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_list(actions)
     _add_set(actions)
@@ -33,9 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add(actions: Any, name: str, run: Callable[[argparse.Namespace], int], purpose: str) -> argparse.ArgumentParser:
-    action: argparse.ArgumentParser = actions.add_parser(
-        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
-    )
+    action = add_command(actions, name, purpose)
     action.set_defaults(run=run)
     add_store(action)
     return action
@@ -51,8 +48,13 @@ def _add_set(actions: Any) -> None:
     _add_scope(action)
     for limit, what in LIMITS_IN_WORDS.items():
         least = int(limit == "max_creates_per_pass")
-        name = f"--{limit.replace('_', '-')}"
-        action.add_argument(name, type=read_count(least, MAX_COUNT), metavar="N", help=f"the most {what}")
+        action.add_argument(
+            _name_option(limit), type=read_count(least, MAX_COUNT), metavar="N", help=f"the most {what}"
+        )
+
+
+def _name_option(limit: str) -> str:
+    return f"--{limit.replace('_', '-')}"
 
 
 def _add_scope(action: argparse.ArgumentParser) -> None:
@@ -70,7 +72,7 @@ def _get_scope(options: argparse.Namespace) -> tuple[BudgetScope, str]:
 def _set(options: argparse.Namespace) -> int:
     limits = {limit: getattr(options, limit) for limit in LIMITS}
     if all(value is None for value in limits.values()):
-        return fail(f"budget set needs a limit: {', '.join('--' + limit.replace('_', '-') for limit in LIMITS)}")
+        return fail(f"budget set needs a limit: {', '.join(map(_name_option, LIMITS))}")
     scope, key = _get_scope(options)
     budget = Budget(scope=scope, key=key, **limits)
     with open_store(options.store) as opened:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from prebuilds.commands.console.options import add_command
 from prebuilds.commands.console.streams import write
 from prebuilds.commands.fleet.stores import add_store, open_store
 from prebuilds.decision.wording import describe_count
@@ -35,7 +36,7 @@ def add_parser(commands: _Commands) -> None:
 
 
 def _add(commands: _Commands, name: str, change: _Change, purpose: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    command = add_command(commands, name, purpose)
     command.set_defaults(run=run, change=change)
     add_store(command)
     return command

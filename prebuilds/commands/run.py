@@ -19,8 +19,7 @@ from prebuilds.commands.fleet.metrics_server import LOOPBACK, serve_metrics
 from prebuilds.commands.fleet.pass_lines import Teller
 from prebuilds.commands.fleet.run_once import fill, list_shortfalls
 from prebuilds.commands.fleet.stores import Access, OpenStore, add_store, open_store
-from prebuilds.commands.fleet.views import read_view
-from prebuilds.commands.status import show
+from prebuilds.commands.status import read_state, show
 from prebuilds.decision.policies.policy import HARDENED
 from prebuilds.errors import PrebuildsError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
@@ -126,7 +125,7 @@ def _fill(reconciler: Reconciler, builder: LocalBuilder, opened: OpenStore) -> i
     if stop.status:
         fail("stopped before the pools were full")
         return stop.status
-    view = read_view(opened.store, now=choose_clock(opened.store, SYSTEM_CLOCK).now(), policy=HARDENED)
+    view = read_state(opened.store)
     lacking = list_shortfalls(view.decisions, filled)
     is_full = filled.status is not PassStatus.NOT_LEADER and not lacking
     return write(lambda: show(view, lacking)) or int(not is_full)

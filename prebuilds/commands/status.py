@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     with open_store(options.store, Access.READ) as opened:
         if options.once or sys.stdout is None or not sys.stdout.isatty():
-            view = _read(opened.store)
+            view = read_state(opened.store)
             return write(lambda: show(view))
         return _watch(opened.store, options.interval)
 
@@ -46,8 +46,8 @@ def show(view: View, more: Sequence[str] = ()) -> None:
     print_table(HEADERS, view.rows, numbers=NUMBERS, notes=[*view.notes, *more])
 
 
-def _read(store: Store) -> View:
-    """The state, and what `run` decides, which decides by `HARDENED`."""
+def read_state(store: Store) -> View:
+    """The state now, and what `run` decides, which decides by `HARDENED`."""
     return read_view(store, now=choose_clock(store, SYSTEM_CLOCK).now(), policy=HARDENED)
 
 
@@ -57,7 +57,7 @@ def _watch(store: Store, interval: timedelta) -> int:
     from rich.text import Text
 
     def render() -> Group:
-        view = _read(store)
+        view = read_state(store)
         return Group(make_table(HEADERS, view.rows, numbers=NUMBERS), *map(Text, view.notes))
 
     try:

@@ -1,7 +1,7 @@
 """Models made without checks, from values that have been checked already.
 
-A plan makes several models for each preset, and checks would take most of its time. Only `decision` may do this, and
-the code that reads rows which this library wrote.
+A plan makes several models for each preset, and checks would take most of its time. Only `decision` may do this, the
+code that reads rows which this library wrote, and a simulation, which makes its prebuilds itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import attrs
+
+from prebuilds.decision.models import Prebuild
 
 _M = TypeVar("_M")
 
@@ -40,3 +42,12 @@ def _write_factory(name: str, fields: Sequence[str]) -> str:
     lines = [f"_model.{field} = {field}" for field in fields]
     body = ["_model = _new(_open)", *lines, "_model.__class__ = _kind", "return _model"]
     return "\n    ".join([f"def {name}({', '.join(fields)}):", *body])
+
+
+make_prebuild = make_factory(
+    Prebuild,
+    (
+        *("id", "name", "preset_id", "template_id", "template_version_id"),
+        *("parameters", "created_at", "ready", "retired", "started_at"),
+    ),
+)

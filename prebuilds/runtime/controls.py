@@ -37,11 +37,11 @@ class Controls:
 
     def pause(self) -> None:
         """Pause until `resume`: no reconciler creates or deletes anything. Claims are still served."""
-        self._change(lambda tx: _set_paused(tx, paused=True))
+        self._change_for_all(lambda tx: tx.set_paused(paused=True))
 
     def resume(self) -> None:
         """End the pause."""
-        self._change(lambda tx: _set_paused(tx, paused=False))
+        self._change_for_all(lambda tx: tx.set_paused(paused=False))
 
     def list_budgets(self) -> Sequence[Budget]:
         """The budgets of the store, by name."""
@@ -54,11 +54,11 @@ class Controls:
         It takes the place of a budget of the policy with the same scope and key. Reconcilers of shards refuse to work
         while there is one.
         """
-        self._change(lambda tx: _change_budgets(tx, lambda: tx.put_budget(budget)))
+        self._change_for_all(lambda tx: tx.put_budget(budget))
 
     def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
         """Remove a budget from the store. False if there was none; one of the policy itself stays."""
-        return self._change(lambda tx: _change_budgets(tx, lambda: tx.remove_budget(scope, key)))
+        return self._change_for_all(lambda tx: tx.remove_budget(scope, key))
 
     def invalidate(self, preset_id: str) -> None:
         """Expire every prebuild that the preset has now, so that it is replaced.
@@ -121,16 +121,15 @@ class Controls:
     def _change(self, change: Callable[[Transaction], _T]) -> _T:
         return change_and_flush(self._store, self._relay, change)
 
+    def _change_for_all(self, change: Callable[[Transaction], _T]) -> _T:
+        """Change what concerns every preset, and tell the loop so."""
 
-def _set_paused(tx: Transaction, *, paused: bool) -> None:
-    tx.set_paused(paused=paused)
-    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
+        def change_and_tell(tx: Transaction) -> _T:
+            changed = change(tx)
+            tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
+            return changed
 
-
-def _change_budgets(tx: Transaction, change: Callable[[], _T]) -> _T:
-    changed = change()
-    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED))
-    return changed
+        return self._change(change_and_tell)
 
 
 def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ import argparse
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from prebuilds.decision.documents.rfc3339 import parse_instant
 from prebuilds.decision.fields import MAX_DURATION
@@ -40,6 +41,14 @@ def read_seconds(text: str) -> timedelta:
     if seconds and not interval:
         raise argparse.ArgumentTypeError(f"{show(text)} is not 0 or a number of seconds from 0.000001 to 36525 days")
     return interval
+
+
+def add_command(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """Add a command, or an action of one. `purpose` begins with a small letter, as the list of commands shows it."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+    )
+    return command
 
 
 def add_interval(command: argparse.ArgumentParser, name: str, default: int, what: str) -> None:

@@ -13,6 +13,9 @@ from prebuilds.decision.demand.model import DemandModel
 from prebuilds.decision.demand.spreads import find_bin, get_bin_mean
 from prebuilds.decision.demand.state import DemandState, advance_state, count_claim, find_signals
 
+_LEAST_TICK = 60.0
+_TICKS_PER_LEAD = 5
+
 
 def note_claim(model: DemandModel, state: DemandState, at: float, *, is_hit: bool) -> DemandState:
     """The state after a claim. Hits and misses count alike as claims; misses make the target more cautious."""
@@ -59,8 +62,13 @@ def find_next_look(model: DemandModel, now: float) -> float:
     """The next instant at which the target may differ with no new claim; infinity if it never does."""
     if not model.follows_demand or not model.share:
         return inf
-    step = max(60.0, model.lead / 5)
-    return (floor(now / step) + 1) * step
+    tick = get_tick(model.lead)
+    return (floor(now / tick) + 1) * tick
+
+
+def get_tick(lead: float) -> float:
+    """After how many seconds without a claim a target is looked at again."""
+    return max(_LEAST_TICK, lead / _TICKS_PER_LEAD)
 
 
 @attrs.define

@@ -25,7 +25,7 @@ from prebuilds.decision.policies.budgets import MINUTE, RecentStarts, combine_bu
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import rank_by_age
 from prebuilds.decision.snapshots import GlobalSnapshot
-from prebuilds.decision.unchecked import make_factory
+from prebuilds.decision.unchecked import make_prebuild
 from prebuilds.runtime.deadlines import is_given_up, is_late_start, is_unready, read_history
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection
 from prebuilds.runtime.models import Workspace
@@ -110,7 +110,8 @@ def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: S
     """The fleet at `now`, or the part that concerns some presets. Budgets of the store join those of the policy."""
     since, limit = now - max(policy.backoff_lookback, MINUTE), count_latest(policy)
     rows = reads.read_rows(selection, ended_since=since, latest=limit)
-    policy = attrs.evolve(policy, budgets=combine_budgets(policy.budgets, rows.budgets))
+    if rows.budgets:
+        policy = attrs.evolve(policy, budgets=combine_budgets(policy.budgets, rows.budgets))
     presets = {preset.id: preset for preset in rows.presets}
     unready = sorted([row for row in rows.prebuilds if is_unready(row, presets)], key=rank_by_age)
     # Most prebuilds have started, and are nothing else.
@@ -217,16 +218,9 @@ def _group(rows: Iterable[Workspace]) -> Mapping[str, Sequence[Workspace]]:
     return groups
 
 
-_PREBUILD = (
-    *("id", "name", "preset_id", "template_id", "template_version_id"),
-    *("parameters", "created_at", "ready", "retired", "started_at"),
-)
-_make_unchecked = make_factory(Prebuild, _PREBUILD)  # of a workspace, whose fields were checked
-
-
 def _make_prebuild(workspace: Workspace) -> Prebuild:
     build = workspace.last_build
-    return _make_unchecked(
+    return make_prebuild(
         workspace.id,
         workspace.name,
         workspace.preset_id,

@@ -194,7 +194,10 @@ class Passes:
         self, effects: Mapping[str, Sequence[Effect]], held: HeldLease, patience: timedelta | None
     ) -> Sequence[PresetResult]:
         executor = self._make_executor(held)
-        tasks = {item[0]: partial(self._carry_out_preset, executor, *item) for item in effects.items()}
+        tasks = {
+            preset_id: partial(self._carry_out_preset, executor, preset_id, listed)
+            for preset_id, listed in effects.items()
+        }
         return self._work.do(tasks, patience)
 
     def _make_executor(self, held: HeldLease) -> Executor:

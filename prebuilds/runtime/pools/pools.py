@@ -136,8 +136,7 @@ class Pools:
         Raises what ended the loop's thread early, if anything did.
         """
         self._end_loop()
-        if self._loop is not None and self._loop.ended.done():
-            self._loop.ended.result()
+        self._raise_early_end()
 
     def close(self) -> None:
         """End the loop, send the messages that wait, and close what was made here. The store stays open.
@@ -145,7 +144,7 @@ class Pools:
         Raises what ended the loop's thread early, if anything did, once everything is closed.
         """
         self._close()
-        self.stop()
+        self._raise_early_end()
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +162,10 @@ class Pools:
         loop = self._loop
         if loop is not None and loop.thread is not threading.current_thread():
             loop.thread.join()
+
+    def _raise_early_end(self) -> None:
+        if self._loop is not None and self._loop.ended.done():
+            self._loop.ended.result()
 
     def _close(self) -> None:
         self._end_loop()

@@ -41,7 +41,7 @@ class Situation:
     def add_rows(self, preset_id: str, named: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The presets that rows name, with those of the situation and without the absent ones."""
         return {
-            key: [*[name for name in names if name != preset_id or key not in self.absent]]
+            key: [name for name in names if name != preset_id or key not in self.absent]
             + [preset_id] * self.rows.get(key, 0)
             for key, names in named.items()
         }

@@ -17,9 +17,8 @@ from prebuilds.whatif.sizing.schedule_replay import TargetSteps, replay
 from prebuilds.whatif.targets.target_function import TargetFunction
 from prebuilds.whatif.targets.target_replay import replay_in_parts
 from prebuilds.whatif.traces.on_miss import OnMiss
-from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
+from prebuilds.whatif.traces.ticks import TICKS_PER_DAY, TICKS_PER_HOUR
 
-TICKS_PER_DAY = 24 * TICKS_PER_HOUR
 _FEWEST_PLANNED = 2  # days
 WEEK = 7
 

@@ -38,6 +38,7 @@ class DemandHistory:
     hit_rate: float
     windows: int
     on_miss: OnMiss
+    _cuts: dict[tuple[int, int], Demand] = attrs.field(factory=dict, init=False)
     _profiles: dict[int, WeeklyProfile] = attrs.field(factory=dict, init=False)
     _finders: dict[tuple[int, int], SizeFinder] = attrs.field(factory=dict, init=False)
 
@@ -63,10 +64,9 @@ class DemandHistory:
 
     def cut(self, begin: int, end: int) -> Demand:
         """The demand from the start of one day to the start of another."""
-        trace = self.demand.trace
-        if end < self.days:
-            trace = trace.split_at(self.find_instant(end))[0]
-        return attrs.evolve(self.demand, trace=trace.split_at(self.find_instant(begin))[1])
+        if (begin, end) not in self._cuts:
+            self._cuts[begin, end] = self._cut(begin, end)
+        return self._cuts[begin, end]
 
     def profile_week(self, day: int) -> WeeklyProfile:
         """The profile of everything before a day."""
@@ -95,3 +95,9 @@ class DemandHistory:
         """The targets of a layout over the span of a demand: those of its preset, found by hours."""
         targets = layout.list_targets()
         return [(at, targets[hour]) for at, hour in list_hours(self.local, demand.begin, demand.end)]
+
+    def _cut(self, begin: int, end: int) -> Demand:
+        trace = self.demand.trace
+        if end < self.days:
+            trace = trace.split_at(self.find_instant(end))[0]
+        return attrs.evolve(self.demand, trace=trace.split_at(self.find_instant(begin))[1])

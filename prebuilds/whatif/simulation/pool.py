@@ -19,7 +19,7 @@ import attrs
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, is_outdated
 from prebuilds.decision.targets import calculate_target
-from prebuilds.decision.unchecked import make_factory
+from prebuilds.decision.unchecked import make_prebuild
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
 from prebuilds.whatif.simulation.event_log import NEVER, ActivePreset, EventRecorder, PrebuildOutcome
@@ -30,11 +30,6 @@ from prebuilds.whatif.traces.ticks import to_instant, to_ticks
 
 NUMBER_BITS = 32  # one integer compares twice as fast as a pair
 _NUMBER = 2**NUMBER_BITS - 1
-_PREBUILD = (
-    *("id", "name", "preset_id", "template_id", "template_version_id"),
-    *("parameters", "created_at", "ready", "retired", "started_at"),
-)
-_make_prebuild = make_factory(Prebuild, _PREBUILD)  # almost every claim needs a new one
 
 
 class SimulatedPool:
@@ -237,4 +232,4 @@ class SimulatedPool:
     def _make_prebuild(self, simulated: SimulatedPreset, number: int, *, ready: bool) -> Prebuild:
         created_at, own = self.recorder.created_at[number], (simulated.id, simulated.template_id, simulated.version_id)
         started_at = None if ready else to_instant(self.recorder.ended[number])  # nobody asks it of a ready one
-        return _make_prebuild(simulated.name_prebuild(number), "", *own, None, created_at, ready, False, started_at)  # noqa: FBT003
+        return make_prebuild(simulated.name_prebuild(number), "", *own, None, created_at, ready, False, started_at)  # noqa: FBT003

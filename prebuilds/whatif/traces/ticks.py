@@ -14,6 +14,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC)
 TICKS_PER_SECOND = 1_000_000
 TICKS_PER_HOUR = 3_600 * TICKS_PER_SECOND
+TICKS_PER_DAY = 24 * TICKS_PER_HOUR
 
 
 def to_ticks(instant: datetime) -> int:

@@ -195,17 +195,10 @@ HOSTS = (
         tests=("test_run_policy.py",),
     ),
     Mutant(
-        "`status` explains another policy than that of `run`",
+        "`status` and `run --once` explain another policy than that of the loop",
         "commands/status.py",
         "policy=HARDENED)",
         "policy=type(HARDENED)())",
-        tests=("test_run_policy.py",),
-    ),
-    Mutant(
-        "the table of `run --once` explains another policy",
-        "commands/run.py",
-        ".now(), policy=HARDENED)",
-        ".now(), policy=type(HARDENED)())",
         tests=("test_run_policy.py",),
     ),
     Mutant(

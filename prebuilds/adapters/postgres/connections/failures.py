@@ -23,14 +23,18 @@ _NO_ROOM = (errors.DiskFull, errors.OutOfMemory)
 _WRONG_SERVER = (errors.ReadOnlySqlTransaction, errors.CannotConnectNow, errors.TooManyConnections)
 
 
-def translate(error: psycopg.Error, *, seconds: float, is_closed: bool) -> Exception:
+def translate(error: psycopg.Error, connection: psycopg.Connection[Any], *, seconds: float) -> Exception:
     """The error to raise: this library's own if it has one, otherwise the same error.
 
-    `seconds` is the age of the transaction, and `is_closed` says whether its connection is gone.
+    `seconds` is the age of the transaction. A connection that is lost, or leads to a server that cannot serve the
+    request, is closed, so that the pool replaces it.
     """
+    is_lost = close_if_lost(error, connection)
+    if isinstance(error, _WRONG_SERVER):
+        connection.close()
     if isinstance(error, _BUSY):
         return StoreBusyError(round(seconds, 3))
-    if is_closed or isinstance(error, _WRONG_SERVER + _NO_ROOM):
+    if is_lost or isinstance(error, _WRONG_SERVER + _NO_ROOM):
         return make_unavailable_error(error)
     return error
 
@@ -48,8 +52,3 @@ def close_if_lost(error: psycopg.Error, connection: psycopg.Connection[Any]) -> 
     if type(error) is psycopg.DatabaseError and error.sqlstate is None:
         connection.close()
     return connection.closed
-
-
-def is_wrong_server(error: psycopg.Error) -> bool:
-    """Whether a new connection may reach a server that can serve the request."""
-    return isinstance(error, _WRONG_SERVER)

@@ -21,7 +21,7 @@ from psycopg.pq import Escaping, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from prebuilds.adapters.postgres.connections.connecting import Connection
-from prebuilds.adapters.postgres.connections.failures import close_if_lost, is_wrong_server, translate
+from prebuilds.adapters.postgres.connections.failures import close_if_lost, translate
 from prebuilds.adapters.postgres.connections.pool import Pool
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts, count_milliseconds
 from prebuilds.errors import CommitUnknownError, StoreUnavailableError
@@ -78,9 +78,7 @@ def _to_text(value: str | datetime | bool) -> str:  # noqa: FBT001 - it is a val
 
 def _explain(error: psycopg.Error, connection: Connection, began: float) -> Exception:
     is_lost = close_if_lost(error, connection)
-    if is_wrong_server(error):
-        connection.close()  # so that the pool replaces it
-    failure = translate(error, seconds=monotonic() - began, is_closed=is_lost)
+    failure = translate(error, connection, seconds=monotonic() - began)
     if is_lost and isinstance(failure, StoreUnavailableError):
         return CommitUnknownError(failure.problem)
     return failure

@@ -21,7 +21,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
 
 from prebuilds.adapters.postgres.connections.connecting import Connection
-from prebuilds.adapters.postgres.connections.failures import close_if_lost, is_wrong_server, translate
+from prebuilds.adapters.postgres.connections.failures import translate
 from prebuilds.adapters.rows import Row
 from prebuilds.errors import (
     CommitUnknownError,
@@ -148,9 +148,7 @@ class Statements:
             raise ForkedStoreError("the store")
 
     def _fail(self, error: psycopg.Error) -> Exception:
-        if is_wrong_server(error):
-            self._connection.close()  # so that the pool replaces it
-        failure = translate(error, seconds=monotonic() - self._began, is_closed=close_if_lost(error, self._connection))
+        failure = translate(error, self._connection, seconds=monotonic() - self._began)
         self._error = self._error or failure
         return failure
 

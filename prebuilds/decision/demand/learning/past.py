@@ -11,6 +11,7 @@ from heapq import merge
 
 import attrs
 
+from prebuilds.decision.demand.following import get_tick
 from prebuilds.decision.demand.means import Signals
 from prebuilds.decision.demand.seasons import WEEK
 from prebuilds.decision.demand.state import DemandState, advance_state, count_claim, find_signals, start_state
@@ -18,8 +19,6 @@ from prebuilds.decision.demand.state import DemandState, advance_state, count_cl
 _MOST_SPAN = 13 * WEEK
 _MOST_TICKS = 40_000
 _WARM = 0.2
-_LEAST_TICK = 60.0
-_TICKS_PER_LEAD = 5
 
 Event = tuple[float, bool]
 """An instant, and whether somebody claimed; else it is a tick."""
@@ -51,11 +50,6 @@ class Past:
             for place, (at, is_claim) in enumerate(self.events)
             if not is_claim and at <= last
         ]
-
-
-def get_tick(lead: float) -> float:
-    """After how many seconds without a claim a target is looked at again."""
-    return max(_LEAST_TICK, lead / _TICKS_PER_LEAD)
 
 
 def record_past(claims: Sequence[float], begin: float, end: float, lead: float, timezone: str) -> Past:

@@ -31,9 +31,8 @@ class Stretch:
 
     def count_missed(self, base: int, level: int) -> int:
         """How many more claims are missed if the window has this level instead of the base; both are places."""
-        return (self.raised if level > base else self.lowered)[level] - (self.raised if level > base else self.lowered)[
-            base
-        ]
+        missed = self.raised if level > base else self.lowered
+        return missed[level] - missed[base]
 
 
 @attrs.frozen(kw_only=True)

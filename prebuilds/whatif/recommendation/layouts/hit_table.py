@@ -17,9 +17,8 @@ from prebuilds.whatif.sizing.demand import Demand
 from prebuilds.whatif.sizing.missed_claims import prepare_misses
 from prebuilds.whatif.traces.local_time import HOURS_PER_WEEK, LocalHours
 from prebuilds.whatif.traces.on_miss import OnMiss
-from prebuilds.whatif.traces.ticks import TICKS_PER_HOUR
+from prebuilds.whatif.traces.ticks import TICKS_PER_DAY, TICKS_PER_HOUR
 
-TICKS_PER_DAY = 24 * TICKS_PER_HOUR
 _MOST_LEVELS = 40
 _QUARTERS = 4
 
