@@ -39,7 +39,8 @@ from prebuilds.whatif.recommendation.layouts.day_groups import make_group
 from prebuilds.whatif.recommendation.layouts.hit_table import make_hit_table
 from prebuilds.whatif.recommendation.layouts.layout import HourWindow, Layout
 from prebuilds.whatif.recommendation.layouts.layout_front import make_front
-from prebuilds.whatif.recommendation.layouts.weekly_profile import group_days
+from prebuilds.whatif.recommendation.layouts.layout_search import plan_layout
+from prebuilds.whatif.recommendation.layouts.weekly_profile import WeeklyProfile, group_days
 from prebuilds.whatif.recommendation.options import choose_option, explain_choice, find_fault
 from prebuilds.whatif.sizing.schedule_replay import list_steps, replay
 from prebuilds.whatif.sizing.sweeping import find_smallest, make_demand
@@ -382,6 +383,19 @@ def test_a_front_has_the_best_counts_for_any_number_of_misses() -> None:
         found = weigh(layout.base, *(window.level for window in layout.windows))
         assert found[1] <= allowed
         assert found[0] == pytest.approx(min(idle for idle, missed in everything if missed <= allowed), rel=0.01)
+
+
+def test_days_alike_in_every_sum_keep_their_own_windows() -> None:
+    """Two groups of days with the same claims each get the same windows, on their own days."""
+    levels = (0, 1, 2, 8)
+    day = [8 if 9 <= hour < 17 else 0 for hour in range(24)]
+    missed = tuple(tuple([max(claims - level, 0) for claims in day] * 7) for level in levels)
+    profile = WeeklyProfile(levels=levels, hours=(1.0,) * 168, claims=tuple(day * 7), missed=missed)
+    groups = [(0, 1, 2), (3, 4, 5)]
+    layout = plan_layout(profile, groups, hit_rate=0.95, windows=2, lead_hours=1)
+    first, second = ([window for window in layout.windows if window.days == days] for days in groups)
+    assert first
+    assert second == [attrs.evolve(window, days=groups[1]) for window in first]
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,12 @@ from prebuilds.whatif.recommendation.layouts.weekly_profile import WeeklyProfile
 HOURS = range(24)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Stretch:
     """A stretch of hours on some days, with the claims that each level would miss in a window over it.
 
-    `raised` has the misses of a window above the base, and `lowered` those of a window below it.
+    `raised` has the misses of a window above the base, and `lowered` those of a window below it. No two stretches are
+    equal, as those of other days may have the same sums.
     """
 
     first: int
