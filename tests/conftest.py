@@ -10,6 +10,8 @@ import servers
 from hypothesis import Phase, settings
 
 settings.register_profile("default", deadline=None, print_blob=True)
+# The same examples each time, so that a change is judged by what it changes.
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2_000)
 # For mutants, of which it is enough to know that they fail.
 settings.register_profile("mutants", deadline=None, max_examples=60, phases=(Phase.explicit, Phase.generate))

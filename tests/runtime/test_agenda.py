@@ -24,7 +24,7 @@ from prebuilds.runtime import (
     ReconciliationResult,
     Selection,
 )
-from prebuilds.runtime.loop.agenda import EVERYTHING, Agenda, Timers, calculate_retry
+from prebuilds.runtime.loop.timing.agenda import EVERYTHING, Agenda, Timers, calculate_retry
 from prebuilds.testing.clocks import ManualClock
 from runtime.world import HOUR, MINUTE, NOW, SECOND, World, make_preset
 

@@ -342,3 +342,20 @@ def test_every_prebuild_is_in_one_class() -> None:
     counts = (state.actual, state.starting, state.stopping, state.deleting, state.stuck, state.overdue)
     assert (*counts, len(fleet.leftovers)) == (2, 0, 0, 1, 1, 3, 1)
     assert sum(counts) + len(fleet.leftovers) == len(rows)
+
+
+def test_the_loop_looks_again_when_a_start_is_late_and_at_once_after_its_failure() -> None:
+    """The plan that begins a start cannot know its deadline yet, nor the failure that giving it up notes."""
+    world = World(BUILT)
+    assert world.reconcile().next_change_at == NOW + HOUR
+    world.clock.advance(HOUR)
+    assert world.reconcile().next_change_at == NOW + HOUR
+    assert world.reconcile().next_change_at == NOW + HOUR + MINUTE + timedelta(microseconds=1)  # the backoff is over
+
+
+def test_the_loop_looks_again_at_once_after_it_noted_a_stuck_prebuild() -> None:
+    world = World(READY)
+    world.reconcile()
+    world.builder.finish(ready=False)
+    world.clock.advance(HOUR)
+    assert world.reconcile().next_change_at == NOW + HOUR

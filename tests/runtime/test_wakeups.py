@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from prebuilds.runtime.loop.wakeups import Wakeup
+from prebuilds.runtime.loop.timing.wakeups import Wakeup
 
 
 def test_it_is_set_until_it_is_cleared() -> None:

@@ -1,7 +1,8 @@
 """A simulation as one would write it without a thought for speed, to hold the engine against.
 
 At every round it makes a whole `GlobalSnapshot`, checked in every field, of all presets and all builds that ever were,
-and calls `plan`. It wakes at a plan's own `next_change_at`. It knows nothing of the engine but how long builds take.
+and calls `plan`. It wakes at a plan's own `next_change_at`, and at the deadline of each start. It knows nothing of the
+engine but how long builds take.
 """
 
 from __future__ import annotations
@@ -198,7 +199,12 @@ class Reference:
         short |= self.give_up(now)
         if short and self.scenario.interval is None:
             return self.wake(now, short | self.held)
-        return made.next_change_at or self.end + timedelta(days=1)
+        return min([made.next_change_at or NEVER, *self.list_deadlines()])
+
+    def list_deadlines(self) -> list[datetime]:
+        """When each start would be overdue, whether the plan knew of it or not."""
+        deadline = self.first.build_deadline
+        return [item.created_at + deadline for item in self.items if deadline and item.state == "starting"]
 
     def do(self, decision: Decision, now: datetime) -> bool:
         """Carry out a decision; whether the preset must be looked at again at once."""

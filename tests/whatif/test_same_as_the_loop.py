@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from prebuilds import Policy, Preset, TemplateVersion, Transition, plan
 from prebuilds.adapters.memory import MemoryStore
-from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions, read_fleet
+from prebuilds.runtime import (
+    BuildReports,
+    BuildRequest,
+    Claims,
+    Reconciler,
+    ReconcilerOptions,
+    ReconciliationResult,
+    read_fleet,
+)
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.whatif import Moment, SimulationResult, Trace, simulate
 
@@ -36,6 +44,10 @@ class FixedBuilder:
     def submit(self, request: BuildRequest, template_version_id: str, *, timeout: timedelta) -> None:  # noqa: ARG002
         delay = self.delay if request.transition is Transition.START else timedelta()
         self._under_way.setdefault(request.build_id, (self._clock.now() + delay, request))
+
+    def cancel(self, build_id: str, *, timeout: timedelta) -> None:  # noqa: ARG002
+        del self._under_way[build_id]
+        self._reports.cancel(build_id)
 
     def list_ends(self) -> list[datetime]:
         return [at for at, _ in self._under_way.values()]
@@ -73,7 +85,7 @@ class Loop:
         self.hits: list[bool] = []
 
     def run(self, preset_id: str, trace: Trace) -> Iterator[tuple[Moment, datetime | None]]:
-        """The counts at each instant at which something happens, and when the loop would wake by itself."""
+        """The counts whenever something happens, and when time alone changes the decision."""
         claims = list(trace)
         now = trace.begin
         while now <= trace.end:
@@ -83,20 +95,21 @@ class Loop:
             while claims[:1] == [now] or is_due:
                 if not is_due:
                     self.claim(preset_id, claims.pop(0))
-                next_change = self.wake()
+                result = self.wake()
                 is_due = False
-            yield self.look(preset_id), next_change
-            now = min([*claims[:1], *self.builder.list_ends(), next_change or trace.end + MINUTE])
+            assert result.plan is not None
+            yield self.look(preset_id), result.plan.next_change_at
+            now = min([*claims[:1], *self.builder.list_ends(), result.next_change_at or trace.end + MINUTE])
 
     def claim(self, preset_id: str, at: datetime) -> None:
         name = f"dev {at} {len(self.hits)}"
         self.hits.append(self.claims.claim(preset_id=preset_id, owner_id="ann", name=name).workspace is not None)
 
-    def wake(self) -> datetime | None:
+    def wake(self) -> ReconciliationResult:
         result = self.reconciler.reconcile_all()
         assert not result.failed
         self.builder.work()
-        return result.next_change_at
+        return result
 
     def look(self, preset_id: str) -> Moment:
         now = self.clock.now()
@@ -161,6 +174,7 @@ def test_an_invalidation_in_2099_is_as_good_as_none() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(preset=make_preset(build_deadline=5 * MINUTE), seconds=[60], delay=6 * MINUTE, fails=False)
 @example(preset=make_preset(last_invalidated_at=BEGIN + 33 * MINUTE), seconds=[33 * 60], delay=SECOND, fails=False)
 @example(preset=make_preset(ttl=10 * MINUTE), seconds=[1, 1, 1, 600, 601], delay=4 * MINUTE, fails=True)
 @given(
@@ -172,6 +186,6 @@ def test_an_invalidation_in_2099_is_as_good_as_none() -> None:
 def test_a_simulation_has_the_states_of_the_loop(
     preset: Preset, seconds: list[int], delay: timedelta, *, fails: bool
 ) -> None:
-    """With a ttl, windows and an invalidation that is to come; with builds of which none fails, or all."""
+    """With a ttl, windows, deadlines and an invalidation that is to come; with builds of which none fails, or all."""
     trace = Trace.from_claims([BEGIN + second * SECOND for second in seconds], begin=BEGIN, end=END)
     compare(preset, trace, delay=delay, fails=fails)

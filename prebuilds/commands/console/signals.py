@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from prebuilds.runtime.loop.wakeups import Wakeup
+from prebuilds.runtime.loop.timing.wakeups import Wakeup
 
 _Handler = Callable[[int, "FrameType | None"], None]
 

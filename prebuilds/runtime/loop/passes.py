@@ -39,6 +39,7 @@ from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
+from prebuilds.runtime.loop.timing.follow_ups import list_follow_ups
 from prebuilds.runtime.ports import CancelingBuilder, Isolation, Store, WorkspaceBuilder
 
 _log = logging.getLogger(__name__)
@@ -182,6 +183,7 @@ class Passes:
         wait, ends, now = self._calls.find_wait(), self._room.list_ends(), self._options.clock.now()
         others = (
             *list_retries(fleet, self._options.policy, made.now),
+            *list_follow_ups(presets, fleet.snapshot.presets, now),
             *((decision.preset_id, ends[decision.preset_id]) for decision in made if decision.preset_id in ends),
             *((decision.preset_id, now + self._options.interval) for decision in made if _waits_for_others(decision)),
             *((preset.preset_id, now + wait) for preset in presets if wait and preset.is_unsettled),

@@ -25,11 +25,11 @@ from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.clocks import choose_clock, round_up
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import log_error
-from prebuilds.runtime.loop.agenda import EVERYTHING, RETRY, Agenda
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.passes import Passes
 from prebuilds.runtime.loop.results import PassStatus, ReconciliationResult
-from prebuilds.runtime.loop.wakeups import Wakeup
+from prebuilds.runtime.loop.timing.agenda import EVERYTHING, RETRY, Agenda
+from prebuilds.runtime.loop.timing.wakeups import Wakeup
 from prebuilds.runtime.models import Message
 from prebuilds.runtime.ports import PubSub, Store, WorkspaceBuilder
 from prebuilds.runtime.publishing.relays import OutboxRelay

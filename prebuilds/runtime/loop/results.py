@@ -78,8 +78,9 @@ class ReconciliationResult:
     """What a pass did. `presets` has the presets with effects, in the order of the plan.
 
     `next_changes` says when to look at each preset again if no event comes first: at the instant of its decision (R12),
-    or when to retry a failed delete or a call to the builder that timed out. A preset without such an instant is left
-    out. `next_change_at` is the earliest of them.
+    when a start that was begun may miss its deadline, at once if a failed build was noted (R14), or when to retry a
+    failed delete or a call to the builder that timed out. A preset without such an instant is left out.
+    `next_change_at` is the earliest of them.
     """
 
     status: PassStatus = attrs.field(validator=member_of(PassStatus))

@@ -193,6 +193,7 @@ class Engine:
         if overdue:
             self._pool.give_up(simulated, overdue, now)
             simulated.is_changed = True
+        simulated.next_change = min(simulated.next_change, simulated.find_build_deadline())
         if simulated is self._pool.current:
             self._note_hold(decision, now)
 

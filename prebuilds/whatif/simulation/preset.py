@@ -117,6 +117,11 @@ class SimulatedPreset:
         self.outdated = tuple(row for row in self.outdated if row.id not in doomed)
         yield from gone
 
+    def find_build_deadline(self) -> int:
+        """The first tick at which a start is overdue (R14), be it spoken for or not yet seen by a decision."""
+        deadline = self.preset.build_deadline
+        return to_ticks(next(iter(self.starts.values())) + deadline) if deadline and self.starts else NEVER
+
     def list_overdue(self, now: datetime) -> list[int]:
         """The numbers of the starts that are overdue (R14)."""
         if self.preset.build_deadline is None:

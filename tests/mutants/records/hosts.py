@@ -140,7 +140,7 @@ HOSTS = (
     ),
     Mutant(
         "what failed waits for 15 s",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "RETRY = timedelta(seconds=5)",
         "RETRY = timedelta(seconds=15)",
         tests=("runtime/test_agenda.py",),
@@ -154,7 +154,7 @@ HOSTS = (
     ),
     Mutant(
         "an outage of the store makes presets wait longer",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "return 0 if preset.has_met_outage else",
         "return 0 if False else",
         tests=("runtime/test_agenda.py",),

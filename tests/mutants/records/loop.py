@@ -145,14 +145,14 @@ LOOP = (
     ),
     Mutant(
         "a timer fires after its instant",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "is not None and due <= now:",
         "is not None and due < now:",
         tests=("runtime/test_agenda.py::test_timers_are_a_mapping_from_presets_to_instants",),
     ),
     Mutant(
         "a timer that was replaced still fires",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "            if self._dues.get(preset_id) == due:\n                return due\n",
         "            if preset_id in self._dues:\n                return due\n",
         tests=("runtime/test_agenda.py::test_timers_are_a_mapping_from_presets_to_instants",),
@@ -173,14 +173,14 @@ LOOP = (
     ),
     Mutant(
         "a failing preset never waits longer",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "self._failures.get(preset.preset_id, 0) + 1",
         "1",
         tests=("runtime/test_agenda.py::test_a_failing_preset_waits_longer_each_time_and_holds_no_other",),
     ),
     Mutant(
         "failures are counted for ever",
-        "runtime/loop/agenda.py",
+        "runtime/loop/timing/agenda.py",
         "            self._failures.pop(preset_id, None)\n",
         "            pass\n",
         tests=("runtime/test_agenda.py::test_a_preset_that_no_longer_fails_begins_anew",),
@@ -200,5 +200,19 @@ LOOP = (
         "                pause = _FIRST_PAUSE\n",
         "            if self._flush():\n                self._wanted.clear()\n                pause = _FIRST_PAUSE\n",
         tests=("runtime/test_background_relay.py",),
+    ),
+    Mutant(
+        "the loop does not look when a start that it began is late",
+        "runtime/loop/timing/follow_ups.py",
+        "            yield result.preset_id, now + deadline\n",
+        "            yield result.preset_id, now + 2 * deadline\n",
+        tests=("runtime/test_deadlines.py",),
+    ),
+    Mutant(
+        "a failure that was noted waits for the next event",
+        "runtime/loop/timing/follow_ups.py",
+        "isinstance(effect, DeleteStuck | GiveUpStart)",
+        "isinstance(effect, DeleteStuck) and isinstance(effect, GiveUpStart)",
+        tests=("runtime/test_deadlines.py",),
     ),
 )

@@ -89,4 +89,18 @@ WHATIF = (
         "chart.save(file)",
         tests=("whatif/test_sizing_views.py",),
     ),
+    Mutant(
+        "a simulated start is late only once something else happens",
+        "whatif/simulation/engine.py",
+        "min(simulated.next_change, simulated.find_build_deadline())",
+        "simulated.next_change",
+        tests=("whatif/test_engine.py", "whatif/test_same_as_the_loop.py"),
+    ),
+    Mutant(
+        "windows go to the first days with the same sums",
+        "whatif/recommendation/layouts/day_groups.py",
+        "@attrs.frozen(kw_only=True, eq=False)\nclass Stretch:",
+        "@attrs.frozen(kw_only=True)\nclass Stretch:",
+        tests=("whatif/test_recommend.py::test_days_alike_in_every_sum_keep_their_own_windows",),
+    ),
 )
