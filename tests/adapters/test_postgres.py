@@ -54,6 +54,7 @@ from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")
+pool = pytest.importorskip("prebuilds.adapters.postgres.connections.pool")
 
 AT_ONCE = postgres.Timeouts(lock=timedelta(milliseconds=20), connection=timedelta(seconds=2))
 SECRET = "correct-horse-battery-staple"  # noqa: S105
@@ -255,7 +256,7 @@ def test_taking_the_lease_waits_for_a_write_under_it(store: Store, hasty: Store)
         lease = tx.take_lease("l", "first", now=NOW, expires_at=NOW)
     assert lease is not None
     with store.transaction(lease=lease) as tx:
-        tx.count("p", Counter.CREATED)
+        tx.set_paused(paused=True)
         with hasty.transaction(lease=lease):
             pass  # writes under one lease do not wait for each other
         with pytest.raises(StoreBusyError), hasty.transaction() as other:
@@ -400,6 +401,48 @@ def test_idle_connections_that_died_cause_no_error(store: Store, database: Datab
                 future.result()
         assert database.terminate() >= 4
     assert get_names(store) == {}
+
+
+FIRST_ACTS: dict[str, Callable[[Any], object]] = {
+    "a read": lambda tx: tx.list_presets(),
+    "all rows": lambda tx: tx.read_rows(),
+    "a write": lambda tx: tx.set_paused(paused=True),
+    "a batch": lambda tx: tx.insert_deletes([], now=NOW),
+}
+
+
+@pytest.mark.parametrize("act", FIRST_ACTS.values(), ids=FIRST_ACTS)
+def test_connections_that_the_network_lost_cause_no_error(
+    act: Callable[[Any], object], store: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their end shows when something is sent. The transaction begins on a live one, as nothing has been done yet."""
+    monkeypatch.setattr(pool, "has_unread", lambda _: False)
+    lose_idle_connections(store, database)
+    with store.transaction() as tx:
+        act(tx)
+        tx.count("p", Counter.CREATED)
+    with store.transaction(read_only=True) as tx:
+        assert [(entry.counter, entry.value) for entry in tx.list_counters()] == [(Counter.CREATED, 1)]
+
+
+def test_a_commit_over_a_connection_that_the_network_lost_is_unknown(
+    store: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it is in the first message. One that has only read begins again."""
+    monkeypatch.setattr(pool, "has_unread", lambda _: False)
+    lose_idle_connections(store, database)
+    with pytest.raises(CommitUnknownError), store.transaction() as tx:
+        tx.mark_submitted(["b1"])
+    with store.transaction(read_only=True):
+        pass
+
+
+def lose_idle_connections(store: Any, database: Database) -> None:
+    """All connections of the store's pool: there are three."""
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(store.session(read_only=True)).fetch("SELECT 1")
+    assert database.terminate() >= 3
 
 
 def test_a_server_that_cannot_be_reached_is_reported_without_the_dsn(caplog: pytest.LogCaptureFixture) -> None:

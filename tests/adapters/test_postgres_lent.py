@@ -27,7 +27,7 @@ class Lent:
         self._connection = connection
 
     @contextmanager
-    def lend_idle(self) -> Iterator[Any]:
+    def lend(self) -> Iterator[Any]:
         yield self._connection
 
 

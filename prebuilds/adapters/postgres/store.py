@@ -8,13 +8,14 @@ from datetime import datetime
 from time import monotonic
 
 from prebuilds.adapters.postgres.connections.connecting import make_parameters
-from prebuilds.adapters.postgres.connections.pool import Pool
+from prebuilds.adapters.postgres.connections.openings import Openings
+from prebuilds.adapters.postgres.connections.pool import Loan, Pool
 from prebuilds.adapters.postgres.connections.single_calls import SingleCalls
 from prebuilds.adapters.postgres.connections.statements import Statements
 from prebuilds.adapters.postgres.connections.timeouts import Timeouts
 from prebuilds.adapters.postgres.pubsub import PostgresPubSub
 from prebuilds.adapters.postgres.tables.migrations import migrate
-from prebuilds.adapters.postgres.tables.settings import hold_lease, read_time
+from prebuilds.adapters.postgres.tables.settings import read_time
 from prebuilds.adapters.postgres.tables.whole_claims import make_claim
 from prebuilds.adapters.postgres.transactions import PostgresTransaction
 from prebuilds.adapters.store_base import PooledStore
@@ -34,7 +35,8 @@ class PostgresStore(PooledStore[Pool]):
     """A `Store` in a schema of its own, in the database at `dsn`. A missing schema is made, unless `create` is false.
 
     The DSN is libpq's, a URI or `key=value` pairs. Host, user, password and TLS come from it alone. `max_connections`
-    is how many transactions can be open at once.
+    is how many transactions can be open at once. A transaction begins at the server, and has its lease, from the first
+    read or write on.
 
     Raises `StoreNotFoundError` for a missing schema that is not to be made, `UnsupportedStoreError` for a schema of a
     later version or of another application, and `StoreUnavailableError` if the server cannot be reached. Use it as a
@@ -56,7 +58,8 @@ class PostgresStore(PooledStore[Pool]):
         self.parameters = make_parameters(dsn, timeouts)
         self.schema = schema
         migrate(self.parameters, schema, timeouts, create=create)
-        self._pool = Pool(self.parameters, schema, max_connections=max_connections, timeouts=timeouts)
+        self._pool = Pool(self.parameters, max_connections=max_connections, timeouts=timeouts)
+        self._openings = Openings(schema, timeouts)
         self._calls = SingleCalls(self._pool, schema, timeouts)
         try:
             self._clock = FollowingClock(self._read_time, SYSTEM_CLOCK)
@@ -105,12 +108,10 @@ class PostgresStore(PooledStore[Pool]):
         For this adapter's own use.
         """
         began = monotonic()
-        # Holding a lease locks a row, which is a write to the server. `Statements` still refuses other writes.
-        with self._pool.lend(isolation=isolation, read_only=read_only and lease is None) as connection:
-            statements = Statements(connection, read_only=read_only, began=began)
+        opening = self._openings.make(isolation, read_only=read_only, lease=lease)
+        with Loan(self._pool) as loan:
+            statements = Statements(loan, opening=opening, read_only=read_only, began=began)
             try:
-                if lease:
-                    hold_lease(statements, lease)
                 yield statements
                 statements.commit()
             finally:

@@ -4,6 +4,7 @@
   tried again: `StoreBusyError`.
 - So may one that lost its connection: `StoreUnavailableError`. If it was committing, the outcome is unknown:
   `CommitUnknownError`.
+- A lease that another holder has taken, as `hold_lease` of the schema finds: `LeaseLostError`.
 - If the server's disk is full nothing was written either: `StoreUnavailableError`, until there is room.
 - Any other error is a defect of this adapter or of the database, and is raised unchanged.
 """
@@ -15,12 +16,13 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from prebuilds.errors import StoreBusyError, StoreUnavailableError
+from prebuilds.errors import LeaseLostError, StoreBusyError, StoreUnavailableError
 
+LEASE_LOST = "PB001"
 _BUSY = (errors.LockNotAvailable, errors.QueryCanceled, errors.SerializationFailure, errors.DeadlockDetected)
 _NO_ROOM = (errors.DiskFull, errors.OutOfMemory)
 # The answers of an old primary or a replica after a failover, until the pool finds the new primary.
-_WRONG_SERVER = (errors.ReadOnlySqlTransaction, errors.CannotConnectNow, errors.TooManyConnections)
+WRONG_SERVER = (errors.ReadOnlySqlTransaction, errors.CannotConnectNow, errors.TooManyConnections)
 
 
 def translate(error: psycopg.Error, connection: psycopg.Connection[Any], *, seconds: float) -> Exception:
@@ -30,12 +32,14 @@ def translate(error: psycopg.Error, connection: psycopg.Connection[Any], *, seco
     request, is closed, so that the pool replaces it.
     """
     is_lost = close_if_lost(error, connection)
-    if isinstance(error, _WRONG_SERVER):
+    if isinstance(error, WRONG_SERVER):
         connection.close()
     if isinstance(error, _BUSY):
         return StoreBusyError(round(seconds, 3))
-    if is_lost or isinstance(error, _WRONG_SERVER + _NO_ROOM):
+    if is_lost or isinstance(error, WRONG_SERVER + _NO_ROOM):
         return make_unavailable_error(error)
+    if error.diag.sqlstate == LEASE_LOST:
+        return LeaseLostError(error.diag.message_primary or "", int(error.diag.message_detail or 0))
     return error
 
 

@@ -46,7 +46,7 @@ class SingleCalls:
         Raises `CommitUnknownError`, and what a transaction raises.
         """
         began = monotonic()
-        with self._pool.lend_idle() as connection:
+        with self._pool.lend() as connection:
             try:
                 return self._run(connection, function, arguments)
             except psycopg.Error as error:

@@ -48,10 +48,10 @@ class BuildRows(Role):
     """The role `BuildWrites`."""
 
     def mark_submitted(self, build_ids: Sequence[str]) -> None:
-        self._statements.write(_MARK_SUBMITTED, ids=list(build_ids))
+        self._statements.write_next(_MARK_SUBMITTED, ids=list(build_ids))
 
     def begin_build(self, build_id: str, *, now: datetime) -> bool:  # noqa: ARG002 - not stored
-        return bool(self._statements.write(_BEGIN, id=build_id))
+        return bool(self._statements.write_text(_BEGIN, id=build_id))
 
     def finish_build(
         self,

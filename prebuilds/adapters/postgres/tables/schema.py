@@ -179,6 +179,15 @@ FROM (
         ttl_jitter * ({schema}.hash_preset(workspace_id) / 4294967296.0::double precision) AS share
 ) AS micros
 $$;
+
+-- Keeps others from taking a lease until the transaction ends. `LEASE_LOST` of `failures` is its error code.
+CREATE FUNCTION hold_lease(lease_name text, lease_token bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM {schema}.leases WHERE name = lease_name AND token = lease_token FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'PB001', MESSAGE = lease_name, DETAIL = lease_token;
+    END IF;
+END $$;
 """
 
 VERSIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD + CLAIM_FUNCTION)

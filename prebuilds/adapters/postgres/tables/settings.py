@@ -12,7 +12,6 @@ from prebuilds.adapters.postgres.connections.statements import Role, Statements
 from prebuilds.adapters.rows import BUDGET_COLUMNS, PRESET_COLUMNS, flatten_budget, flatten_preset
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.decision.policies.budgets import Budget, BudgetScope
-from prebuilds.errors import LeaseLostError
 from prebuilds.runtime.models import Counter, CounterValue, Lease
 
 _SET = """
@@ -52,7 +51,7 @@ class SettingsRows(Role):
 
     def set_prebuild_status(self, preset_id: str, status: PrebuildStatus) -> None:
         sql = "UPDATE presets SET prebuild_status = %(status)s WHERE id = %(id)s"
-        self._statements.write(sql, id=preset_id, status=status.value)
+        self._statements.write_next(sql, id=preset_id, status=status.value)
 
     def set_reset(self, preset_id: str, *, at: datetime) -> None:
         self._statements.write("UPDATE presets SET reset_at = %(at)s WHERE id = %(id)s", id=preset_id, at=at)
@@ -67,7 +66,8 @@ class SettingsRows(Role):
         return bool(self._statements.write(_REMOVE_BUDGET, scope=scope.value, key=key))
 
     def add_membership(self, organization_id: str) -> None:
-        self._statements.write("INSERT INTO memberships VALUES (%(id)s) ON CONFLICT DO NOTHING", id=organization_id)
+        sql = "INSERT INTO memberships VALUES (%(id)s) ON CONFLICT DO NOTHING"
+        self._statements.write_next(sql, id=organization_id)
 
     def put_preset(self, preset: Preset) -> None:
         values = dict(zip(PRESET_COLUMNS, flatten_preset(preset), strict=True))
@@ -90,7 +90,7 @@ class LeaseRows(Role):
     """The role `LeaseWrites`."""
 
     def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
-        rows = self._statements.write(_TAKE_LEASE, name=name, holder=holder, now=now, expires_at=expires_at)
+        rows = self._statements.write_text(_TAKE_LEASE, name=name, holder=holder, now=now, expires_at=expires_at)
         return Lease(name=name, holder=holder, token=rows[0][0], expires_at=expires_at) if rows else None
 
     def find_lease(self, name: str) -> Lease | None:
@@ -104,16 +104,6 @@ class LeaseRows(Role):
     def release_lease(self, lease: Lease) -> None:
         sql = "UPDATE leases SET holder = NULL WHERE name = %(name)s AND token = %(token)s"
         self._statements.write(sql, name=lease.name, token=lease.token)
-
-
-def hold_lease(statements: Statements, lease: Lease) -> None:
-    """Keep others from taking the lease until the transaction ends.
-
-    Raises `LeaseLostError` unless its token is the last one given out.
-    """
-    sql = "SELECT name FROM leases WHERE name = %(name)s AND token = %(token)s FOR SHARE"
-    if not statements.fetch(sql, name=lease.name, token=lease.token):
-        raise LeaseLostError(lease.name, lease.token)
 
 
 def read_time(statements: Statements) -> datetime:

@@ -118,7 +118,7 @@ class WorkspaceRows(Role):
     def insert_prebuilds(self, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
         prebuilds = _select_first(prebuilds, lambda new: new.request)
         requests = [new.request for new in prebuilds]
-        rows = self._statements.write(
+        rows = self._statements.write_text(
             _INSERT_PREBUILDS,
             now=now,
             ids=[request.workspace_id for request in requests],
@@ -132,20 +132,21 @@ class WorkspaceRows(Role):
         return tuple(request.build_id for request in requests if request.build_id in added)
 
     def withdraw_prebuilds(self, build_ids: Sequence[str]) -> None:
-        self._statements.write(_WITHDRAW, ids=list(build_ids))
+        self._statements.write_next(_WITHDRAW, ids=list(build_ids))
 
     def insert_deletes(self, requests: Sequence[BuildRequest], *, now: datetime) -> Mapping[str, str]:
         requests = _select_first(requests, lambda request: request)
         ids = [request.workspace_id for request in requests]
         build_ids = [request.build_id for request in requests]
-        versions: dict[str, str] = dict(self._statements.write(_INSERT_DELETES, ids=ids, build_ids=build_ids, now=now))
+        rows = self._statements.write_text(_INSERT_DELETES, ids=ids, build_ids=build_ids, now=now)
+        versions: dict[str, str] = dict(rows)
         return {request.build_id: versions[request.build_id] for request in requests if request.build_id in versions}
 
     def insert_failed_build(
         self, request: BuildRequest, *, now: datetime, begun_at: datetime | None = None, message: str = ""
     ) -> None:
         if request.transition is Transition.START:
-            self._statements.write(
+            self._statements.write_next(
                 _INSERT_FAILED,
                 id=request.build_id,
                 preset_id=request.preset_id,
