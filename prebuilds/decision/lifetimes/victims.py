@@ -60,10 +60,13 @@ def select_victims(snapshot: PresetSnapshot, order: Victims) -> Sequence[Prebuil
 
 def _rank(prebuilds: Sequence[Prebuild], aging: set[str]) -> Sequence[Prebuild]:
     """Not ready, then aging, then oldest, then by id. The given order is by age and id, and each part keeps it."""
-    unready, ready = [row for row in prebuilds if not row.ready], [row for row in prebuilds if row.ready]
+    unready = [row for row in prebuilds if not row.ready]
+    if not unready:  # as in most pools
+        return _put_first(prebuilds, aging)
+    ready = [row for row in prebuilds if row.ready]
     return [*_put_first(unready, aging), *_put_first(ready, aging)]
 
 
-def _put_first(prebuilds: list[Prebuild], aging: set[str]) -> list[Prebuild]:
+def _put_first(prebuilds: Sequence[Prebuild], aging: set[str]) -> Sequence[Prebuild]:
     """The aging ones first."""
     return sorted(prebuilds, key=lambda prebuild: prebuild.id not in aging) if aging else prebuilds

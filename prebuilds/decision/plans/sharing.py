@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Transition
@@ -33,11 +34,12 @@ def share_budgets(
     purses = [_fill_purse(budget, decisions, snapshot, now) for budget in budgets]
     refill_at = min((purse.refill_at for purse in purses if purse.refill_at), default=None)
     find_purses = _make_finder(purses)
-    creating = [(decision, find_purses(decision)) for decision in decisions if count_creates(decision)]
+    counts = zip(decisions, map(count_creates, decisions), strict=True)
+    creating = [(decision, count, find_purses(decision)) for decision, count in counts if count]
     is_enough = _is_enough(creating)
     if is_enough and refill_at is None:
         return tuple(decisions)
-    wanting = [_Wanting(decision, own) for decision, own in creating]
+    wanting = [_Wanting(*each) for each in creating]
     if is_enough:
         _grant_all(wanting)
     else:
@@ -65,10 +67,10 @@ class _Purse:
 class _Wanting:
     """A preset that wants to create prebuilds, the purses that it draws from, and what it has been granted."""
 
-    def __init__(self, decision: Decision, purses: Sequence[_Purse]) -> None:
+    def __init__(self, decision: Decision, wanted: int, purses: Sequence[_Purse]) -> None:
         self.decision = decision
         self.purses = purses
-        self.wanted = count_creates(decision)
+        self.wanted = wanted
         self.granted = 0
         self.refused_by: Budget | None = None
         self._target = decision.snapshot.target.desired
@@ -105,12 +107,12 @@ def _make_finder(purses: Sequence[_Purse]) -> Callable[[Decision], Sequence[_Pur
     return find_of
 
 
-def _is_enough(creating: Iterable[tuple[Decision, Sequence[_Purse]]]) -> bool:
+def _is_enough(creating: Iterable[tuple[Decision, int, Sequence[_Purse]]]) -> bool:
     """Whether every purse has enough for all that want to draw from it."""
     totals = Counter[_Purse]()
-    for decision, purses in creating:
+    for _, count, purses in creating:
         for purse in purses:
-            totals[purse] += count_creates(decision)
+            totals[purse] += count
     return all(total <= purse.left for purse, total in totals.items())
 
 
@@ -121,21 +123,21 @@ def _grant_all(wanting: Iterable[_Wanting]) -> None:
 
 def _share(wanting: Iterable[_Wanting], purses: Sequence[_Purse]) -> None:
     """Grant creates one by one until each preset has what it wants, or is refused."""
-    ranked = sorted(wanting, key=_get_id)
+    ranked = sorted(wanting, key=attrgetter("decision.preset_id"))
     heap = [(each.share, place, each) for place, each in enumerate(ranked)]  # places compare faster than ids
     heapify(heap)
-    while heap and any(purse.left > 0 for purse in purses):
+    while heap:
         _, place, first = heap[0]
-        if first.take() and first.granted < first.wanted:
+        if not first.take():
+            heappop(heap)
+            if not any(purse.left > 0 for purse in purses):
+                break
+        elif first.granted < first.wanted:
             heapreplace(heap, (first.share, place, first))
         else:
             heappop(heap)
     for *_, each in heap:
         each.take()  # nothing, but it notes which budget refuses it
-
-
-def _get_id(each: _Wanting) -> str:
-    return each.decision.preset_id
 
 
 def _grant(decision: Decision, each: _Wanting | None, refill_at: datetime | None) -> Decision:

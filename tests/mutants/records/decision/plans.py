@@ -22,8 +22,8 @@ PLANS = (
     Mutant(
         "a budget counts as enough if it is enough for one preset",
         "decision/plans/sharing.py",
-        "totals[purse] += count_creates(decision)",
-        "totals[purse] = count_creates(decision)",
+        "totals[purse] += count",
+        "totals[purse] = count",
         tests=("decision/test_budgets.py",),
     ),
     Mutant(
