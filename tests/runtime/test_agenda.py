@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,12 @@ from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
 from prebuilds.errors import CommitUnknownError, StoreUnavailableError
 from prebuilds.runtime import (
     PREBUILDS_CHANGED,
+    CancelPending,
+    EffectOutcome,
     Message,
+    OutcomeStatus,
     PassStatus,
+    PresetResult,
     Reconciler,
     ReconcilerOptions,
     ReconciliationResult,
@@ -247,6 +251,40 @@ def test_a_failing_preset_waits_longer_each_time_and_holds_no_other() -> None:
     bad = [at for at, read in seen if read == ["bad"]]
     assert [at // SECOND for at in bad] == [5, 15, 35, 75, 155, 315]
     assert [at for at, read in seen if read == ["good"]] == [minute * MINUTE + SECOND for minute in range(1, 8)]
+
+
+def make_result(*under_way: str, failed: Sequence[str] = (), done: Sequence[str] = ()) -> ReconciliationResult:
+    """A pass in which something failed or was done for some presets, and others are under way."""
+    ends = [*((name, OutcomeStatus.FAILED) for name in failed), *((name, OutcomeStatus.DONE) for name in done)]
+    presets = [PresetResult(preset_id=name, outcomes=[make_outcome(status)]) for name, status in ends]
+    return ReconciliationResult(status=PassStatus.RECONCILED, started_at=NOW, presets=presets, under_way=under_way)
+
+
+def make_outcome(status: OutcomeStatus) -> EffectOutcome:
+    return EffectOutcome(effect=CancelPending(preset_id="bad"), status=status)
+
+
+def test_a_preset_that_hangs_before_it_fails_waits_longer_each_time_too() -> None:
+    """A pass that leaves it out, be it over this preset or over everything, does not count as success."""
+    agenda, waits = Agenda(ManualClock(NOW)), []
+    agenda.plan_whole(HOUR)
+    for preset_ids in (["bad"], None, ["good"], ["bad", "good"]):
+        agenda.note(make_result("bad"), preset_ids)
+        agenda.note(make_result(failed=["bad"]), ["bad"])
+        waits.append(agenda.find_next())
+    assert waits == [5, 10, 20, 40]
+
+
+@pytest.mark.parametrize("preset_ids", [None, ["bad"]])
+@pytest.mark.parametrize("under_way", [[], ["bad"]])
+def test_a_preset_that_hung_and_succeeded_begins_anew(preset_ids: list[str] | None, under_way: list[str]) -> None:
+    """Even if it hangs again already."""
+    agenda = Agenda(ManualClock(NOW))
+    agenda.plan_whole(HOUR)
+    agenda.note(make_result(failed=["bad"]), ["bad"])
+    agenda.note(make_result(*under_way, done=["bad"]), preset_ids)
+    agenda.note(make_result(failed=["bad"]), ["bad"])
+    assert agenda.find_next() == 5
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError("the disk is full"), CommitUnknownError("the server ended")])

@@ -23,7 +23,8 @@ class Line:
 
     def __init__(self, *, most: int = 8, timeout: timedelta = SECOND / 10) -> None:
         self.clock = ManualClock(NOW)
-        self.calls = LimitedCalls(most=most, timeout=timeout, clock=self.clock)
+        self.told: list[str] = []
+        self.calls = LimitedCalls(most=most, timeout=timeout, clock=self.clock, on_late_end=self.told.append)
         self.made: list[str] = []
         self._leave = threading.Event()
 
@@ -185,9 +186,9 @@ def test_each_time_out_delays_a_build_longer(line: Line) -> None:
             line.clock.advance(delay * SECOND - timedelta.resolution)
             with pytest.raises(PutOffError, match="submit has timed out for this build, and waits to be called again"):
                 line.call("b")
-            assert line.calls.find_wait() == timedelta.resolution
+            assert line.calls.find_waits() == {"web": timedelta.resolution}
             line.clock.advance(timedelta.resolution)
-        assert line.calls.find_wait() is None
+        assert line.calls.find_waits() == {}
         with pytest.raises(TimeoutError, match="no answer"):
             line.call("b", error=TimeoutError("no answer"))
         line.call("other")
@@ -205,13 +206,39 @@ def test_delays_have_a_cap() -> None:
     assert calculate_delay(10**9) == 10 * MINUTE
 
 
-def test_a_call_that_hangs_is_looked_at_again_soon(line: Line) -> None:
-    """Whether it has ended; so a late answer is taken before long, however long the interval is."""
-    assert line.calls.find_wait() is None
+def test_a_call_that_hangs_is_looked_at_again_soon_and_then_less_and_less_often(line: Line) -> None:
+    """After 15 s, and then after as long as it hangs already, up to 5 min. A group waits for its own calls alone."""
     line.hang("b")
-    assert line.calls.find_wait() == SOON
+    waits: list[timedelta] = []
+    for _ in range(6):
+        waits.append(line.calls.find_waits()["web"])
+        line.clock.advance(waits[-1])
+    assert waits == [SOON, SOON, 30 * SECOND, MINUTE, 2 * MINUTE, 4 * MINUTE]
+    line.hang("c", group="api")
+    assert line.calls.find_waits() == {"web": 5 * MINUTE, "api": SOON}
     line.release()
-    assert line.calls.find_wait() is None
+    assert line.calls.find_waits() == {}
+
+
+def test_the_late_end_of_a_call_is_told(line: Line) -> None:
+    """Of each that was given up, even if it fails. Nobody needs to be told of those that came in time."""
+    line.call("a")
+    line.hang("b")
+    line.hang("c", group="api", error=OSError("no route"))
+    assert line.told == []
+    line.release()
+    assert sorted(line.told) == ["api", "web"]
+
+
+def test_a_group_is_looked_at_when_the_first_of_its_delays_ends(line: Line) -> None:
+    """And not when that of another group does."""
+    delays = Delays(line.clock)
+    for key, group, times in (("a", "web", 3), ("b", "web", 2), ("c", "api", 4), ("d", "cli", 1)):
+        for _ in range(times):
+            delays.add(key, group)
+    assert delays.find_waits() == {"web": 15 * SECOND, "api": MINUTE}
+    line.clock.advance(15 * SECOND)
+    assert delays.find_waits() == {"web": 15 * SECOND, "api": 45 * SECOND}
 
 
 def test_what_nobody_asks_for_is_forgotten(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +252,7 @@ def test_what_nobody_asks_for_is_forgotten(line: Line, monkeypatch: pytest.Monke
     assert list(line.calls._calls) == ["b3", "b4", "b5"]
     delays = Delays(line.clock)
     for number in range(6):
-        delays.add(f"b{number}")
+        delays.add(f"b{number}", "web")
     assert list(delays._delays) == ["b3", "b4", "b5"]
 
 

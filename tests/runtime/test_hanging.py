@@ -9,27 +9,34 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from typing_extensions import Self
 
 from prebuilds import Budget, BuildStatus, Policy, Transition
 from prebuilds.adapters.memory import MemoryPubSub, MemoryStore
+from prebuilds.errors import StoreUnavailableError
 from prebuilds.runtime import (
     PREBUILDS_CHANGED,
+    AddMembership,
     BuildRequest,
     Claims,
+    CreatePrebuild,
     EffectOutcome,
+    Isolation,
     Message,
     OutcomeStatus,
+    PassStatus,
     Reconciler,
     ReconcilerOptions,
     ReconciliationResult,
 )
 from prebuilds.runtime.fleet_rows import select
-from prebuilds.runtime.loop import reconciler
+from prebuilds.runtime.loop import agenda, reconciler
+from prebuilds.runtime.loop.calls import timed_calls
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
-from runtime.world import MINUTE, NOW, SECOND, make_preset
+from runtime.world import HOUR, MINUTE, NOW, SECOND, make_preset
 
 GOOD = ("a", "b", "c")
 NAMES = ("a", "bad", "b", "c")
@@ -232,10 +239,14 @@ def test_builds_that_time_out_again_and_again_wait_longer() -> None:
 
 
 class HeldBuilder:
-    """A builder whose submits for the preset `held` return only after `leave`. Each preset has an event for it."""
+    """A builder whose submits for the preset `held` return only after `leave`. Each preset has an event for it.
+
+    With an `error` they raise it then.
+    """
 
     def __init__(self) -> None:
         self.asked = Counter[str]()
+        self.error: Exception | None = None
         self.begun = {name: threading.Event() for name in ("held", "due")}
         self.leave = threading.Event()
 
@@ -245,19 +256,36 @@ class HeldBuilder:
         self.begun[name].set()
         if name == "held":
             self.leave.wait(LONG)
+            if self.error:
+                raise self.error
+
+
+class FailingStore(MemoryStore):
+    """A store of which a read of the fleet fails once it `breaks`, and no other read."""
+
+    def __init__(self) -> None:
+        super().__init__(max_connections=2)
+        self.breaks, self.has_failed = threading.Event(), threading.Event()
+
+    def transaction(self, **options: Any) -> Any:
+        if options.get("isolation") is Isolation.REPEATABLE_READ and self.breaks.is_set():
+            self.breaks.clear()
+            self.has_failed.set()
+            raise StoreUnavailableError("the disk is full")
+        return super().transaction(**options)
 
 
 class HeldLoop:
     """A loop in a thread, with a submit that hangs."""
 
-    def __init__(self, policy: Policy = Policy()) -> None:  # noqa: B008 - it is frozen
-        self.store, self.builder = MemoryStore(max_connections=2), HeldBuilder()
+    def __init__(self, policy: Policy = Policy(), *, submit_timeout: timedelta = SECOND * 50) -> None:  # noqa: B008
+        self.store, self.builder = FailingStore(), HeldBuilder()
         self.pubsub = MemoryPubSub(self.store)
         self.results = SimpleQueue[ReconciliationResult]()
         self.reconciler = Reconciler(
             self.store,
             self.builder,
-            options=ReconcilerOptions(policy=policy, submit_timeout=SECOND * 50),
+            options=ReconcilerOptions(policy=policy, submit_timeout=submit_timeout),
             pubsub=self.pubsub,
             on_result=self.results.put,
         )
@@ -271,10 +299,14 @@ class HeldLoop:
 
     def await_pass(self, name: str) -> set[tuple[str, OutcomeStatus]]:
         """What the next pass that looked at this preset told, and how it ended."""
+        return {(preset.preset_id, outcome.status) for preset in self.get(name) for outcome in preset.outcomes}
+
+    def get(self, name: str) -> ReconciliationResult:
+        """The result of the next pass that looked at this preset."""
         while True:
             result = self.results.get(timeout=LONG)
             if result.plan and name in {decision.preset_id for decision in result.plan}:
-                return {(preset.preset_id, outcome.status) for preset in result for outcome in preset.outcomes}
+                return result
 
     def __enter__(self) -> Self:
         self.want("held")
@@ -313,14 +345,106 @@ def test_a_preset_that_is_due_later_does_not_wait_for_one_that_hangs() -> None:
 
 
 @pytest.mark.usefixtures("_short_patience")
+def test_a_result_is_not_lost_if_the_next_read_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """A later pass has it."""
+    caplog.set_level("CRITICAL")
+    with HeldLoop() as held:
+        assert held.await_pass("held") == set()
+        held.store.breaks.set()
+        held.builder.leave.set()
+        assert held.store.has_failed.wait(LONG)
+        held.want("held")
+        assert held.await_pass("held") == {("held", OutcomeStatus.DONE)}
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_reconciler_that_was_deposed_tells_how_its_work_ended() -> None:
+    """Though it may no longer read or write: the builder has taken the build, and noting that has failed."""
+    with HeldLoop() as held:
+        assert held.await_pass("held") == set()
+        with held.store.transaction() as tx:
+            lease = tx.find_lease("prebuilds")
+            assert lease
+            tx.release_lease(lease)
+            assert tx.take_lease("prebuilds", "thief", now=lease.expires_at, expires_at=lease.expires_at + HOUR)
+        held.builder.leave.set()
+        result = held.results.get(timeout=LONG)
+        assert (result.status, result.plan) == (PassStatus.NOT_LEADER, None)
+        assert [outcome.status for outcome in read(result, "held")] == [OutcomeStatus.DONE, OutcomeStatus.FAILED]
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_preset_is_in_a_result_once() -> None:
+    """With what an earlier pass began first, and then what this one did."""
+    with HeldLoop() as held:
+        assert held.get("held").under_way == ("held",)
+        held.want("held", 2)
+        assert held.get("held").under_way == ("held",)
+        held.builder.leave.set()
+        result = held.get("held")
+        (preset,) = result
+        kinds = [type(outcome.effect) for outcome in preset.outcomes]
+        assert (preset.preset_id, kinds) == ("held", [AddMembership, CreatePrebuild, CreatePrebuild])
+        assert result.under_way == ()
+        _, first, second = preset.outcomes
+        assert preset.elapsed >= first.elapsed + second.elapsed
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_a_preset_that_hung_and_failed_waits_before_it_is_tried_again() -> None:
+    """Its end is told at once. The pass that tells it asks for nothing more."""
+    with HeldLoop() as held:
+        held.want("held", 2)
+        held.builder.error = TimeoutError("nobody answers")
+        held.builder.leave.set()
+        while not (result := held.get("held")).presets:
+            assert result.under_way == ("held",)
+        assert [outcome.status for outcome in read(result, "held")] == [OutcomeStatus.DONE, OutcomeStatus.FAILED]
+        assert sum(held.builder.asked.values()) == 1
+
+
+@pytest.mark.usefixtures("_short_patience")
+def test_the_loop_looks_at_a_preset_at_once_when_a_late_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though no message comes, and its timer is far away."""
+    monkeypatch.setattr(agenda, "RETRY", HOUR)
+    monkeypatch.setattr(timed_calls, "_LONGEST_WAIT", HOUR)
+    monkeypatch.setattr(timed_calls, "SOON", HOUR)
+    with HeldLoop(submit_timeout=SECOND / 5) as held:
+        while not (result := held.get("held")).presets:
+            pass
+        assert [outcome.status for outcome in read(result, "held")] == [OutcomeStatus.DONE, OutcomeStatus.FAILED]
+        held.builder.leave.set()
+        assert held.await_pass("held") == {("held", OutcomeStatus.DONE)}
+        assert sum(held.builder.asked.values()) == 1
+
+
+def test_a_preset_that_fails_does_not_wait_for_the_calls_of_another() -> None:
+    """It is looked at again by its own failures, not whenever another may have ended."""
+    trouble = Trouble(8)
+    scripts = {"bad": Script.HANG, "a": Script.REFUSE}
+    trouble.builder = ScriptedBuilder(
+        trouble.store, trouble.clock, script=lambda request: scripts.get(request.preset_id or "", Script.SUCCEED)
+    )
+    options = ReconcilerOptions(clock=trouble.clock, submit_timeout=SECOND / 5, interval=HOUR)
+    trouble.reconciler = Reconciler(trouble.store, trouble.builder, options=options)
+    now = trouble.clock.now()
+    changes = trouble.reconciler.reconcile_all().next_changes
+    assert changes == {"bad": now + 15 * SECOND}
+    trouble.release()
+
+
+@pytest.mark.usefixtures("_short_patience")
 def test_a_loop_that_stops_waits_for_what_is_under_way() -> None:
-    """Its effect is written before the lease is given back."""
+    """Its effect is written before the lease is given back, and told in a last result."""
     with HeldLoop() as held:
         held.want("due")
         assert held.builder.begun["due"].wait(20)
+        assert held.await_pass("due") == {("due", OutcomeStatus.DONE)}
         held.reconciler.request_stop()
         held.builder.leave.set()
         held.thread.join(LONG)
+        last = held.results.get(timeout=LONG)
+        assert {(last.status, preset.preset_id) for preset in last} == {(PassStatus.RECONCILED, "held")}
     with held.store.transaction(read_only=True) as tx:
         assert [row.last_build.submitted for row in tx.read_rows(select("held")).prebuilds] == [True]
 

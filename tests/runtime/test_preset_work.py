@@ -46,20 +46,33 @@ def test_results_come_in_the_order_of_the_tasks(names: str, patience: timedelta 
     """However many there are, and nothing is left."""
     work = PresetWork(2, pytest.fail)
     assert list_ids(work.do({name: end(name) for name in names}, patience)) == list(names)
-    assert (work.under_way, work.take_ended()) == (frozenset(), [])
+    assert (work.under_way, work.note_ended(), work.take_ended()) == (frozenset(), (), ())
 
 
 def test_what_hangs_is_left_and_its_result_comes_later() -> None:
-    """Its preset is under way until its result is taken, which happens once. It is told when it has ended."""
+    """Its preset is under way until its end is noted. It is told when it has ended, and its result is taken once."""
     hanging = Work()
     assert list_ids(hanging.work.do({"a": hanging.hang("a"), "b": end("b")}, SHORT)) == ["b"]
-    assert (hanging.work.under_way, hanging.work.take_ended()) == ({"a"}, [])
+    assert (hanging.work.under_way, hanging.work.note_ended()) == ({"a"}, ())
     assert hanging.told.empty()
     hanging.leave.set()
     assert hanging.told.get(timeout=LONG) == "a"
-    assert hanging.work.under_way == {"a"}
+    assert (hanging.work.under_way, hanging.work.take_ended()) == ({"a"}, ())
+    for _ in range(2):
+        assert list_ids(hanging.work.note_ended()) == ["a"]
     assert list_ids(hanging.work.take_ended()) == ["a"]
-    assert (hanging.work.under_way, hanging.work.take_ended()) == (frozenset(), [])
+    assert (hanging.work.under_way, hanging.work.note_ended(), hanging.work.take_ended()) == (frozenset(), (), ())
+
+
+def test_the_end_of_some_presets_alone_can_be_noted() -> None:
+    """The others are under way until somebody asks for them."""
+    hanging = Work()
+    hanging.work.do({"a": hanging.hang("a"), "b": hanging.hang("b")}, SHORT)
+    hanging.leave.set()
+    assert {hanging.told.get(timeout=LONG), hanging.told.get(timeout=LONG)} == {"a", "b"}
+    assert list_ids(hanging.work.note_ended(["b", "ghost"])) == ["b"]
+    assert hanging.work.under_way == {"a"}
+    assert list_ids(hanging.work.note_ended()) == ["b", "a"]
 
 
 def test_what_had_not_begun_is_told_at_once() -> None:
@@ -70,7 +83,7 @@ def test_what_had_not_begun_is_told_at_once() -> None:
     assert hanging.work.under_way == {"a"}
     hanging.leave.set()
     hanging.work.finish()
-    assert list_ids(hanging.work.take_ended()) == ["a"]
+    assert list_ids(hanging.work.note_ended()) == ["a"]
 
 
 def test_without_patience_all_is_waited_for() -> None:

@@ -36,7 +36,14 @@ from prebuilds.runtime.loop.executor import Executor
 from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
-from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult
+from prebuilds.runtime.loop.results import (
+    EffectOutcome,
+    OutcomeStatus,
+    PassStatus,
+    PresetResult,
+    ReconciliationResult,
+    join_results,
+)
 from prebuilds.runtime.loop.room_waits import RoomWaits
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
 from prebuilds.runtime.loop.timing.follow_ups import list_follow_ups
@@ -69,7 +76,8 @@ class Passes:
 
     def _reset(self) -> None:
         most = max(_CALLS_PER_WORKER * self._workers, _LEAST_CALLS)
-        self._calls = LimitedCalls(most=most, timeout=self._options.submit_timeout, clock=self._options.clock)
+        timeout, clock = self._options.submit_timeout, self._options.clock
+        self._calls = LimitedCalls(most=most, timeout=timeout, clock=clock, on_late_end=self._on_end)
         self._passing = threading.Lock()
         self._work = PresetWork(self._workers, self._on_end)
         self._held: HeldLease | None = None
@@ -102,43 +110,55 @@ class Passes:
             elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
             return attrs.evolve(result, elapsed=elapsed)
 
-    def release_lease(self) -> None:
-        """Wait for what is under way. Then, if this reconciler has the lease, let another take it."""
+    def release_lease(self) -> ReconciliationResult:
+        """Wait for what is under way. Then, if this reconciler has the lease, let another take it.
+
+        The result has what earlier passes have left.
+        """
         with self._passing:
             self._work.finish()
             if self._held and not self._held.is_lost:
                 with self._store.transaction() as tx:
                     tx.release_lease(self._held.lease)
             self._held = None
+            return self._report_ended(PassStatus.RECONCILED, self._options.clock.now())
 
-    def _reconcile(
-        self, preset_ids: Collection[str] | None, patience: timedelta | None, ended: Sequence[PresetResult] = ()
-    ) -> ReconciliationResult:
+    def _reconcile(self, preset_ids: Collection[str] | None, patience: timedelta | None) -> ReconciliationResult:
         if self._has_budgets:
             preset_ids, patience = None, None
         if patience is None:
             self._work.finish()
         now, held = self._options.clock.now(), self._take_lease()
         if held is None:
-            return ReconciliationResult(status=PassStatus.NOT_LEADER, started_at=now)
+            return self._report_ended(PassStatus.NOT_LEADER, now)
         # Before the rows are read, so that none is older than the end of the work on its preset.
-        ended, under_way = (*ended, *self._work.take_ended()), self._work.under_way
+        ended = self._work.note_ended(preset_ids)
         with _pausing_collector() if preset_ids is None else nullcontext():
             fleet, made = self._plan(now, preset_ids)
         if self._has_budgets and (preset_ids is not None or patience is not None):  # the store has them only now
-            return self._reconcile(None, None, ended)
+            return self._reconcile(None, None)
         self._schedules.note(made, is_whole=preset_ids is None)
         if preset_ids is None:
             self._room.forget_others({preset.id for preset in fleet.snapshot.presets})
-        effects = self._list_effects(fleet, [decision for decision in made if decision.preset_id not in under_way], now)
-        presets = (*ended, *self._carry_out(effects, held, patience))
+        # What hung and failed is tried again after a wait, which is the caller's who has patience.
+        left_out = self._work.under_way.union(_list_unsettled(ended) if patience else ())
+        effects = self._list_effects(fleet, [decision for decision in made if decision.preset_id not in left_out], now)
+        carried_out = self._carry_out(effects, held, patience)
+        presets = join_results(*self._work.take_ended(), *carried_out)
         return ReconciliationResult(
             status=PassStatus.PAUSED if fleet.is_paused else PassStatus.RECONCILED,
             started_at=now,
             plan=made,
             presets=presets,
+            under_way=sorted(self._work.under_way),
             next_changes=self._list_next_changes(fleet, made, presets),
         )
+
+    def _report_ended(self, status: PassStatus, now: datetime) -> ReconciliationResult:
+        """A result with nothing but what earlier passes have left and what has ended since."""
+        self._work.note_ended()
+        presets, under_way = self._work.take_ended(), sorted(self._work.under_way)
+        return ReconciliationResult(status=status, started_at=now, presets=presets, under_way=under_way)
 
     def _plan(self, now: datetime, preset_ids: Collection[str] | None) -> tuple[Fleet, Plan]:
         fleet = self._read_fleet(now, preset_ids)
@@ -180,13 +200,14 @@ class Passes:
         if fleet.is_paused:
             return {}
         changes = {decision.preset_id: decision.next_change_at for decision in made if decision.next_change_at}
-        wait, ends, now = self._calls.find_wait(), self._room.list_ends(), self._options.clock.now()
+        waits, ends, now = self._calls.find_waits(), self._room.list_ends(), self._options.clock.now()
+        unsettled = [preset.preset_id for preset in presets if preset.is_unsettled]
         others = (
             *list_retries(fleet, self._options.policy, made.now),
             *list_follow_ups(presets, fleet.snapshot.presets, now),
             *((decision.preset_id, ends[decision.preset_id]) for decision in made if decision.preset_id in ends),
             *((decision.preset_id, now + self._options.interval) for decision in made if _waits_for_others(decision)),
-            *((preset.preset_id, now + wait) for preset in presets if wait and preset.is_unsettled),
+            *((preset_id, now + waits[preset_id]) for preset_id in unsettled if preset_id in waits),
         )
         for preset_id, at in others:
             changes[preset_id] = min(changes.get(preset_id, at), at)
@@ -240,6 +261,10 @@ def _pausing_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _list_unsettled(results: Sequence[PresetResult]) -> Collection[str]:
+    return [result.preset_id for result in results if result.is_unsettled]
 
 
 def _waits_for_others(decision: Decision) -> bool:

@@ -117,7 +117,7 @@ class Reconciler:
                     self._sleep()
         finally:
             self._thread = None
-            self._attempt("the lease was not given back", self._passes.release_lease)
+            self._attempt("the lease was not given back", self._release_lease)
             running.release()
 
     def request_stop(self) -> None:
@@ -140,7 +140,7 @@ class Reconciler:
             return False
         has_ended = self._running.acquire(timeout=-1 if timeout is None else timeout.total_seconds())
         if has_ended:
-            self._attempt("the lease was not given back", self._passes.release_lease)
+            self._attempt("the lease was not given back", self._release_lease)
             self._running.release()
         return has_ended
 
@@ -225,6 +225,11 @@ class Reconciler:
     @property
     def _is_leading(self) -> bool:
         return self._status is not PassStatus.NOT_LEADER
+
+    def _release_lease(self) -> None:
+        result = self._passes.release_lease()
+        if result.presets:
+            self._report(result)
 
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})

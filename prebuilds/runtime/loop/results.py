@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -63,6 +63,20 @@ class PresetResult:
         return tuple(outcome for outcome in self.outcomes if outcome.status is status)
 
 
+def join_results(*results: PresetResult) -> Sequence[PresetResult]:
+    """The results with each preset once: what is told of it first comes first."""
+    joined: dict[str, PresetResult] = {}
+    for result in results:
+        earlier = joined.get(result.preset_id)
+        joined[result.preset_id] = _join(earlier, result) if earlier else result
+    return tuple(joined.values())
+
+
+def _join(earlier: PresetResult, later: PresetResult) -> PresetResult:
+    outcomes, elapsed = (*earlier.outcomes, *later.outcomes), earlier.elapsed + later.elapsed
+    return attrs.evolve(earlier, outcomes=outcomes, elapsed=elapsed)
+
+
 class PassStatus(Enum):
     """Whether a pass did its work."""
 
@@ -75,7 +89,11 @@ class PassStatus(Enum):
 
 @attrs.frozen(kw_only=True)
 class ReconciliationResult:
-    """What a pass did. `presets` has the presets with effects, in the order of the plan.
+    """What a pass did. `presets` has the presets with effects, each once: first those that an earlier pass left and that
+    have ended since, then the others in the order of the plan.
+
+    `under_way` are the presets that this pass or an earlier one has left, as a call to the builder hangs. A later
+    result has their outcomes.
 
     `next_changes` says when to look at each preset again if no event comes first: at the instant of its decision (R12),
     when a start that was begun may miss its deadline, at once if a failed build was noted (R14), or when to retry a
@@ -88,6 +106,7 @@ class ReconciliationResult:
     elapsed: timedelta = attrs.field(default=timedelta(), eq=False, validator=instance_of(timedelta))
     plan: Plan | None = attrs.field(default=None, validator=optional(instance_of(Plan)), repr=False)
     presets: tuple[PresetResult, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(PresetResult))
+    under_way: tuple[str, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(str))
     next_changes: Mapping[str, datetime] = attrs.field(factory=dict, validator=instance_of(Mapping), repr=False)
 
     @property

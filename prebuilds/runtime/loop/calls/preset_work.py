@@ -3,12 +3,13 @@
 - A pass goes on waiting while any of its presets ends. If none has ended for a moment, it leaves those that are under
   way, and the loop goes on. They end in their threads, and their results are those of a later pass.
 - A preset is never worked on twice at once: as long as one is under way, later passes leave it out.
+- A result stays here until a pass takes it, which does so last of all. So a pass that fails loses none.
 - `on_end` is told each preset that was left: once it has ended, or at once if it had not begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -26,16 +27,25 @@ class PresetWork:
         self._threads = threads
         self._on_end = on_end
         self._left: dict[str, Future[PresetResult]] = {}
+        self._ended: dict[str, PresetResult] = {}
 
     @property
     def under_way(self) -> frozenset[str]:
-        """The presets that an earlier pass has left, and whose results were not taken yet."""
+        """The presets that an earlier pass has left, and whose end was not noted yet."""
         return frozenset(self._left)
 
+    def note_ended(self, preset_ids: Collection[str] | None = None) -> Sequence[PresetResult]:
+        """Note which of these presets were left and have ended since. Returns all results that nobody has taken yet."""
+        looked_at = tuple(self._left) if preset_ids is None else self._left.keys() & preset_ids
+        for preset_id in looked_at:
+            if self._left[preset_id].done():
+                self._ended[preset_id] = self._left.pop(preset_id).result()
+        return tuple(self._ended.values())
+
     def take_ended(self) -> Sequence[PresetResult]:
-        """The results of presets that were left and have ended since."""
-        ended = [preset_id for preset_id, future in self._left.items() if future.done()]
-        return [self._left.pop(preset_id).result() for preset_id in ended]
+        """Take the results that were noted."""
+        ended, self._ended = self._ended, {}
+        return tuple(ended.values())
 
     def finish(self) -> None:
         """Wait until all have ended."""

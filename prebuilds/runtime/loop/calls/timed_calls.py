@@ -6,13 +6,14 @@
   limited. Each group, a preset, gets a share of them. If all its calls hang, other groups still find places.
 - Nobody waits for a place. A call that cannot be made now is put off, and the caller asks again.
 - Each time-out of a key puts its next call off for longer.
+- `on_late_end` is told the group of each call that went on after its time limit, once it ends.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from time import monotonic
 
@@ -28,7 +29,8 @@ _SHARE = 4  # a group gets one place in this many
 _MOST_KEPT = 1_000  # late answers that nobody has asked for yet; a lost one costs another call
 _ALL = ""  # stands for all groups
 SOON = timedelta(seconds=15)
-"""How soon to check again whether a hanging call has ended."""
+"""How soon to check again whether a call that hangs has ended. The waits double, as long as it hangs."""
+_LONGEST_WAIT = timedelta(minutes=5)
 
 
 class PutOffError(Exception):
@@ -42,7 +44,9 @@ class Call:
     what: str
     key: str
     group: str
+    begun_at: float
     give_up_at: float
+    is_given_up: bool = False
     ended: threading.Event = attrs.field(factory=threading.Event)
     error: BaseException | None = None
 
@@ -58,7 +62,11 @@ class LimitedCalls:
     `most` is the largest number of threads. `clock` measures delays. The system clock measures how long a call takes.
     """
 
-    def __init__(self, *, most: int, timeout: timedelta, clock: Clock) -> None:
+    def __init__(
+        self, *, most: int, timeout: timedelta, clock: Clock, on_late_end: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._clock = clock
+        self._on_late_end = on_late_end
         self._most = most
         self._share = max(most // _SHARE, 1)
         self._lock = threading.Lock()
@@ -82,14 +90,15 @@ class LimitedCalls:
             if not self._delays.is_over(key):
                 raise PutOffError(f"{what} has timed out for this build, and waits to be called again")
             self._require_place(group)
-            return self._start(Call(what, key, group, monotonic() + self.timeout.total_seconds()), function)
+            give_up_at = monotonic() + self.timeout.total_seconds()
+            return self._start(Call(what, key, group, self._clock.monotonic(), give_up_at), function)
 
     def end(self, call: Call) -> None:
         """Wait until the call returns. Raises what the function raises, or `CallTimedOutError` after the limit."""
         try:
             self._await(call)
         except TimeoutError:
-            self._delays.add(call.key)
+            self._delays.add(call.key, call.group)
             raise
         finally:
             self._settle(call)
@@ -99,12 +108,20 @@ class LimitedCalls:
         with self._lock:
             self._require_place(group)
 
-    def find_wait(self) -> timedelta | None:
-        """How long until a call that hangs or was put off needs another look; None if there is none."""
+    def find_waits(self) -> Mapping[str, timedelta]:
+        """How long until a group needs another look, as a call of it hangs or was put off."""
+        waits = self._delays.find_waits()
         with self._lock:
-            hangs = any(not call.ended.is_set() for call in self._calls.values())
-        waits = (self._delays.find_wait(), SOON if hangs else None)
-        return min((wait for wait in waits if wait is not None), default=None)
+            hanging = [call for call in self._calls.values() if not call.ended.is_set()]
+        for call in hanging:
+            wait = self._calculate_wait(call)
+            waits[call.group] = min(waits.get(call.group, wait), wait)
+        return waits
+
+    def _calculate_wait(self, call: Call) -> timedelta:
+        """As long as it hangs already, within limits."""
+        hangs_for = timedelta(seconds=self._clock.monotonic() - call.begun_at)
+        return min(max(hangs_for, SOON), _LONGEST_WAIT)
 
     def _start(self, call: Call, function: Callable[[], None]) -> Call:
         self._calls[call.key] = call
@@ -124,6 +141,8 @@ class LimitedCalls:
             with self._lock:
                 call.ended.set()
                 self._told -= {call.group, _ALL}
+            if call.is_given_up:
+                self._on_late_end(call.group)
 
     def _await(self, call: Call) -> None:
         if not call.ended.wait(max(call.give_up_at - monotonic(), 0)):
@@ -136,6 +155,8 @@ class LimitedCalls:
         with self._lock:
             if call.ended.is_set():
                 self._calls.pop(call.key, None)
+            else:
+                call.is_given_up = True
             if call.has_answer:
                 self._delays.forget(call.key)
             self._forget_unasked()

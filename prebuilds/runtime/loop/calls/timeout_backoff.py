@@ -23,23 +23,24 @@ _MOST_KEPT = 10_000  # keys; a forgotten key starts again without delay
 class _Delay:
     times: int
     until: float
+    group: str
 
 
 class Delays:
-    """The delays of many keys, measured by a clock that never goes back."""
+    """The delays of many keys, each of a group, measured by a clock that never goes back."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._delays: dict[str, _Delay] = {}
 
-    def add(self, key: str) -> None:
+    def add(self, key: str, group: str) -> None:
         """Note that the key timed out."""
         with self._lock:
             before = self._delays.pop(key, None)
             times = before.times + 1 if before else 1
             until = self._clock.monotonic() + calculate_delay(times).total_seconds()
-            self._delays[key] = _Delay(times, until)
+            self._delays[key] = _Delay(times, until, group)
             for oldest in list(self._delays)[:-_MOST_KEPT]:
                 del self._delays[oldest]
 
@@ -53,12 +54,14 @@ class Delays:
         delay = self._delays.get(key)
         return delay is None or delay.until <= self._clock.monotonic()
 
-    def find_wait(self) -> timedelta | None:
-        """How long until the next delay ends; None if there is none."""
-        now = self._clock.monotonic()
+    def find_waits(self) -> dict[str, timedelta]:
+        """How long until the next delay of each group ends; groups without one are left out."""
+        now, waits = self._clock.monotonic(), dict[str, float]()
         with self._lock:
-            waits = [delay.until - now for delay in self._delays.values() if delay.until > now]
-        return round_up(min(waits)) if waits else None
+            delays = [delay for delay in self._delays.values() if delay.until > now]
+        for delay in delays:
+            waits[delay.group] = min(waits.get(delay.group, delay.until), delay.until)
+        return {group: round_up(until - now) for group, until in waits.items()}
 
 
 def calculate_delay(times: int) -> timedelta:

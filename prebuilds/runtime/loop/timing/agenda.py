@@ -1,7 +1,8 @@
 """The agenda: which presets the loop has to look at, and when.
 
 - A preset is in the queue once, however many events name it, and has one timer.
-- A preset that fails waits longer each time. Others do not wait for it. An outage of the store is no failure.
+- A preset that fails waits longer each time, also if it hangs before it fails. Others do not wait for it. An outage of
+  the store is no failure.
 - Times are seconds of a clock that never goes back. Any thread may add events; the rest belongs to the loop's thread.
 """
 
@@ -120,9 +121,9 @@ class Agenda:
         self, result: ReconciliationResult, dues: dict[str, float], preset_ids: Collection[str] | None
     ) -> None:
         counts = {preset.preset_id: self._count_failures(preset) for preset in result if preset.is_unsettled}
-        if preset_ids is None:
-            self._failures = {}
-        for preset_id in preset_ids or ():
+        looked_at = tuple(self._failures) if preset_ids is None else preset_ids
+        ended = {preset.preset_id for preset in result}
+        for preset_id in ended.union(looked_at).difference(set(result.under_way) - ended):
             self._failures.pop(preset_id, None)
         self._failures.update(counts)
         for preset_id, times in counts.items():
