@@ -89,8 +89,8 @@ class PassStatus(Enum):
 
 @attrs.frozen(kw_only=True)
 class ReconciliationResult:
-    """What a pass did. `presets` has the presets with effects, each once: first those that an earlier pass left and that
-    have ended since, then the others in the order of the plan.
+    """What a pass did. `presets` has the presets with effects, each once: first those that an earlier pass left and
+    that have ended since, then the others in the order of the plan.
 
     `under_way` are the presets that this pass or an earlier one has left, as a call to the builder hangs. A later
     result has their outcomes.

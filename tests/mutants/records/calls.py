@@ -43,7 +43,7 @@ CALLS = (
     Mutant(
         "time-outs do not put a build off",
         "runtime/loop/calls/timed_calls.py",
-        "            self._delays.add(call.key)\n",
+        "            self._delays.add(call.key, call.group)\n",
         "            pass\n",
         tests=("runtime/test_calls.py",),
     ),

@@ -22,7 +22,7 @@ HOSTS = (
     Mutant(
         "a pass works on a preset that is under way",
         "runtime/loop/passes.py",
-        "if decision.preset_id not in under_way]",
+        "if decision.preset_id not in left_out]",
         "]",
         tests=("runtime/test_hanging.py",),
     ),
