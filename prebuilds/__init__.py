@@ -8,11 +8,10 @@ import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, 
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited, calculate_hard_limits
+from prebuilds.decision.limits import Backoff, HardLimit
 from prebuilds.decision.models import (
-    Backoff,
     Build,
     BuildStatus,
-    HardLimit,
     InProgress,
     Pending,
     Prebuild,

@@ -45,7 +45,7 @@ from prebuilds.errors import CommitUnknownError
 from prebuilds.runtime import BuildReports, BuildRequest, Claims, Reconciler, ReconcilerOptions
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.testing.clocks import ManualClock
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)

@@ -23,7 +23,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from prebuilds.decision.fields import require_instant
-from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Preset, Transition
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import Build, BuildStatus, Preset, Transition
 from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.targets import calculate_target

@@ -18,7 +18,8 @@ import attrs
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
 from prebuilds.decision.lifetimes.aging import list_aging, list_outlived
 from prebuilds.decision.lifetimes.deadlines import split_stuck
-from prebuilds.decision.models import Backoff, HardLimit, InProgress, Prebuild, Preset
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import InProgress, Prebuild, Preset
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.targets import Target, find_target
 from prebuilds.decision.unchecked import make_factory

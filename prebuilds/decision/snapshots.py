@@ -29,7 +29,8 @@ from prebuilds.decision.fields import (
     to_utc,
     tuple_of,
 )
-from prebuilds.decision.models import Backoff, HardLimit, InProgress, Pending, Prebuild, Preset
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import InProgress, Pending, Prebuild, Preset
 from prebuilds.decision.policies.budgets import Budget, Foreground, RecentStarts
 from prebuilds.decision.presets import PresetSnapshot, is_outdated, rank_by_age, take_preset_snapshot
 from prebuilds.errors import InvalidSnapshotError, UnknownPresetError, shorten

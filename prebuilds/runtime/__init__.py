@@ -12,6 +12,7 @@ from prebuilds.runtime.claims import Claims, match_preset
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, FollowingClock
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shard, hash_preset, select
+from prebuilds.runtime.loop.effect_lists import list_effects
 from prebuilds.runtime.loop.effects import (
     AddMembership,
     CancelBuild,
@@ -21,9 +22,9 @@ from prebuilds.runtime.loop.effects import (
     Effect,
     SetPrebuildStatus,
     SubmitBuild,
-    list_effects,
 )
-from prebuilds.runtime.loop.fleet import Fleet, read_fleet
+from prebuilds.runtime.loop.fleet import Fleet
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import Reconciler
 from prebuilds.runtime.loop.results import EffectOutcome, OutcomeStatus, PassStatus, PresetResult, ReconciliationResult

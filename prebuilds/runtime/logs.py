@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from prebuilds.errors import PrebuildsError
 
@@ -17,3 +18,13 @@ def log_error(
     """
     unexplained = None if isinstance(error, PrebuildsError) else error
     log.log(level, "%s: %s: %s", what, type(error).__name__, error, extra=fields, exc_info=unexplained)
+
+
+def attempt(log: logging.Logger, what: str, step: Callable[[], object]) -> bool:
+    """Do a step and let no error escape. Returns whether it succeeded. If not, logs `what` happened, and the error."""
+    try:
+        step()
+    except Exception as error:
+        log_error(log, what, error)
+        return False
+    return True

@@ -17,7 +17,7 @@ from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 

@@ -8,7 +8,7 @@ from typing import Any
 from prebuilds import BuildStatus, Preset, Transition
 from prebuilds.runtime.models import BuildRequest, ClaimRequest
 from prebuilds.runtime.ports import Transaction
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 

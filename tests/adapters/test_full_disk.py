@@ -23,7 +23,7 @@ from adapters.examples import NOW, add_preset, make_start
 from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.errors import StoreUnavailableError
 from prebuilds.runtime import Reconciler, ReconcilerOptions
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 FULL = r"store\.db: (database or disk is full|disk I/O error)$"
 

@@ -50,7 +50,7 @@ from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.models import PREBUILDS_USER_ID
 from prebuilds.testing import ManualClock
-from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
+from prebuilds.testing.contracts.equipment.requests import delete_one, insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")

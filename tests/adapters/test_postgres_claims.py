@@ -23,7 +23,7 @@ from prebuilds.decision.presets import calculate_expiry_cutoff
 from prebuilds.errors import CommitUnknownError, NameTakenError, StoreBusyError, StoreClosedError
 from prebuilds.runtime import BuildReports, Claims, Counter, Message, OutboxRelay, Store, select
 from prebuilds.testing.clocks import ManualClock
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 postgres = pytest.importorskip("prebuilds.adapters.postgres")
 psycopg = pytest.importorskip("psycopg")

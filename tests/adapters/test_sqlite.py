@@ -42,7 +42,7 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, Selection, Shard, hash_pre
 from prebuilds.runtime.models import PREBUILDS_USER_ID, ClaimOrder, Counter, Message
 from prebuilds.runtime.ports import Isolation, Transaction
 from prebuilds.testing import strategies
-from prebuilds.testing.contracts.equipment.scenes import delete_one, insert_one
+from prebuilds.testing.contracts.equipment.requests import delete_one, insert_one
 
 AT_ONCE = timedelta()
 INSTANTS = st.datetimes(timezones=st.just(timezone.utc))

@@ -27,7 +27,7 @@ from prebuilds.runtime import (
     SubmitBuild,
 )
 from prebuilds.runtime.loop.calls.batches import list_batches
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 from runtime.world import HOUR, NOW, World, make_preset
 
 FAILED_BEFORE = "an earlier create of the preset failed"

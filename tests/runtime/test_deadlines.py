@@ -17,11 +17,12 @@ from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
 from prebuilds.runtime.loop.calls.batches import list_batches
 from prebuilds.runtime.loop.calls.handover import Handover
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
-from prebuilds.runtime.loop.effects import Effect, list_effects
+from prebuilds.runtime.loop.effect_lists import list_effects
+from prebuilds.runtime.loop.effects import Effect
 from prebuilds.runtime.loop.executor import Executor
-from prebuilds.runtime.loop.fleet import read_fleet
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, take_lease
-from prebuilds.testing.contracts.equipment.scenes import delete_one
+from prebuilds.testing.contracts.equipment.requests import delete_one
 from runtime.world import HOUR, MINUTE, NOW, ScriptedBuilder, World, make_preset
 
 DAY = timedelta(days=1)

@@ -33,8 +33,9 @@ from prebuilds.runtime import (
     ReconciliationResult,
 )
 from prebuilds.runtime.fleet_rows import select
-from prebuilds.runtime.loop import agenda, reconciler
+from prebuilds.runtime.loop import reconciler
 from prebuilds.runtime.loop.calls import timed_calls
+from prebuilds.runtime.loop.timing import agenda
 from prebuilds.testing import ManualClock, Script, ScriptedBuilder
 from runtime.world import HOUR, MINUTE, NOW, SECOND, make_preset
 

@@ -11,7 +11,7 @@ from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import plan
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.wording import describe_count
-from prebuilds.runtime.loop.fleet import read_fleet
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Isolation, Store
 

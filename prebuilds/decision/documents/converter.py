@@ -23,16 +23,8 @@ from prebuilds.decision.documents.field_names import flatten, get_key, is_later,
 from prebuilds.decision.documents.problems import list_problems, refuse, show_json
 from prebuilds.decision.documents.rfc3339 import EXAMPLE, format_instant, parse_instant
 from prebuilds.decision.fields import DATE_ALLOWED, ID_ALLOWED, MAX_DURATION, Validator, is_id
-from prebuilds.decision.models import (
-    Backoff,
-    HardLimit,
-    InProgress,
-    Pending,
-    Prebuild,
-    Preset,
-    Template,
-    TemplateVersion,
-)
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import InProgress, Pending, Prebuild, Preset, Template, TemplateVersion
 from prebuilds.decision.parameters import Parameters
 from prebuilds.decision.policies.budgets import Budget, Foreground, RecentStarts
 from prebuilds.decision.schedules.schedule import Schedule

@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
-from prebuilds.decision.models import Backoff, InProgress, Prebuild, Preset, Template, TemplateVersion
+from prebuilds.decision.limits import Backoff
+from prebuilds.decision.models import InProgress, Prebuild, Preset, Template, TemplateVersion
 from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.decision.state import ReconciliationState

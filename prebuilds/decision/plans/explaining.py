@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from prebuilds.decision.actions import ActionType, ReconciliationActions
 from prebuilds.decision.lifetimes.deadlines import count_overdue
-from prebuilds.decision.models import HardLimit, Prebuild, Preset
+from prebuilds.decision.limits import HardLimit
+from prebuilds.decision.models import Prebuild, Preset
 from prebuilds.decision.next_change import Change, ChangeCause
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy, Victims

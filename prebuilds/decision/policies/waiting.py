@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from prebuilds.decision.fields import UTC
-from prebuilds.decision.models import Backoff
+from prebuilds.decision.limits import Backoff
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass
 from prebuilds.decision.policies.hashing import calculate_share
 from prebuilds.decision.policies.policy import Policy

@@ -26,6 +26,7 @@ from prebuilds.runtime.logs import log_error
 from prebuilds.runtime.loop.calls.handover import Answer, Handover, Offer
 from prebuilds.runtime.loop.calls.timed_calls import PutOffError
 from prebuilds.runtime.loop.effects import (
+    KINDS,
     AddMembership,
     CancelBuild,
     CancelPending,
@@ -58,19 +59,6 @@ _log = logging.getLogger(__name__)
 _OUTAGES = (StoreUnavailableError, CommitUnknownError)
 _NOT_STUCK = "it is ready by now, no longer a prebuild, or another build of it is under way"
 _NOT_OVERDUE = "its start has ended by now, or it is no longer a prebuild"
-
-_KINDS: dict[type[Effect], str] = {
-    SubmitBuild: "submit",
-    CancelBuild: "cancel",
-    SetPrebuildStatus: "mark",
-    CancelPending: "cancel pending",
-    AddMembership: "add membership",
-    CreatePrebuild: "create",
-    DeletePrebuild: "delete",
-    DeleteStuck: "delete stuck",
-    GiveUpStart: "give up",
-    StopStart: "stop",
-}
 
 
 class Executor:
@@ -134,7 +122,7 @@ class Executor:
 
     def _fail(self, effect: Effect, error: Exception) -> Ending:
         """Log the failure with ids only, as the parameters of a build may be secret."""
-        kind, request = _KINDS[type(effect)], getattr(effect, "request", None)
+        kind, request = KINDS[type(effect)], getattr(effect, "request", None)
         fields = {"preset_id": effect.preset_id, "effect": kind}
         if request:
             fields |= {"build_id": request.build_id, "workspace_id": request.workspace_id}

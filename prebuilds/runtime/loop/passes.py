@@ -3,15 +3,11 @@
 - Presets are independent. A worker carries out the effects of one preset, and a failure stops no other preset.
 - The workers of a pass never use more than half of the store's connections, so that claims and messages find one. Work
   left by an earlier pass may briefly use more, once its call has returned.
-- After a failed create, the other creates of that preset wait for a later pass, which backs off first. Those that the
-  builder is being asked for already are the exception.
-- After a call to the builder that timed out, all other calls for that preset wait for a later pass.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,34 +18,25 @@ import attrs
 
 from prebuilds.decision.plans.decisions import Decision
 from prebuilds.decision.plans.planning import Plan, plan
-from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.errors import ShardedBudgetsError
-from prebuilds.runtime.deadlines import DeleteStuck, GiveUpStart
 from prebuilds.runtime.fleet_rows import Selection
-from prebuilds.runtime.loop.calls.batches import list_batches
-from prebuilds.runtime.loop.calls.handover import STOPS, Handover
+from prebuilds.runtime.loop.calls.handover import Handover
 from prebuilds.runtime.loop.calls.preset_work import PresetWork
 from prebuilds.runtime.loop.calls.timed_calls import LimitedCalls
-from prebuilds.runtime.loop.effects import CreatePrebuild, Effect, list_effects
-from prebuilds.runtime.loop.endings import CAME_IN_TIME, STOPS_CREATES
+from prebuilds.runtime.loop.carrier import Carrier
+from prebuilds.runtime.loop.effect_lists import list_effects
+from prebuilds.runtime.loop.effects import Effect
 from prebuilds.runtime.loop.executor import Executor
-from prebuilds.runtime.loop.fleet import Fleet, list_retries, read_fleet
+from prebuilds.runtime.loop.fleet import Fleet, list_retries
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
-from prebuilds.runtime.loop.results import (
-    EffectOutcome,
-    OutcomeStatus,
-    PassStatus,
-    PresetResult,
-    ReconciliationResult,
-    join_results,
-)
-from prebuilds.runtime.loop.room_waits import RoomWaits
+from prebuilds.runtime.loop.results import PassStatus, PresetResult, ReconciliationResult, join_results
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
-from prebuilds.runtime.loop.timing.follow_ups import list_follow_ups
+from prebuilds.runtime.loop.timing.follow_ups import find_earliest, list_follow_ups, list_looks
+from prebuilds.runtime.loop.timing.room_waits import RoomWaits
 from prebuilds.runtime.ports import CancelingBuilder, Isolation, Store, WorkspaceBuilder
 
-_log = logging.getLogger(__name__)
 _CALLS_PER_WORKER = 4  # a worker waits for one; the others are calls that timed out and still hang
 _LEAST_CALLS = 8
 
@@ -151,7 +138,7 @@ class Passes:
             plan=made,
             presets=presets,
             under_way=sorted(self._work.under_way),
-            next_changes=self._list_next_changes(fleet, made, presets),
+            next_changes=self._find_next_changes(fleet, made, presets),
         )
 
     def _report_ended(self, status: PassStatus, now: datetime) -> ReconciliationResult:
@@ -196,58 +183,27 @@ class Passes:
         new_id = self._options.new_id
         return list_effects(fleet, decision, now=now, new_id=new_id, has_room=has_room, can_cancel=can_cancel)
 
-    def _list_next_changes(self, fleet: Fleet, made: Plan, presets: Sequence[PresetResult]) -> Mapping[str, datetime]:
+    def _find_next_changes(self, fleet: Fleet, made: Plan, presets: Sequence[PresetResult]) -> Mapping[str, datetime]:
         if fleet.is_paused:
             return {}
-        changes = {decision.preset_id: decision.next_change_at for decision in made if decision.next_change_at}
-        waits, ends, now = self._calls.find_waits(), self._room.list_ends(), self._options.clock.now()
-        unsettled = [preset.preset_id for preset in presets if preset.is_unsettled]
-        others = (
-            *list_retries(fleet, self._options.policy, made.now),
-            *list_follow_ups(presets, fleet.snapshot.presets, now),
-            *((decision.preset_id, ends[decision.preset_id]) for decision in made if decision.preset_id in ends),
-            *((decision.preset_id, now + self._options.interval) for decision in made if _waits_for_others(decision)),
-            *((preset_id, now + waits[preset_id]) for preset_id in unsettled if preset_id in waits),
-        )
-        for preset_id, at in others:
-            changes[preset_id] = min(changes.get(preset_id, at), at)
-        return changes
+        now, interval, policy = self._options.clock.now(), self._options.interval, self._options.policy
+        waits, ends = self._calls.find_waits(), self._room.list_ends()
+        others = list_looks(made, presets, now=now, interval=interval, call_waits=waits, room_ends=ends)
+        retries = list_retries(fleet, policy, made.now)
+        return find_earliest([*others, *retries, *list_follow_ups(presets, fleet.snapshot.presets, now)])
 
     def _carry_out(
         self, effects: Mapping[str, Sequence[Effect]], held: HeldLease, patience: timedelta | None
     ) -> Sequence[PresetResult]:
-        executor = self._make_executor(held)
-        tasks = {
-            preset_id: partial(self._carry_out_preset, executor, preset_id, listed)
-            for preset_id, listed in effects.items()
-        }
+        carrier = self._make_carrier(held)
+        tasks = {preset_id: partial(carrier.carry_out, preset_id, listed) for preset_id, listed in effects.items()}
         return self._work.do(tasks, patience)
 
-    def _make_executor(self, held: HeldLease) -> Executor:
-        handover = Handover(self._builder, self._calls, held, width=self._workers, is_stopping=lambda: self.is_stopping)
-        return Executor(self._store, handover, lease=held, clock=self._options.clock)
-
-    def _carry_out_preset(self, executor: Executor, preset_id: str, effects: Sequence[Effect]) -> PresetResult:
-        began = self._options.clock.monotonic()
-        outcomes = tuple(self._carry_out_each(executor, effects))
-        elapsed = timedelta(seconds=self._options.clock.monotonic() - began)
-        result = PresetResult(preset_id=preset_id, outcomes=outcomes, elapsed=elapsed)
-        _tell(result)
-        return result
-
-    def _carry_out_each(self, executor: Executor, effects: Sequence[Effect]) -> Iterator[EffectOutcome]:
-        stops_creates = ""
-        for batch in list_batches(effects):
-            is_create = isinstance(batch[0], CreatePrebuild)
-            reason = STOPS if self.is_stopping else stops_creates if is_create else ""
-            outcomes = _skip(batch, reason) if reason else executor.carry_out(batch)
-            if any(outcome.status is OutcomeStatus.HELD for outcome in outcomes):
-                self._room.begin(batch[0].preset_id, self._options.clock.now())
-            if is_create and not reason:
-                stops_creates = _find_stop(outcomes)
-            elif any(_has_come_in_time(outcome) for outcome in outcomes):
-                stops_creates = CAME_IN_TIME
-            yield from outcomes
+    def _make_carrier(self, held: HeldLease) -> Carrier:
+        clock, is_stopping = self._options.clock, lambda: self.is_stopping
+        handover = Handover(self._builder, self._calls, held, width=self._workers, is_stopping=is_stopping)
+        executor = Executor(self._store, handover, lease=held, clock=clock)
+        return Carrier(executor, clock=clock, on_held=self._room.begin, is_stopping=is_stopping)
 
 
 @contextmanager
@@ -265,29 +221,3 @@ def _pausing_collector() -> Iterator[None]:
 
 def _list_unsettled(results: Sequence[PresetResult]) -> Collection[str]:
     return [result.preset_id for result in results if result.is_unsettled]
-
-
-def _waits_for_others(decision: Decision) -> bool:
-    """Whether something was withheld that a later pass may do, though nothing happens to the preset itself."""
-    timed = (WithheldReason.HARD_LIMITED, WithheldReason.CAPACITY)  # until a reset, or the decision's own next change
-    return any(withheld.reason not in timed for withheld in decision.withheld)
-
-
-def _find_stop(outcomes: Sequence[EffectOutcome]) -> str:
-    """Why the preset creates no more in this pass; empty if it may."""
-    return next((STOPS_CREATES[outcome.status] for outcome in outcomes if outcome.status in STOPS_CREATES), "")
-
-
-def _has_come_in_time(outcome: EffectOutcome) -> bool:
-    """Whether a prebuild that was late by the plan is good after all, so that nothing needs to replace it."""
-    return isinstance(outcome.effect, DeleteStuck | GiveUpStart) and outcome.status is OutcomeStatus.SKIPPED
-
-
-def _skip(effects: Sequence[Effect], reason: str) -> Sequence[EffectOutcome]:
-    return [EffectOutcome(effect=effect, status=OutcomeStatus.SKIPPED, reason=reason) for effect in effects]
-
-
-def _tell(result: PresetResult) -> None:
-    counts = {status.value: len(result.select(status)) for status in OutcomeStatus}
-    fields = {"preset_id": result.preset_id, "elapsed_seconds": result.elapsed.total_seconds(), **counts}
-    _log.info("%s: %s", result.preset_id, ", ".join(f"{count} {name}" for name, count in counts.items()), extra=fields)

@@ -24,7 +24,7 @@ from prebuilds.errors import AlreadyRunningError, UnknownPresetError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
 from prebuilds.runtime.clocks import choose_clock, round_up
 from prebuilds.runtime.forks import follow_forks
-from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.logs import attempt
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.passes import Passes
 from prebuilds.runtime.loop.results import PassStatus, ReconciliationResult
@@ -117,7 +117,7 @@ class Reconciler:
                     self._sleep()
         finally:
             self._thread = None
-            self._attempt("the lease was not given back", self._release_lease)
+            attempt(_log, "the lease was not given back", self._release_lease)
             running.release()
 
     def request_stop(self) -> None:
@@ -140,7 +140,7 @@ class Reconciler:
             return False
         has_ended = self._running.acquire(timeout=-1 if timeout is None else timeout.total_seconds())
         if has_ended:
-            self._attempt("the lease was not given back", self._release_lease)
+            attempt(_log, "the lease was not given back", self._release_lease)
             self._running.release()
         return has_ended
 
@@ -151,7 +151,7 @@ class Reconciler:
             yield
         finally:
             if end:
-                self._attempt("listening did not end", end)
+                attempt(_log, "listening did not end", end)
 
     def _notice(self, message: Message) -> None:
         if message.body == EVERYTHING or self._options.has_preset(message.body):
@@ -170,13 +170,13 @@ class Reconciler:
         elif due and self._is_leading:
             self._look_at(due)
         elif self._is_leading and self._options.clock.monotonic() >= self._beat_at:
-            self._attempt("the lease was not renewed", self._keep_lease)
+            attempt(_log, "the lease was not renewed", self._keep_lease)
         self._beat_at = self._options.clock.monotonic() + self._beat.total_seconds()
         if self._relay:
-            self._attempt("messages were not sent", self._relay.flush)
+            attempt(_log, "messages were not sent", self._relay.flush)
 
     def _look_at_everything(self) -> None:
-        if not self._attempt("all presets: the pass failed", self._reconcile_everything):
+        if not attempt(_log, "all presets: the pass failed", self._reconcile_everything):
             self._agenda.plan_whole(min(self._resync, RETRY))
 
     def _reconcile_everything(self) -> None:
@@ -187,7 +187,7 @@ class Reconciler:
 
     def _look_at(self, preset_ids: Collection[str]) -> None:
         what = next(iter(preset_ids)) if len(preset_ids) == 1 else f"{len(preset_ids)} presets"
-        if not self._attempt(f"{what}: the pass failed", partial(self._reconcile_some, preset_ids)):
+        if not attempt(_log, f"{what}: the pass failed", partial(self._reconcile_some, preset_ids)):
             self._agenda.retry(preset_ids)
 
     def _reconcile_some(self, preset_ids: Collection[str]) -> None:
@@ -234,17 +234,8 @@ class Reconciler:
     def _report(self, result: ReconciliationResult) -> ReconciliationResult:
         _log.debug("pass ended", extra={"status": result.status.value, "presets": len(result.presets)})
         if self._on_result:
-            self._attempt("the hook on_result failed", partial(self._on_result, result))
+            attempt(_log, "the hook on_result failed", partial(self._on_result, result))
         return result
-
-    def _attempt(self, what: str, step: Callable[[], object]) -> bool:
-        """Do a step and let no error escape. Returns whether it succeeded; if not, logs `what` and the error."""
-        try:
-            step()
-        except Exception as error:
-            log_error(_log, what, error)
-            return False
-        return True
 
 
 def _tell_unknown(result: ReconciliationResult, preset_ids: Collection[str]) -> None:

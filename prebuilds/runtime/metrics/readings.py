@@ -21,7 +21,8 @@ from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import calculate_state
 from prebuilds.decision.targets import TargetSource
-from prebuilds.runtime.loop.fleet import Fleet, read_fleet
+from prebuilds.runtime.loop.fleet import Fleet
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.runtime.ports import Capability, Clock, Isolation, Store
 

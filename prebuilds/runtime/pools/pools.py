@@ -23,7 +23,7 @@ from prebuilds.runtime.claims import Claims
 from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.controls import Controls
 from prebuilds.runtime.fleet_rows import select
-from prebuilds.runtime.loop.fleet import read_fleet
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.reconciler import OnResult, Reconciler
 from prebuilds.runtime.metrics.collector import MetricsCollector

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
 from prebuilds.runtime.forks import follow_forks
-from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.logs import attempt
 from prebuilds.runtime.ports import Clock
 from prebuilds.runtime.publishing.relays import Relay
 
@@ -75,9 +75,4 @@ class BackgroundRelay:
                 pause = min(2 * pause, _LAST_PAUSE)
 
     def _flush(self) -> bool:
-        try:
-            self._relay.flush()
-        except Exception as error:  # the messages are committed, and still wait
-            log_error(_log, "messages not published", error)
-            return False
-        return True
+        return attempt(_log, "messages not published", self._relay.flush)  # they are committed, and still wait

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.forks import follow_forks
-from prebuilds.runtime.logs import log_error
+from prebuilds.runtime.logs import attempt, log_error
 from prebuilds.runtime.models import Message, OutboxEntry
 from prebuilds.runtime.ports import BatchPubSub, PubSub, Store, Transaction
 
@@ -37,11 +37,8 @@ class Relay(Protocol):
 
 def flush_quietly(relay: Relay | None) -> None:
     """Publish all waiting messages, if there is a relay. Log an error: the messages are committed, and still wait."""
-    try:
-        if relay:
-            relay.flush()
-    except Exception as error:
-        log_error(_log, "messages not published", error)
+    if relay:
+        attempt(_log, "messages not published", relay.flush)
 
 
 def change_and_flush(store: Store, relay: Relay | None, change: Callable[[Transaction], _T]) -> _T:

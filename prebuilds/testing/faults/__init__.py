@@ -19,10 +19,10 @@ from prebuilds.testing.faults.doubles.unreliable_pubsub import Delivery, Unrelia
 from prebuilds.testing.faults.search.large_worlds import scenarios
 from prebuilds.testing.faults.search.reports import FaultReport
 from prebuilds.testing.faults.search.small_worlds import Explored
+from prebuilds.testing.faults.worlds.features import Feature
 from prebuilds.testing.faults.worlds.invariants import Invariant
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.scheduling import Scheduler
-from prebuilds.testing.faults.worlds.starting_states import Feature
 
 __all__ = [
     "AnswerLostError",

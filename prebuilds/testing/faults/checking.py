@@ -16,8 +16,8 @@ from prebuilds.testing.faults.search.outages import LAWS, list_laws, run_law
 from prebuilds.testing.faults.search.reports import FaultReport, Tally
 from prebuilds.testing.faults.search.running import MakeStore, run_scenario
 from prebuilds.testing.faults.search.small_worlds import choose_evenly, explore, list_acts_alone, list_worlds
+from prebuilds.testing.faults.worlds.features import Feature
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
-from prebuilds.testing.faults.worlds.starting_states import Feature
 
 _MINUTE = timedelta(minutes=1)
 _NEEDS = {

@@ -10,7 +10,8 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Transition
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import Build, BuildStatus, Transition
 from prebuilds.decision.policies.budgets import Budget, BudgetScope, Foreground, RecentStarts
 from prebuilds.decision.policies.expectations import Expectation, Expectations
 from prebuilds.decision.policies.failures import BackoffKind, FailureClass

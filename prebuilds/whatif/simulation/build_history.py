@@ -14,7 +14,8 @@ from operator import attrgetter
 import attrs
 
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limits
-from prebuilds.decision.models import Backoff, Build, BuildStatus, HardLimit, Preset
+from prebuilds.decision.limits import Backoff, HardLimit
+from prebuilds.decision.models import Build, BuildStatus, Preset
 from prebuilds.decision.policies.policy import Policy
 
 _rank = attrgetter("finished_at", "id")

@@ -91,7 +91,7 @@ HOSTS = (
     ),
     Mutant(
         "a start that was given up before the builder had it stays",
-        "runtime/loop/effects.py",
+        "runtime/loop/effect_lists.py",
         "        elif is_unsubmitted(workspace):\n",
         "        elif is_unsubmitted(workspace) and not preset_id:\n",
         tests=("testing/faults/test_checking.py",),

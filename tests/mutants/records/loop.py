@@ -30,7 +30,7 @@ LOOP = (
     Mutant(
         "the outbox is not relayed",
         "runtime/loop/reconciler.py",
-        '            self._attempt("messages were not sent", self._relay.flush)\n',
+        '            attempt(_log, "messages were not sent", self._relay.flush)\n',
         "            pass\n",
         tests=("runtime/test_reconciler.py",),
     ),
@@ -65,7 +65,7 @@ LOOP = (
     Mutant(
         "a hook that raises ends the pass",
         "runtime/loop/reconciler.py",
-        'self._attempt("the hook on_result failed", partial(self._on_result, result))',
+        'attempt(_log, "the hook on_result failed", partial(self._on_result, result))',
         "self._on_result(result)",
         tests=("runtime/test_reconciler.py",),
     ),

@@ -12,7 +12,7 @@ from prebuilds import Preset, Transition
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.runtime import BuildRequest, Isolation, Message, Store
 from prebuilds.testing import Delivery, JumpingClock, ManualClock, Script, ScriptedBuilder, StaleStore, UnreliablePubSub
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

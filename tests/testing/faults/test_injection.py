@@ -23,7 +23,7 @@ from prebuilds.testing import (
     ScriptedBuilder,
     UnreliablePubSub,
 )
-from prebuilds.testing.contracts.equipment.scenes import insert_one
+from prebuilds.testing.contracts.equipment.requests import insert_one
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

@@ -14,19 +14,14 @@ from prebuilds.runtime.models import ClaimOrder
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
+from prebuilds.testing.contracts.equipment.requests import DATA, INACTIVE, WEB, at, make_preset, request_claim
 from prebuilds.testing.contracts.equipment.scenes import (
-    DATA,
-    INACTIVE,
-    WEB,
     Stage,
     add,
     add_ready,
-    at,
     list_ids,
-    make_preset,
     put_presets,
     put_ready,
-    request_claim,
     take_in,
 )
 

@@ -10,16 +10,8 @@ from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
 from prebuilds.testing.contracts.equipment.overtaking import do_both, expect_no_promotion_during
-from prebuilds.testing.contracts.equipment.scenes import (
-    Undo,
-    at,
-    delete_one,
-    list_ids,
-    put_ready,
-    request_claim,
-    request_delete,
-    take_in,
-)
+from prebuilds.testing.contracts.equipment.requests import Undo, at, delete_one, request_claim, request_delete
+from prebuilds.testing.contracts.equipment.scenes import list_ids, put_ready, take_in
 from prebuilds.testing.contracts.equipment.threads import hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []

@@ -13,7 +13,8 @@ from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.claims.whole import DIRECT, claim_whole, expect_counters, get_id
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
-from prebuilds.testing.contracts.equipment.scenes import INACTIVE, WEB, list_ids, put_presets, put_ready
+from prebuilds.testing.contracts.equipment.requests import INACTIVE, WEB
+from prebuilds.testing.contracts.equipment.scenes import list_ids, put_presets, put_ready
 from prebuilds.testing.contracts.equipment.threads import race
 
 CHECKS: list[StoreCheck] = []

@@ -17,17 +17,8 @@ from prebuilds.runtime.ports import Capability, Store
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
-from prebuilds.testing.contracts.equipment.scenes import (
-    INACTIVE,
-    WEB,
-    Stage,
-    add,
-    at,
-    list_ids,
-    put_presets,
-    put_ready,
-    request_claim,
-)
+from prebuilds.testing.contracts.equipment.requests import INACTIVE, WEB, at, request_claim
+from prebuilds.testing.contracts.equipment.scenes import Stage, add, list_ids, put_presets, put_ready
 from prebuilds.testing.contracts.equipment.threads import insist
 
 CHECKS: list[StoreCheck] = []

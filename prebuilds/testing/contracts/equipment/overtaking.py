@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.contracts.equipment.error_words import Mismatch
-from prebuilds.testing.contracts.equipment.scenes import INACTIVE, put_presets
+from prebuilds.testing.contracts.equipment.requests import INACTIVE
+from prebuilds.testing.contracts.equipment.scenes import put_presets
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
 
 _T = TypeVar("_T")

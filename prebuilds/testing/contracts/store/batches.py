@@ -5,19 +5,14 @@ from __future__ import annotations
 from prebuilds.runtime.models import NewPrebuild
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.requests import DATA, WEB, at, make_preset, request_delete, request_start
 from prebuilds.testing.contracts.equipment.scenes import (
-    DATA,
-    WEB,
     Stage,
     add,
-    at,
     expected_workspace,
     list_ids,
-    make_preset,
     put_all_stages,
     put_presets,
-    request_delete,
-    request_start,
 )
 from prebuilds.testing.contracts.equipment.stage_calls import get_workspace
 

@@ -8,19 +8,16 @@ from prebuilds.decision.models import BuildStatus
 from prebuilds.runtime.models import Workspace
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
+from prebuilds.testing.contracts.equipment.requests import WEB, at, delete_one, request_delete
 from prebuilds.testing.contracts.equipment.scenes import (
-    WEB,
     Stage,
     add,
-    at,
-    delete_one,
     expected_workspace,
     finish,
     list_outcomes,
     put_all_stages,
     put_one,
     put_presets,
-    request_delete,
 )
 from prebuilds.testing.contracts.equipment.stage_calls import expect_change, get_workspace
 from prebuilds.testing.contracts.equipment.threads import race

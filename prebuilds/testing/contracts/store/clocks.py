@@ -15,7 +15,8 @@ from prebuilds.runtime.loop.leasing import take_lease
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
-from prebuilds.testing.contracts.equipment.scenes import WEB, insert_one, put_presets, request_start
+from prebuilds.testing.contracts.equipment.requests import WEB, insert_one, request_start
+from prebuilds.testing.contracts.equipment.scenes import put_presets
 
 CHECKS: list[StoreCheck] = []
 _FOLLOWS = "StoreClock.follow_clock"

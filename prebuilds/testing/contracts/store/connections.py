@@ -11,7 +11,7 @@ from prebuilds.runtime.ports import Capability, Store
 from prebuilds.runtime.publishing.commit_guard import refuse_in_transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.equipment.scenes import WEB, Undo, make_preset
+from prebuilds.testing.contracts.equipment.requests import WEB, Undo, make_preset
 from prebuilds.testing.contracts.equipment.threads import Worker, hold_open, insist, race
 
 CHECKS: list[StoreCheck] = []

@@ -10,23 +10,25 @@ from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.overtaking import expect_no_promotion_during
-from prebuilds.testing.contracts.equipment.scenes import (
+from prebuilds.testing.contracts.equipment.requests import (
     DATA,
     INACTIVE,
-    IS_PREBUILD,
     WEB,
+    at,
+    insert_one,
+    make_preset,
+    request_start,
+)
+from prebuilds.testing.contracts.equipment.scenes import (
+    IS_PREBUILD,
     Stage,
     add,
-    at,
     expected_workspace,
     finish,
-    insert_one,
     list_ids,
     list_outcomes,
-    make_preset,
     put_all_stages,
     put_presets,
-    request_start,
 )
 
 CHECKS: list[StoreCheck] = []

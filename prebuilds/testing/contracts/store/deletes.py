@@ -12,21 +12,23 @@ from prebuilds.runtime.ports import Store, Transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
 from prebuilds.testing.contracts.equipment.overtaking import do_both
-from prebuilds.testing.contracts.equipment.scenes import (
+from prebuilds.testing.contracts.equipment.requests import (
     DATA,
     INACTIVE,
-    IS_DELETABLE,
     WEB,
-    Stage,
-    add,
     at,
     delete_one,
-    list_ids,
     make_preset,
-    put_all_stages,
-    put_one,
     request_claim,
     request_delete,
+)
+from prebuilds.testing.contracts.equipment.scenes import (
+    IS_DELETABLE,
+    Stage,
+    add,
+    list_ids,
+    put_all_stages,
+    put_one,
     take_in,
 )
 from prebuilds.testing.contracts.equipment.threads import insist

@@ -9,18 +9,8 @@ from prebuilds.decision.policies.failures import FailureClass
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
-from prebuilds.testing.contracts.equipment.scenes import (
-    DATA,
-    WEB,
-    Stage,
-    at,
-    finish,
-    insert_one,
-    list_outcomes,
-    make_preset,
-    put_all_stages,
-    request_start,
-)
+from prebuilds.testing.contracts.equipment.requests import DATA, WEB, at, insert_one, make_preset, request_start
+from prebuilds.testing.contracts.equipment.scenes import Stage, finish, list_outcomes, put_all_stages
 
 CHECKS: list[StoreCheck] = []
 _COUNTED = (

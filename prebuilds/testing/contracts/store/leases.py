@@ -10,7 +10,7 @@ from prebuilds.runtime.models import Lease
 from prebuilds.runtime.ports import Capability, Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect, expect_raises
-from prebuilds.testing.contracts.equipment.scenes import DATA, WEB, at
+from prebuilds.testing.contracts.equipment.requests import DATA, WEB, at
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []

@@ -17,7 +17,7 @@ from prebuilds.runtime.ports import Capability, PubSub, Store
 from prebuilds.runtime.publishing.relays import OutboxRelay
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, describe, expect
-from prebuilds.testing.contracts.equipment.scenes import WEB, Undo
+from prebuilds.testing.contracts.equipment.requests import WEB, Undo
 from prebuilds.testing.contracts.equipment.threads import PATIENCE, begin_elsewhere, get_answer, hold_open, race
 
 CHECKS: list[StoreCheck] = []

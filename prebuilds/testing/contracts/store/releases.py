@@ -8,15 +8,14 @@ from prebuilds.runtime.models import PREBUILDS_USER_ID, Workspace
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.overtaking import do_both
+from prebuilds.testing.contracts.equipment.requests import WEB, request_claim
 from prebuilds.testing.contracts.equipment.scenes import (
     IS_PREBUILD,
-    WEB,
     Stage,
     add,
     add_ready,
     list_ids,
     put_ready,
-    request_claim,
     take_in,
 )
 from prebuilds.testing.contracts.equipment.stage_calls import expect_change

@@ -9,7 +9,8 @@ from prebuilds.runtime.models import ClaimRequest, Message
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.generated_values import for_each
-from prebuilds.testing.contracts.equipment.scenes import Stage, add, at, make_preset, put_presets
+from prebuilds.testing.contracts.equipment.requests import at, make_preset
+from prebuilds.testing.contracts.equipment.scenes import Stage, add, put_presets
 from prebuilds.testing.contracts.store.messages import TOPIC, Mailbox
 from prebuilds.testing.strategies import claim_requests, messages, presets
 

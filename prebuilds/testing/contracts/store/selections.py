@@ -9,16 +9,8 @@ from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, Shar
 from prebuilds.runtime.ports import Capability, FleetReads
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
-from prebuilds.testing.contracts.equipment.scenes import (
-    DATA,
-    WEB,
-    Stage,
-    add,
-    at,
-    make_preset,
-    put_presets,
-    request_start,
-)
+from prebuilds.testing.contracts.equipment.requests import DATA, WEB, at, make_preset, request_start
+from prebuilds.testing.contracts.equipment.scenes import Stage, add, put_presets
 
 CHECKS: list[StoreCheck] = []
 _NAMES = ("a", "b", "größe", "preset of a long name", "0")

@@ -13,7 +13,8 @@ from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.generated_values import for_each
-from prebuilds.testing.contracts.equipment.scenes import DATA, INACTIVE, WEB, at, make_preset, put_presets
+from prebuilds.testing.contracts.equipment.requests import DATA, INACTIVE, WEB, at, make_preset
+from prebuilds.testing.contracts.equipment.scenes import put_presets
 from prebuilds.testing.strategies import budgets
 
 CHECKS: list[StoreCheck] = []

@@ -12,18 +12,8 @@ from prebuilds.runtime.models import Counter
 from prebuilds.runtime.ports import Capability, Isolation, Store, Transaction
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
-from prebuilds.testing.contracts.equipment.scenes import (
-    DATA,
-    WEB,
-    Stage,
-    Undo,
-    add,
-    at,
-    list_ids,
-    list_outcomes,
-    make_preset,
-    request_claim,
-)
+from prebuilds.testing.contracts.equipment.requests import DATA, WEB, Undo, at, make_preset, request_claim
+from prebuilds.testing.contracts.equipment.scenes import Stage, add, list_ids, list_outcomes
 from prebuilds.testing.contracts.equipment.threads import begin_elsewhere, get_answer, hold_open
 
 CHECKS: list[StoreCheck] = []

@@ -19,8 +19,9 @@ from prebuilds.testing.faults.doubles.fault_modes import Fault, FaultMode
 from prebuilds.testing.faults.doubles.unreliable_pubsub import Delivery
 from prebuilds.testing.faults.search.running import MakeStore, run_scenario
 from prebuilds.testing.faults.search.small_worlds import MOST_SKEW, OnRun
+from prebuilds.testing.faults.worlds.features import Feature, list_acts
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
-from prebuilds.testing.faults.worlds.starting_states import CURABLE, FAILING, SITUATIONS, Feature, list_acts
+from prebuilds.testing.faults.worlds.starting_states import CURABLE, FAILING, SITUATIONS
 
 _MOST_POINTS = 20  # for each process, so that most faults come about
 _DAY = 86_400  # seconds

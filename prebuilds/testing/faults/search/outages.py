@@ -15,11 +15,12 @@ from prebuilds.runtime.models import BuildRequest
 from prebuilds.runtime.publishing.relays import OutboxRelay
 from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.search.running import MakeStore, close, explained, quiet
+from prebuilds.testing.faults.worlds.features import Feature
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
 from prebuilds.testing.faults.worlds.settling import list_unsettled
-from prebuilds.testing.faults.worlds.starting_states import Feature, Scene
+from prebuilds.testing.faults.worlds.starting_states import Scene
 from prebuilds.testing.faults.worlds.world import World
 
 _HOUR = timedelta(hours=1)

@@ -18,8 +18,8 @@ from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.fault_modes import FaultMode
 from prebuilds.testing.faults.search.running import Run
 from prebuilds.testing.faults.search.small_worlds import Explored
+from prebuilds.testing.faults.worlds.features import Feature
 from prebuilds.testing.faults.worlds.invariants import NEEDS, Invariant
-from prebuilds.testing.faults.worlds.starting_states import Feature
 
 _KINDS = (AddMembership, CancelPending, CreatePrebuild, DeletePrebuild, SetPrebuildStatus, SubmitBuild)
 _EFFECTS = frozenset(kind.__name__ for kind in _KINDS)

@@ -12,8 +12,9 @@ import attrs
 
 from prebuilds.testing.faults.doubles.fault_modes import Fault, FaultMode
 from prebuilds.testing.faults.search.running import MakeStore, Run, run_scenario
+from prebuilds.testing.faults.worlds.features import Feature, list_acts
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
-from prebuilds.testing.faults.worlds.starting_states import CURABLE, HOPELESS, SITUATIONS, Feature, list_acts
+from prebuilds.testing.faults.worlds.starting_states import CURABLE, HOPELESS, SITUATIONS
 
 OnRun = Callable[[Run], None]
 _DAY = 86_400

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from prebuilds.decision.models import Preset, Transition
@@ -151,7 +151,7 @@ class Watch:
             workspace.id, (workspace.last_build.template_version_id, preset.parameters if preset else ())
         )
 
-    def _is_good(self, workspace: Workspace, preset: Preset) -> bool:
+    def is_good(self, workspace: Workspace, preset: Preset) -> bool:
         """Whether it is young enough, in time, made as its preset is now, and not doomed."""
         is_made_so, now = self._made[workspace.id] == get_made(preset), self._get_now()
         is_in_time = is_fresh(workspace, preset, now) and not is_late(workspace, preset, now)
@@ -186,7 +186,7 @@ class Watch:
     def _check_claim(self, before: StoreContents, taken: Workspace) -> None:
         preset = self.contents.presets[taken.preset_id]
         rows = [row for row in before.list_prebuilds(preset.id) if row.is_running and row.ready]
-        eligible = sorted((row.created_at, row.id) for row in rows if self._is_good(row, preset))
+        eligible = sorted((row.created_at, row.id) for row in rows if self.is_good(row, preset))
         if not count_wanted(preset) or (taken.created_at, taken.id) not in eligible[:1]:
             self.fail(Invariant.ELIGIBLE, f"{taken.id} was taken, where {eligible} were eligible")
         taken_now = self.contents.workspaces[taken.id]
@@ -199,14 +199,14 @@ class Watch:
         preset, scenario = self.contents.presets[earlier.preset_id], self._scenario
         is_moving = scenario.claimants or scenario.events or scenario.lag or scenario.hides
         is_unsure = preset.ttl and (scenario.jump or scenario.skew)
-        if is_moving or is_unsure or not earlier.ready or not self._is_good(earlier, preset):
+        if is_moving or is_unsure or not earlier.ready or not self.is_good(earlier, preset):
             return
         if self._count_kept(preset, before) <= count_wanted(preset):
             self.fail(Invariant.KEEPS_NEEDED, f"{workspace.id} was ready and needed, and became {workspace}")
 
     def _count_kept(self, preset: Preset, contents: StoreContents | None = None) -> int:
         contents = contents or self.contents
-        return sum(is_kept(row) and self._is_good(row, preset) for row in contents.list_prebuilds(preset.id))
+        return sum(is_kept(row) and self.is_good(row, preset) for row in contents.list_prebuilds(preset.id))
 
     def _check_limit(self, preset: Preset) -> None:
         limit = max(self._limits.get(preset.id, 0), count_wanted(preset))
@@ -225,19 +225,9 @@ class Watch:
         if self._budget and starting > max(self._budget, before.count_starting()):
             self.fail(Invariant.BUDGETS, f"{starting} starts are under way, where {self._budget} are allowed")
 
-    def list_unsettled(self, resources: Mapping[str, str], hopeless: frozenset[str]) -> list[tuple[Invariant, str]]:
-        """What is wrong at the end, leaks first."""
-        rows = [row for row in self.read().workspaces.values() if row.preset_id not in hopeless]
-        there = {row.id for row in rows if not row.deleted}
-        made = {name for name in resources if self._made.get(name) and self.get_preset_id(name) not in hopeless}
-        wrong = [
-            *((Invariant.NO_LEAK, f"{name} exists, and has no row") for name in sorted(made - there)),
-            *((Invariant.NO_LEAK, f"{name} has a row, and does not exist") for name in sorted(there - made)),
-        ]
-        for preset in self.contents.presets.values():
-            if preset.id not in hopeless:
-                wrong += self._list_missing(preset)
-        return wrong
+    def has_made(self, workspace_id: str) -> bool:
+        """Whether a workspace was there at some time."""
+        return workspace_id in self._made
 
     def count_added(self, preset_id: str) -> int:
         """How many workspaces of a preset were added during the run."""
@@ -248,15 +238,3 @@ class Watch:
         """The preset of a workspace; empty if it has no row."""
         row = self.contents.workspaces.get(workspace_id)
         return row.preset_id if row else ""
-
-    def _list_missing(self, preset: Preset) -> list[tuple[Invariant, str]]:
-        rows = self.contents.list_prebuilds(preset.id)
-        good = [row for row in rows if row.is_running and row.ready and self._is_good(row, preset)]
-        wanted = count_wanted(preset)
-        if len(rows) == len(good) == wanted:
-            return []
-        late = [row.id for row in rows if is_late(row, preset, self._get_now())]
-        if late:
-            return [(Invariant.DEADLINES, f"{late[0]} of {preset.id} missed its deadline, and is still there")]
-        seen = f"{preset.id} has {len(good)} that are ready, of {len(rows)} rows; its target is {wanted}"
-        return [(Invariant.CONVERGES, seen)]

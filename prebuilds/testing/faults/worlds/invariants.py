@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from prebuilds.testing.faults.worlds.starting_states import Feature
+from prebuilds.testing.faults.worlds.features import Feature
 
 
 class Invariant(Enum):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from prebuilds.decision.models import PrebuildStatus
+from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.runtime.controls import Controls
+from prebuilds.testing.faults.worlds.commit_watch import Watch
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.processes import INTERVAL, ReconcilerProcess
+from prebuilds.testing.faults.worlds.store_contents import count_wanted, is_late
 from prebuilds.testing.faults.worlds.verdicts import check_processes, list_changes
 from prebuilds.testing.faults.worlds.world import World
 
@@ -36,8 +38,32 @@ def settle(world: World, process: ReconcilerProcess, rounds: int) -> int:
 
 
 def list_unsettled(world: World) -> Sequence[tuple[Invariant, str]]:
-    """What is not yet in order."""
-    return world.watch.list_unsettled(world.builder.resources, world.hopeless)
+    """What is not yet in order, leaks first."""
+    watch = world.watch
+    rows = [row for row in watch.read().workspaces.values() if row.preset_id not in world.hopeless]
+    there = {row.id for row in rows if not row.deleted}
+    names = [name for name in world.builder.resources if watch.get_preset_id(name) not in world.hopeless]
+    made = set(filter(watch.has_made, names))
+    wrong = [
+        *((Invariant.NO_LEAK, f"{name} exists, and has no row") for name in sorted(made - there)),
+        *((Invariant.NO_LEAK, f"{name} has a row, and does not exist") for name in sorted(there - made)),
+    ]
+    for preset in watch.contents.presets.values():
+        if preset.id not in world.hopeless:
+            wrong += _list_missing(watch, preset, world.clock.now())
+    return wrong
+
+
+def _list_missing(watch: Watch, preset: Preset, now: datetime) -> Sequence[tuple[Invariant, str]]:
+    rows, wanted = watch.contents.list_prebuilds(preset.id), count_wanted(preset)
+    good = [row for row in rows if row.is_running and row.ready and watch.is_good(row, preset)]
+    if len(rows) == len(good) == wanted:
+        return []
+    late = [row.id for row in rows if is_late(row, preset, now)]
+    if late:
+        return [(Invariant.DEADLINES, f"{late[0]} of {preset.id} missed its deadline, and is still there")]
+    seen = f"{preset.id} has {len(good)} that are ready, of {len(rows)} rows; its target is {wanted}"
+    return [(Invariant.CONVERGES, seen)]
 
 
 def _describe_unsettled(

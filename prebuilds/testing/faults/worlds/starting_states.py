@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from enum import Enum
 
 import attrs
 
@@ -18,7 +17,7 @@ from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message, NewPre
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
-from prebuilds.testing.faults.worlds.acts import ACTS
+from prebuilds.testing.faults.worlds.features import Feature
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 BROKEN = "broken"
@@ -29,24 +28,6 @@ _LATELY = START - timedelta(minutes=10)
 _TTL = timedelta(hours=1)
 _VERSION = TemplateVersion(id="v2", template=Template(id="t", name="t"))
 _OLD_VERSION = attrs.evolve(_VERSION, id="v1", is_active=False)
-
-
-class Feature(Enum):
-    """What a host may leave out."""
-
-    CLAIMS = "claims"
-    REPLICAS = "replicas"
-    """Several reconcilers: once another has the lease, the writes of the first are refused."""
-    OUTBOX = "outbox"
-    """Messages to the loop, which may come late or never."""
-    PAUSE = "pause"
-    HISTORY = "history"
-    """Failed builds are remembered: backoffs, hard limits and resets."""
-    BUDGETS = "budgets"
-    """Budgets kept in the store, which bound what all presets create together."""
-    MEMBERSHIPS = "memberships"
-    CANCELING = "canceling"
-    """Builds that have not begun can be canceled."""
 
 
 @attrs.define
@@ -241,19 +222,3 @@ FAILING = ("failing", "refused")
 
 LATE = ("stuck", "overdue", "unasked")
 """Those whose only prebuild or start has missed its deadline; the builder was never asked for the last of them."""
-
-_ACTS_NEED = {
-    "pause": Feature.PAUSE,
-    "resume": Feature.PAUSE,
-    "set_budget": Feature.BUDGETS,
-    "remove_budget": Feature.BUDGETS,
-    "reset": Feature.HISTORY,
-    "reset_all": Feature.HISTORY,
-    "release": Feature.CLAIMS,
-    "forget": Feature.CLAIMS,
-}
-
-
-def list_acts(without: Collection[Feature]) -> Sequence[str]:
-    """The acts for a host that leaves these features out."""
-    return [name for name in ACTS if _ACTS_NEED.get(name) not in without]
