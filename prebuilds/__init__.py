@@ -7,6 +7,8 @@ print(plan(snapshot, now=datetime.now(timezone.utc)).explain())
 import prebuilds.import_interrupts as _import_interrupts  # noqa: F401 - first, as the other imports take a while
 from prebuilds.decision.actions import ActionType, ReconciliationActions, calculate_actions, can_skip_reconciliation
 from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, load_snapshot
+from prebuilds.decision.demand.autoscale import Autoscale
+from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited, calculate_hard_limits
 from prebuilds.decision.limits import Backoff, HardLimit
 from prebuilds.decision.models import (
@@ -50,6 +52,7 @@ from prebuilds.version import __version__ as __version__
 
 __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "ActionType",
+    "Autoscale",
     "Backoff",
     "BackoffKind",
     "Budget",
@@ -61,6 +64,7 @@ __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "Days",
     "Decision",
     "DecisionChange",
+    "Demand",
     "Expectation",
     "Expectations",
     "FailureClass",

@@ -148,6 +148,7 @@ RULES: Mapping[str, Callable[[Decision], bool]] = {
     "a start is overdue": partial(_has, "overdue"),
     "a start is under way": partial(_has, "starting"),
     "a surplus start is canceled": _cancels_some,
+    "more is held than is wanted": partial(_has, "delete_above"),
 }
 
 

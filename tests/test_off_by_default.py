@@ -16,7 +16,7 @@ Actions = list[tuple[str, object]]
 OFF = {
     field.name: field.default
     for field in attrs.fields(Preset)
-    if field.name in ("ready_deadline", "build_deadline", "ttl_jitter", "refresh_ahead", "max_surge")
+    if field.name in ("ready_deadline", "build_deadline", "ttl_jitter", "refresh_ahead", "max_surge", "autoscale")
 }
 
 

@@ -12,6 +12,7 @@ from typing_extensions import assert_type
 
 from prebuilds import (
     ActionType,
+    Autoscale,
     Backoff,
     Budget,
     BudgetScope,
@@ -104,6 +105,7 @@ def make_snapshot(rows: Iterable[Mapping[str, str]], now: datetime) -> GlobalSna
     assert_type(preset.schedules, tuple[Schedule, ...])
     assert_type(preset.parameters, tuple[tuple[str, str], ...])
     assert_type(preset.is_active, bool)
+    assert_type(preset.autoscale, Autoscale | None)
     return GlobalSnapshot(
         presets=[preset], running=(Prebuild(id=row["id"], preset_id="p", created_at=now) for row in rows)
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.schedule import Precedence
 
@@ -25,6 +26,20 @@ class _Way(NamedTuple):
     read: Callable[[Any], Any]
 
 
+def _write_autoscale(value: Autoscale) -> dict[str, Any]:
+    durations = {name: getattr(value, name) for name in ("lead_time", "hold")}
+    return attrs.asdict(value) | {name: None if one is None else one // _MICROSECOND for name, one in durations.items()}
+
+
+def _read_autoscale(value: Mapping[str, Any]) -> Autoscale:
+    hold = value["hold"]
+    durations = {
+        "lead_time": value["lead_time"] * _MICROSECOND,
+        "hold": None if hold is None else hold * _MICROSECOND,
+    }
+    return Autoscale(**{**value, **durations})
+
+
 _DURATION = _Way(lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND)
 _PLAIN = _Way(lambda value: value, lambda value: value)
 _OPTIONS = {
@@ -34,6 +49,7 @@ _OPTIONS = {
     "refresh_ahead": _DURATION,
     "max_surge": _PLAIN,
     "precedence": _Way(lambda value: value.value, Precedence),
+    "autoscale": _Way(_write_autoscale, _read_autoscale),
 }
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Preset) if field.name in _OPTIONS}
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
+from math import inf
 from typing import Any
 
 import attrs
@@ -141,6 +142,7 @@ POSITIVE_DURATION = check(
     f"a timedelta of more than 0 and up to {MAX_DURATION.days} days", lambda value: _is_duration(value) and bool(value)
 )
 SHARE = check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
+AMOUNT = check("a number of 0 or more", lambda value: type(value) in (int, float) and 0 <= value < inf)
 INSTANT = check(INSTANT_ALLOWED, is_instant)
 DISTINCT_IDS = check(
     "a collection of distinct ids",

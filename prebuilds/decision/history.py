@@ -47,10 +47,10 @@ def calculate_backoffs(
     """The backoffs of these presets at `now`, in the order of the presets (R13).
 
     A preset backs off when one of its last N builds failed within `policy.backoff_lookback`. N is the larger of its
-    `desired_instances` and its current target. `num_failed` counts all its failures within the look-back, and
-    `last_build_at` is when the last of them ended. If it failed for want of CAPACITY, only such
-    failures are counted, and otherwise only the others. `resets` maps preset ids to the instant of the last reset. With
-    `is_replay`, builds that ended after `now` are ignored.
+    `desired_instances` and its current target, or the `max_instances` of its autoscale. `num_failed` counts all its
+    failures within the look-back, and `last_build_at` is when the last of them ended. If it failed for want of
+    CAPACITY, only such failures are counted, and otherwise only the others. `resets` maps preset ids to the
+    instant of the last reset. With `is_replay`, builds that ended after `now` are ignored.
     """
     now = require_instant("calculate_backoffs", "now", now)
     chosen = tuple(presets)
@@ -157,6 +157,8 @@ def is_of_version(build: Build, preset: Preset | None) -> bool:
 
 def _find_backoff(preset: Preset, latest: Sequence[_Outcome], now: datetime, policy: Policy) -> Backoff | None:
     depth = max(preset.desired_instances, calculate_target(preset, now=now).desired)
+    if preset.autoscale and preset.autoscale.acts:  # builds alone do not tell its target
+        depth = preset.autoscale.max_instances
     failures = [
         outcome
         for outcome in latest

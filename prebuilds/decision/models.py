@@ -12,6 +12,7 @@ from enum import Enum
 
 import attrs
 
+from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.fields import (
     COUNT,
     DISTINCT_IDS,
@@ -106,6 +107,9 @@ class Preset:
     `ttl_jitter` is the share by which a prebuild's own ttl is shorter at most, by a hash of its id. A prebuild that
     will expire within `refresh_ahead` is aging: it is replaced beforehand, with at most `max_surge` above the target at
     a time (R16). None means never ahead, and no bound.
+
+    With an `autoscale`, the target follows what is claimed, from the larger count of the preset and its open schedule
+    up to `autoscale.max_instances` (R21).
     """
 
     id: str = attrs.field(validator=ID)
@@ -128,6 +132,7 @@ class Preset:
     ttl_jitter: float = attrs.field(default=0.0, validator=SHARE)
     refresh_ahead: timedelta | None = attrs.field(default=None, validator=optional(POSITIVE_DURATION))
     max_surge: int | None = attrs.field(default=None, validator=optional(COUNT))
+    autoscale: Autoscale | None = attrs.field(default=None, validator=optional(instance_of(Autoscale)))
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
     """Whether prebuilds are wanted at all: the version is active and the template neither deleted nor deprecated."""
 
@@ -135,6 +140,8 @@ class Preset:
         version, template = self.template_version, self.template_version.template
         is_active = version.is_active and not template.deleted and not template.deprecated
         object.__setattr__(self, "is_active", is_active)
+        if self.autoscale:
+            self.autoscale.require_room([self.desired_instances, *(each.instances for each in self.schedules)])
 
 
 @attrs.frozen(kw_only=True)

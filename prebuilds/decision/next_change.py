@@ -1,7 +1,8 @@
 """The next change: when a decision could differ without new data (R12). A host can sleep until then.
 
 - Only time passes: a prebuild outlives its ttl, an invalidation takes effect, a backoff ends, a window opens or closes,
-  a probe is due, a deadline passes, a budget refills, a prebuild begins to age.
+  a probe is due, a deadline passes, a budget refills, a prebuild begins to age, or what is claimed
+  at this hour changes the target.
 - The instant is the first at which the cause applies, to the microsecond: a prebuild exactly as old as its ttl is still
   good, and a backoff still applies at its last instant.
 """
@@ -22,7 +23,7 @@ from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_probe_at
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.state import count_missing
-from prebuilds.decision.targets import find_next_target_change
+from prebuilds.decision.targets import find_next_demand_change, find_next_target_change
 
 _RESOLUTION = datetime.resolution
 
@@ -39,6 +40,7 @@ class ChangeCause(Enum):
     BUILD_DEADLINE = "build_deadline"
     BUDGET_REFILL = "budget_refill"
     AGING = "aging"
+    DEMAND = "demand"
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +68,7 @@ def find_next_change(snapshot: PresetSnapshot, policy: Policy, *, refill_at: dat
         _find_build_deadline(snapshot),
         _find_refill(snapshot, refill_at),
         _find_aging(snapshot),
+        _find_demand(snapshot),
     )
     return min(filter(None, changes), key=_get_at, default=None)
 
@@ -129,6 +132,14 @@ def _find_aging(snapshot: PresetSnapshot) -> Change | None:
     young = [prebuild for prebuild in snapshot.running if prebuild.id not in aging]
     first = find_first_end(preset, young if preset.ttl_jitter else young[:1])
     return _make(_add(first[0], first[1] - ahead), ChangeCause.AGING, first[2]) if first else None
+
+
+def _find_demand(snapshot: PresetSnapshot) -> Change | None:
+    """When the target may follow the hour of the week, what was claimed lately, or the end of a hold."""
+    preset = snapshot.preset
+    if preset.autoscale is None:
+        return None
+    return _make(find_next_demand_change(preset, snapshot.demand, snapshot.now), ChangeCause.DEMAND, preset.id)
 
 
 def _find_ready_deadline(snapshot: PresetSnapshot) -> Change | None:

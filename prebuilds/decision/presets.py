@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.fields import FLAG, NOW, TOTAL, UTC, instance_of, optional, to_tuple, to_utc, tuple_of
 from prebuilds.decision.lifetimes.aging import list_aging, list_outlived
 from prebuilds.decision.lifetimes.deadlines import split_stuck
@@ -45,8 +46,7 @@ class PresetSnapshot:
 
     Its prebuilds are already split into good ones (`running`), `expired` ones, and unexpired ones that are `stuck`.
     Each part is sorted oldest first (R10). `pending` counts the jobs that have not started. A preset with a `limit` is
-    hard-limited. `target` and `aging` are
-    calculated from the rest.
+    hard-limited. `demand` has what was claimed (R21). `target` and `aging` are calculated from the rest.
     """
 
     preset: Preset = attrs.field(validator=instance_of(Preset))
@@ -59,6 +59,7 @@ class PresetSnapshot:
     backoff: Backoff | None = attrs.field(default=None, validator=optional(instance_of(Backoff)))
     is_hard_limited: bool = attrs.field(default=False, validator=FLAG)
     limit: HardLimit | None = attrs.field(default=None, validator=optional(instance_of(HardLimit)))
+    demand: Demand | None = attrs.field(default=None, validator=optional(instance_of(Demand)), repr=False)
     target: Target = attrs.field(init=False, eq=False, repr=False)
     aging: tuple[Prebuild, ...] = attrs.field(init=False, eq=False, repr=False)
     """The good prebuilds that will expire soon, and are replaced (R16)."""
@@ -69,7 +70,7 @@ class PresetSnapshot:
             rows = getattr(self, field)
             if any(row.preset_id != own for row in rows):
                 raise InvalidValueError("PresetSnapshot", field, rows, f"of the preset {show(own)}")
-        for field, row in (("backoff", self.backoff), ("limit", self.limit)):
+        for field, row in (("backoff", self.backoff), ("limit", self.limit), ("demand", self.demand)):
             if row is not None and row.preset_id != own:
                 raise InvalidValueError("PresetSnapshot", field, row, f"of the preset {show(own)}")
         others = (*self.running, *self.expired)
@@ -79,7 +80,7 @@ class PresetSnapshot:
             allowed = "distinct prebuilds, none in `running` or `expired`"
             raise InvalidValueError("PresetSnapshot", "stuck", self.stuck, allowed)
         object.__setattr__(self, "is_hard_limited", self.is_hard_limited or self.limit is not None)
-        object.__setattr__(self, "target", find_target(self.preset, self.now))
+        object.__setattr__(self, "target", find_target(self.preset, self.now, self.demand))
         object.__setattr__(self, "aging", list_aging(self.preset, self.running, self.now))
 
 
@@ -96,6 +97,7 @@ _make_preset_snapshot = make_factory(
         "backoff",
         "is_hard_limited",
         "limit",
+        "demand",
         "target",
         "aging",
     ),
@@ -113,6 +115,7 @@ def take_preset_snapshot(
     backoff: Backoff | None,
     is_hard_limited: bool,
     limit: HardLimit | None = None,
+    demand: Demand | None = None,
 ) -> PresetSnapshot:
     """A preset with its own rows at a valid instant; the prebuilds are sorted oldest first (R2, R10).
 
@@ -131,7 +134,8 @@ def take_preset_snapshot(
         backoff,
         is_hard_limited or limit is not None,
         limit,
-        find_target(preset, now),
+        demand,
+        find_target(preset, now, demand),
         list_aging(preset, running, now),
     )
 

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import attrs
 
+from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.fields import (
     DURATION,
     NOW,
@@ -39,7 +40,13 @@ from prebuilds.renames import OldAttribute
 _IDS = check("a collection of ids", lambda value: type(value) is tuple and all(map(is_id, value)))
 
 
-UNIQUE_KEYS = {"presets": "id", "running": "id", "backoffs": "preset_id", "limits": "preset_id"}
+UNIQUE_KEYS = {
+    "presets": "id",
+    "running": "id",
+    "backoffs": "preset_id",
+    "limits": "preset_id",
+    "demand": "preset_id",
+}
 """The attribute that must be unique in each of these collections."""
 
 
@@ -66,10 +73,10 @@ class GlobalSnapshot:
 
     `hard_limited` has the ids of the presets that may create nothing until they are reset. `limits` says why, and a
     preset that has a row there is hard-limited too. Raises `InvalidSnapshotError` with every preset id, prebuild id,
-    backoff or limit that is given twice.
+    backoff, limit or demand that is given twice.
 
-    Only budgets read the last two (R18): what users build themselves, and the starts that were begun in the last
-    minute.
+    Only budgets read `foreground`, what users build themselves, and `recent_starts`, those begun in the last minute
+    (R18).
     """
 
     presets: tuple[Preset, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Preset))
@@ -83,6 +90,8 @@ class GlobalSnapshot:
     recent_starts: tuple[RecentStarts, ...] = attrs.field(
         default=(), converter=to_tuple, validator=tuple_of(RecentStarts)
     )
+    demand: tuple[Demand, ...] = attrs.field(default=(), converter=to_tuple, validator=tuple_of(Demand))
+    """What was claimed, for presets with an `autoscale` (R21)."""
 
     def __attrs_post_init__(self) -> None:
         duplicates = chain.from_iterable(
@@ -144,6 +153,7 @@ class _Index(NamedTuple):
     backoffs: Mapping[str, Backoff]
     hard_limited: frozenset[str]
     limits: Mapping[str, HardLimit]
+    demand: Mapping[str, Demand]
     orphan_counts: tuple[Orphans, ...]
 
     @classmethod
@@ -151,6 +161,7 @@ class _Index(NamedTuple):
         presets = {preset.id: preset for preset in snapshot.presets}
         running, in_progress = _group_by_age(snapshot.running), _group(snapshot.in_progress)
         pending, backoffs, limits = _group(snapshot.pending), _group(snapshot.backoffs), _group(snapshot.limits)
+        demand = _group(snapshot.demand)
         hard_limited = {preset_id: (preset_id,) * count for preset_id, count in Counter(snapshot.hard_limited).items()}
         return cls(
             presets=presets,
@@ -161,6 +172,7 @@ class _Index(NamedTuple):
             backoffs={preset_id: backoff for preset_id, (backoff,) in backoffs.items()},
             hard_limited=frozenset(hard_limited),
             limits={preset_id: limit for preset_id, (limit,) in limits.items()},
+            demand={preset_id: row for preset_id, (row,) in demand.items()},
             orphan_counts=(
                 *_find_orphans("running", running, presets),
                 *_find_orphans("in_progress", in_progress, presets),
@@ -168,6 +180,7 @@ class _Index(NamedTuple):
                 *_find_orphans("backoffs", backoffs, presets),
                 *_find_orphans("hard_limited", hard_limited, presets),
                 *_find_orphans("limits", limits, presets),
+                *_find_orphans("demand", demand, presets),
             ),
         )
 
@@ -182,6 +195,7 @@ class _Index(NamedTuple):
             backoff=self.backoffs.get(preset.id),
             is_hard_limited=preset.id in self.hard_limited,
             limit=self.limits.get(preset.id),
+            demand=self.demand.get(preset.id),
         )
 
 

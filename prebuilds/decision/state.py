@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from prebuilds.decision.fields import TOTAL, instance_of, member_of, optional
+from prebuilds.decision.fields import AMOUNT, TOTAL, instance_of, member_of, optional
 from prebuilds.decision.lifetimes.deadlines import count_overdue
 from prebuilds.decision.lifetimes.victims import calculate_surplus, limit_surge
 from prebuilds.decision.models import InProgress, Prebuild, Transition
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.targets import TargetSource
+from prebuilds.decision.targets import TargetSource, get_demand
 from prebuilds.decision.unchecked import make_factory
 
 
@@ -23,6 +23,11 @@ class ReconciliationState:
     could have now, and `extraneous` the unexpired ones that go, as they are beyond `desired` or replaced. `starting`
     counts the starts but the overdue ones. `stuck` and `overdue` count those (R14), and `aging` the good ones that are
     replaced ahead (R16). `target_source` and `target_error` say where `desired` comes from.
+
+    `delete_above` is what unexpired prebuilds may be there before they go, if that is more than `desired`. For a preset
+    with an `autoscale`, `demand` is what the claims alone ask for, whether it acts or not, `expected_claims` how many
+    are expected in the next lead time, and `price` the claims per idle hour that a prebuild must be worth (R21). These
+    three move all the time, so they are not compared.
     """
 
     actual: int = attrs.field(validator=TOTAL)
@@ -38,31 +43,44 @@ class ReconciliationState:
     stuck: int = attrs.field(default=0, validator=TOTAL)
     overdue: int = attrs.field(default=0, validator=TOTAL)
     aging: int = attrs.field(default=0, validator=TOTAL)
+    delete_above: int | None = attrs.field(default=None, validator=optional(TOTAL))
+    demand: int | None = attrs.field(default=None, validator=optional(TOTAL), eq=False)
+    expected_claims: float | None = attrs.field(default=None, validator=optional(AMOUNT), eq=False)
+    price: float | None = attrs.field(default=None, validator=optional(AMOUNT), eq=False)
 
 
 _COUNTS = ("actual", "expired", "desired", "eligible", "extraneous", "starting", "stopping", "deleting")
-_LATER_COUNTS = ("stuck", "overdue", "aging")
+_LATER_COUNTS = ("stuck", "overdue", "aging", "delete_above", "demand", "expected_claims", "price")
 _make_state = make_factory(ReconciliationState, (*_COUNTS, "target_source", "target_error", *_LATER_COUNTS))
 
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
     """The counts of one preset at one instant (R6)."""
-    is_active = snapshot.preset.is_active
+    is_active, target = snapshot.preset.is_active, snapshot.target
     return _make_state(
         len(snapshot.running) + len(snapshot.expired),
         len(snapshot.expired),
-        snapshot.target.desired,
+        target.desired,
         count_eligible(snapshot.running) if is_active else 0,
         count_extraneous(snapshot) if is_active else 0,
         count_starting(snapshot),
         count_in_progress(snapshot.in_progress, Transition.STOP),
         count_in_progress(snapshot.in_progress, Transition.DELETE),
-        snapshot.target.source,
-        snapshot.target.error,
+        target.source,
+        target.error,
         len(snapshot.stuck),
         count_overdue(snapshot.preset, snapshot.in_progress, snapshot.now),
         len(snapshot.aging),
+        target.delete_above if target.delete_above > target.desired else None,
+        *_list_demand(snapshot),
     )
+
+
+def _list_demand(snapshot: PresetSnapshot) -> tuple[int | None, float | None, float | None]:
+    """What the claims ask for, how many are expected, and the price; None if nothing is known of them."""
+    known = get_demand(snapshot.preset, snapshot.demand)
+    look = known.look(snapshot.now) if known else None
+    return (look.wanted, look.expected, look.price) if look else (None, None, None)
 
 
 def count_eligible(running: Iterable[Prebuild]) -> int:
@@ -85,8 +103,9 @@ def count_missing(snapshot: PresetSnapshot) -> int:
 
 
 def count_surplus_starts(snapshot: PresetSnapshot) -> int:
-    """How many starts are under way beyond those that are needed beside what runs."""
-    return max(count_starting(snapshot) - max(_count_needed_starts(snapshot), 0), 0)
+    """How many starts are under way beyond those that are needed, or held, beside what runs."""
+    held = snapshot.target.delete_above - snapshot.target.desired
+    return max(count_starting(snapshot) - max(_count_needed_starts(snapshot) + held, 0), 0)
 
 
 def _count_needed_starts(snapshot: PresetSnapshot) -> int:

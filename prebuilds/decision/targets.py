@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import attrs
 
+from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.fields import COUNT, instance_of, member_of, optional, require_instant
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.openings import Opening
@@ -31,21 +32,33 @@ class TargetSource(Enum):
     """The schedule whose window is open."""
     FALLBACK = "fallback"
     """The preset's `desired_instances`, because its schedules cannot be used."""
+    DEMAND = "demand"
+    """What is claimed, as the preset has an `autoscale` that acts, and wants or holds more than the rest (R21)."""
 
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """How many prebuilds are wanted, why, and which window is open, if any."""
+    """How many prebuilds are wanted, why, and which window is open, if any.
+
+    What is above `delete_above` goes. Only demand holds more than is wanted (R21).
+    """
 
     desired: int = attrs.field(validator=COUNT)
     source: TargetSource = attrs.field(validator=member_of(TargetSource))
     error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
+    delete_above: int = attrs.field(validator=COUNT)
+
+    @delete_above.default
+    def _hold_nothing(self) -> int:
+        return self.desired
 
 
-_make_target = make_factory(Target, ("desired", "source", "error", "opening"))
+_make_target = make_factory(Target, ("desired", "source", "error", "opening", "delete_above"))
 _MAX_LISTED = 5  # problems in the text of an error; `check_schedules` returns all
 _INACTIVE = Target(desired=0, source=TargetSource.INACTIVE)
+_UNMOVED = (TargetSource.INACTIVE, TargetSource.FALLBACK)  # whatever is claimed
+_MOST_LOOKS = 15
 
 
 @lru_cache(maxsize=2**10)
@@ -54,16 +67,35 @@ def _make_own_target(desired: int) -> Target:
 
 
 @accept_positional("now", place=1)
-def calculate_target(preset: Preset, *, now: datetime) -> Target:
-    """The target of a preset at an instant (R3). An inactive preset's schedules are ignored.
+def calculate_target(preset: Preset, *, now: datetime, demand: Demand | None = None) -> Target:
+    """The target of a preset at an instant (R3, R21). An inactive preset's schedules and demand are ignored.
 
     Raises `InvalidValueError` for a `now` that is naive or out of range.
     """
-    return find_target(preset, require_instant("calculate_target", "now", now))
+    return find_target(preset, require_instant("calculate_target", "now", now), demand)
 
 
-def find_target(preset: Preset, now: datetime) -> Target:
+def find_target(preset: Preset, now: datetime, demand: Demand | None = None) -> Target:
     """The target at an instant that is known to be valid."""
+    target = _find_given_target(preset, now)
+    scale = preset.autoscale
+    if scale is None or not scale.acts or target.source in _UNMOVED:
+        return target
+    known = get_demand(preset, demand)
+    low, high = known.find_bounds(now) if known else (scale.min_instances, scale.min_instances)
+    if high <= target.desired:
+        return target
+    return _make_target(max(low, target.desired), TargetSource.DEMAND, None, target.opening, high)
+
+
+def get_demand(preset: Preset, demand: Demand | None) -> Demand | None:
+    """The demand under the preset's own settings; None without an autoscale, or if nothing is known for it."""
+    scale = preset.autoscale
+    return demand.adopt(scale, preset.desired_instances) if demand and scale else None
+
+
+def _find_given_target(preset: Preset, now: datetime) -> Target:
+    """The target that the preset and its schedules give."""
     if not preset.is_active:
         return _INACTIVE
     if not preset.schedules:
@@ -75,7 +107,7 @@ def find_target(preset: Preset, now: datetime) -> Target:
     opening = timetable.get_opening(now)
     if opening is None:
         return _make_own_target(preset.desired_instances)
-    return _make_target(opening.instances, TargetSource.SCHEDULE, None, opening)
+    return _make_target(opening.instances, TargetSource.SCHEDULE, None, opening, opening.instances)
 
 
 def _compile(preset: Preset) -> Timetable | tuple[ScheduleProblem, ...]:
@@ -98,6 +130,24 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
         return None
     timetable = _compile(preset)
     return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None
+
+
+def find_next_demand_change(preset: Preset, demand: Demand | None, now: datetime) -> datetime | None:
+    """The next look at which the target differs from now, with no new claim; None if that never happens (R21).
+
+    After 15 looks at which it does not, it is the last of them: a look costs time, and claims come anyway.
+    """
+    known, target, at = get_demand(preset, demand), find_target(preset, now, demand), now
+    if known is None or target.source in _UNMOVED or not known.fit.model.autoscale.acts:
+        return None
+    for _ in range(_MOST_LOOKS):
+        later = known.find_next_look(at)
+        if later is None:
+            return None
+        known, at = known.settle(later), later
+        if find_target(preset, at, known) != target:
+            break
+    return at
 
 
 class _Edges:

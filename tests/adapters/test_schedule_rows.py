@@ -6,9 +6,10 @@ import json
 from datetime import date, timedelta
 
 import attrs
+import pytest
 from hypothesis import given
 
-from prebuilds import Precedence, Preset, Schedule
+from prebuilds import Autoscale, Precedence, Preset, Schedule
 from prebuilds.adapters.preset_options import read_options, write_options
 from prebuilds.adapters.schedule_rows import flatten_schedules, make_schedules
 from prebuilds.testing import strategies
@@ -49,3 +50,11 @@ def test_the_precedence_is_an_option_of_the_preset() -> None:
     assert write_options(preset) == {}
     assert write_options(attrs.evolve(preset, precedence=Precedence.LAST_WINS)) == {"precedence": "last_wins"}
     assert read_options({"precedence": "last_wins"}) == {"precedence": Precedence.LAST_WINS}
+
+
+@pytest.mark.parametrize("hold", [None, timedelta(), timedelta(minutes=15)])
+def test_an_autoscale_comes_back_as_it_was(hold: timedelta | None) -> None:
+    """Its durations are whole microseconds, as those of the preset."""
+    scale = Autoscale(hit_rate=0.99, lead_time=timedelta(seconds=90.5), max_instances=9, hold=hold, acts=False)
+    preset = Preset(id="p", desired_instances=1, autoscale=scale)
+    assert read_options(json.loads(json.dumps(write_options(preset)))) == {"autoscale": scale}

@@ -42,8 +42,8 @@ def test_a_target_says_what_it_came_from_in_the_users_time() -> None:
 def test_what_is_held_is_told_with_its_end() -> None:
     target = look_at_target(*attrs.astuple(make_fit(claims=12), recurse=False), NOW)
     assert target.delete_above > target.wanted
-    assert target.held_until == NOW - timedelta(minutes=10) + timedelta(seconds=MODEL.hold)
-    assert str(target).endswith(f"; {target.delete_above} held until 09:40")
+    assert target.held_until == NOW - timedelta(minutes=9) + timedelta(seconds=MODEL.hold)  # as much for a minute
+    assert str(target).endswith(f"; {target.delete_above} held until 09:41")
 
 
 @pytest.mark.parametrize(
@@ -105,24 +105,25 @@ def test_a_fit_comes_back_equal(doubt: Doubt | None, hold: timedelta | None) -> 
 @pytest.mark.parametrize(
     ("path", "value", "place"),
     [
-        (["model", "hold"], -1, "DemandModel.hold"),
-        (["model", "saved"], "much", "DemandModel.saved"),
-        (["model", "caution"], 21, "DemandModel.caution"),
-        (["model", "timezone"], "Mars/Olympus", "DemandModel.timezone"),
-        (["model", "weights"], [0.0] * 8, "DemandModel.weights"),
-        (["model", "spreads"], [0.5] * 150, "DemandModel.spreads"),
+        (["model", "hold"], -1, "load_fit.model.hold"),
+        (["model", "saved"], "much", "load_fit.model.saved"),
+        (["model", "caution"], 21, "load_fit.model.caution"),
+        (["model", "timezone"], "Mars/Olympus", "load_fit.model.timezone"),
+        (["model", "weights"], [0.0] * 8, "load_fit.model.weights"),
+        (["model", "spreads"], [0.5] * 150, "load_fit.model.spreads"),
         (["model", "spreads"], 1, "load_fit.model.spreads"),
         (["model", "doubt"], "rain", "load_fit.model.doubt"),
         (["model", "autoscale", "lead_time"], 1e300, "load_fit.model.autoscale.lead_time"),
-        (["model", "autoscale", "lead_time"], 0, "Autoscale.lead_time"),
+        (["model", "autoscale", "lead_time"], 0, "load_fit.model.autoscale.lead_time"),
         (["model", "autoscale", "hold"], "1h", "load_fit.model.autoscale.hold"),
         (["state", "counted"], 1.5, "load_fit.state.counted"),
         (["state", "hour"], True, "load_fit.state.hour"),
         (["state", "season", "claims"], [0.0], "load_fit.state.season.claims"),
         (["state", "usual"], [0.1, 0.1], "load_fit.state.usual"),
         (["state", "usual"], [0.1] * 9, "load_fit.state.usual"),
-        (["model", "timezone"], ["UTC"], "DemandModel.timezone"),
+        (["model", "timezone"], ["UTC"], "load_fit.model.timezone"),
         (["state", "rates"], None, "load_fit.state.rates"),
+        (["state", "minute"], None, "load_fit.state.minute"),
         (["state", "held"], [[0.0, -1]], "load_fit.state.held[0][1]"),
         (["state"], {}, "load_fit.state"),
         ([], [], "load_fit.document"),

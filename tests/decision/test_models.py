@@ -238,6 +238,7 @@ def test_a_models_dict_has_what_the_model_was_made_of() -> None:
         "limits",
         "foreground",
         "recent_starts",
+        "demand",
     }
 
 

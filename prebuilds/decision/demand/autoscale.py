@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import attrs
 
-from prebuilds.decision.fields import COUNT, POSITIVE, check, optional
+from prebuilds.decision.fields import COUNT, FLAG, POSITIVE, check, optional
 from prebuilds.errors import InvalidValueError
 
 _MOST_LEAD = timedelta(days=1)
@@ -27,7 +28,8 @@ class Autoscale:
 
     `hit_rate` is the share of claims that should find a prebuild ready. `lead_time` is how long a prebuild takes to
     become ready. The target stays from `min_instances` to `max_instances`. It rises at once, and falls to the highest
-    target of the last `hold`; if that is None, fitting chooses it, so that few prebuilds are deleted unclaimed.
+    target of the last `hold`; if that is None, fitting chooses it, so that few prebuilds are deleted unclaimed. With
+    `acts` False it only shows what it would do.
     """
 
     hit_rate: float = attrs.field(validator=_RATE)
@@ -35,6 +37,7 @@ class Autoscale:
     min_instances: int = attrs.field(default=0, validator=COUNT)
     max_instances: int = attrs.field(validator=POSITIVE)
     hold: timedelta | None = attrs.field(default=None, validator=optional(_HOLD))
+    acts: bool = attrs.field(default=True, validator=FLAG)
 
     def __attrs_post_init__(self) -> None:
         if self.min_instances > self.max_instances:
@@ -44,3 +47,10 @@ class Autoscale:
     def clamp(self, count: int) -> int:
         """The count, within the limits."""
         return min(self.max_instances, max(self.min_instances, count))
+
+    def require_room(self, counts: Iterable[int]) -> None:
+        """Raise `InvalidValueError` for a preset with a count above `max_instances`, as its counts are floors."""
+        most = max(counts)
+        if most > self.max_instances:
+            allowed = f"at least {most}, the largest count of the preset and its schedules"
+            raise InvalidValueError("Preset", "autoscale.max_instances", self.max_instances, allowed)

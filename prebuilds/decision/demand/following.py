@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil, floor, inf
 
 import attrs
@@ -11,29 +12,70 @@ from prebuilds.decision.demand.holds import hold_target
 from prebuilds.decision.demand.means import calculate_mean
 from prebuilds.decision.demand.model import DemandModel
 from prebuilds.decision.demand.spreads import find_bin, get_bin_mean
-from prebuilds.decision.demand.state import DemandState, advance_state, count_claim, find_signals
+from prebuilds.decision.demand.state import (
+    MINUTE,
+    DemandState,
+    advance_state,
+    count_claim,
+    count_usual,
+    find_minute,
+    find_signals,
+)
+from prebuilds.decision.fields import instance_of
+from prebuilds.errors import InvalidValueError
 
-_LEAST_TICK = 60.0
 _TICKS_PER_LEAD = 5
 
 
 def note_claim(model: DemandModel, state: DemandState, at: float, *, is_hit: bool) -> DemandState:
-    """The state after a claim. Hits and misses count alike as claims; misses make the target more cautious."""
-    lead = model.lead
-    state = count_claim(advance_state(state, at, lead, model.timezone), at, lead)
+    """The state after a claim, which counts from the beginning of its minute on: stores keep claims by the minute.
+
+    Hits and misses count alike as claims; misses make the target more cautious.
+    """
+    minute = max(find_minute(at), state.minute)
+    state = count_claim(settle(model, state, minute), minute, model.lead)
     if model.doubt is not None:
         return state
-    steering = state.steering.note(at, model.autoscale.hit_rate, is_hit=is_hit)
-    return DemandState(state.season, state.hour, state.counted, state.usual, state.rates, steering, state.held)
+    steering = state.steering.note(minute, model.autoscale.hit_rate, is_hit=is_hit)
+    return DemandState(state.season, state.hour, state.counted, state.usual, state.rates, steering, minute, state.held)
 
 
 def find_bounds(model: DemandModel, state: DemandState, now: float) -> tuple[DemandState, int, int]:
-    """The state with the target of now held, the number to create up to, and that above which to delete."""
-    state = advance_state(state, now, model.lead, model.timezone)
-    low = find_wanted(model, state, now)
-    held = hold_target(state.held, now, low, model.hold)
-    state = DemandState(state.season, state.hour, state.counted, state.usual, state.rates, state.steering, held)
+    """The state at the last look, the number to create up to, and that above which to delete."""
+    state = settle(model, state, _find_last_look(model, now))
+    low = find_wanted(model, state, state.minute)
+    held = hold_target(state.held, state.minute, low, model.hold)
     return state, low, held[0][1]
+
+
+def settle(model: DemandModel, state: DemandState, minute: float) -> DemandState:
+    """The state when a minute is looked at. The targets of the looks before are held.
+
+    Looks are at every tick and in every minute with a claim, whoever asks. So the same claims give the same state.
+    """
+    if minute <= state.minute:
+        return state
+    held = state.held
+    for at in _list_looks(model, state.minute, minute):
+        state = advance_state(state, at, model.lead, model.timezone)
+        held = hold_target(held, at, find_wanted(model, state, at), model.hold)
+    state = advance_state(state, minute, model.lead, model.timezone)
+    held = tuple([pair for pair in held if pair[0] >= minute - model.hold])
+    return DemandState(state.season, state.hour, state.counted, state.usual, state.rates, state.steering, minute, held)
+
+
+def _list_looks(model: DemandModel, begin: float, end: float) -> Iterator[float]:
+    """The looks from one on to another one that is not among them, as far back as they are held."""
+    first = end - model.hold
+    if not model.is_moving:
+        return
+    if begin >= first:
+        yield begin
+    tick = get_tick(model.lead)
+    at = max(floor(begin / tick) + 1, ceil(first / tick)) * tick
+    while at < end:
+        yield at
+        at += tick
 
 
 def find_wanted(model: DemandModel, state: DemandState, now: float) -> int:
@@ -60,15 +102,17 @@ def _blend(model: DemandModel, count: int) -> int:
 
 def find_next_look(model: DemandModel, now: float) -> float:
     """The next instant at which the target may differ with no new claim; infinity if it never does."""
-    if not model.follows_demand or not model.share:
-        return inf
+    return _find_last_look(model, now) + get_tick(model.lead) if model.is_moving else inf
+
+
+def _find_last_look(model: DemandModel, now: float) -> float:
     tick = get_tick(model.lead)
-    return (floor(now / tick) + 1) * tick
+    return floor(now / tick) * tick
 
 
 def get_tick(lead: float) -> float:
-    """After how many seconds without a claim a target is looked at again."""
-    return max(_LEAST_TICK, lead / _TICKS_PER_LEAD)
+    """After how many seconds without a claim a target is looked at again: whole minutes, a fifth of a lead time."""
+    return max(1, floor(lead / (_TICKS_PER_LEAD * MINUTE))) * MINUTE
 
 
 @attrs.define
@@ -99,8 +143,14 @@ class DemandFollower:
 class DemandFit:
     """A model, and the state that its past led to."""
 
-    model: DemandModel
-    state: DemandState
+    model: DemandModel = attrs.field(validator=instance_of(DemandModel))
+    state: DemandState = attrs.field(validator=instance_of(DemandState))
+
+    def __attrs_post_init__(self) -> None:
+        hours = count_usual(self.model.lead)
+        if len(self.state.usual) != hours:
+            allowed = f"{hours} numbers, as many as the lead time of the model needs"
+            raise InvalidValueError("DemandFit", "state.usual", self.state.usual, allowed)
 
     def follow(self) -> DemandFollower:
         """A fresh target function that goes on from here."""

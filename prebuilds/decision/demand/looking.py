@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 import attrs
 
 from prebuilds.decision.demand.following import find_bounds
+from prebuilds.decision.demand.holds import hold_target
 from prebuilds.decision.demand.means import calculate_mean
 from prebuilds.decision.demand.model import DemandModel
-from prebuilds.decision.demand.state import DemandState, advance_state, fade_rates, find_signals
+from prebuilds.decision.demand.state import DemandState, fade_rates, find_signals
 from prebuilds.decision.fields import UTC, require_instant
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.wording import describe_duration
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,9 +40,16 @@ class DemandTarget:
     """What was claimed in the last day, over what the season expected of it."""
     model: DemandModel
 
+    price: float
+    """Claims per idle hour that a prebuild must be worth."""
+
     def __str__(self) -> str:
+        return f"{self.wanted} wanted{self._describe_limit()}: {self.describe()}"
+
+    def describe(self) -> str:
+        """Where the number comes from, and what is held."""
         held = f"; {self.delete_above} held until {self.held_until:%H:%M}" if self.held_until else ""
-        return f"{self.wanted} wanted{self._describe_limit()}: {self._describe_source()}{held}"
+        return f"{self._describe_source()}{held}"
 
     def _describe_limit(self) -> str:
         scale = self.model.autoscale
@@ -66,15 +75,20 @@ class DemandTarget:
         )
 
 
+def count_seconds(instant: datetime) -> float:
+    """The whole seconds since 1970. Looks are at whole minutes, and a float has no microseconds in distant years."""
+    return float((instant - EPOCH) // _SECOND)
+
+
 def look_at_target(model: DemandModel, state: DemandState, now: datetime) -> DemandTarget:
     """The target of an instant, which changes nothing. Raises `InvalidValueError` for a naive `now`."""
-    at = require_instant("look_at_target", "now", now).timestamp()
-    state = advance_state(state, at, model.lead, model.timezone)
-    after, low, high = find_bounds(model, state, at)
-    signals = find_signals(state, at, model.lead)
-    _, level = fade_rates(state, at, model.lead).list_levels()
+    at = count_seconds(require_instant("look_at_target", "now", now))
+    state, low, high = find_bounds(model, state, at)
+    signals = find_signals(state, state.minute, model.lead)
+    _, level = fade_rates(state, state.minute, model.lead).list_levels()
+    held = hold_target(state.held, state.minute, low, model.hold)
     zone = load_zone(model.timezone)
-    ends = _EPOCH + timedelta(seconds=after.held[0][0] + model.hold)
+    ends = EPOCH + timedelta(seconds=held[0][0] + model.hold)
     return DemandTarget(
         now=now.astimezone(zone),
         wanted=low,
@@ -84,4 +98,5 @@ def look_at_target(model: DemandModel, state: DemandState, now: datetime) -> Dem
         usual=signals[0],
         level=level,
         model=model,
+        price=10 ** -(model.caution + state.steering.fade(state.minute)),
     )

@@ -11,7 +11,7 @@ import attrs
 from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.demand.means import SIGNALS
 from prebuilds.decision.demand.spreads import BINS
-from prebuilds.decision.fields import COUNT, FLAG, SHARE, check, instance_of, member_of, optional, to_tuple
+from prebuilds.decision.fields import AMOUNT, COUNT, FLAG, SHARE, check, instance_of, member_of, optional, to_tuple
 from prebuilds.decision.schedules.zones import load_zone
 
 
@@ -37,7 +37,6 @@ def _numbers(count: int, least: float) -> Any:
     )
 
 
-_AMOUNT = check("a number of 0 or more", _is_amount)
 _NUMBER = check("a number from -20 to 20", lambda value: type(value) in (int, float) and -20 <= value <= 20)
 
 _AT_MOST_1 = check("a number of at most 1", lambda value: type(value) in (int, float) and -inf < value <= 1)
@@ -64,11 +63,11 @@ class DemandModel:
     timezone: str = attrs.field(validator=check("a known time zone", _is_zone))
     weights: tuple[float, ...] = attrs.field(converter=to_tuple, validator=_numbers(SIGNALS, 0))
     """What each signal adds to the mean."""
-    spreads: tuple[float, ...] = attrs.field(converter=to_tuple, validator=_numbers(BINS, 1))
+    spreads: tuple[float, ...] = attrs.field(converter=to_tuple, validator=_numbers(BINS, 1), repr=False)
     """Variance over mean, for bins of the mean."""
     caution: float = attrs.field(validator=_NUMBER)
     """The price at which the past would have reached the hit rate, as a negated power of ten."""
-    hold: float = attrs.field(validator=_AMOUNT)
+    hold: float = attrs.field(validator=AMOUNT)
     """For how many seconds a higher target is held."""
     single: int = attrs.field(validator=COUNT)
     """The smallest constant size with which the past would have reached the hit rate."""
@@ -80,7 +79,7 @@ class DemandModel:
     """False if the single size did better on the past."""
     doubt: Doubt | None = attrs.field(validator=optional(member_of(Doubt)))
     """Why the hit rate cannot be promised; None if it can."""
-    days: float = attrs.field(validator=_AMOUNT)
+    days: float = attrs.field(validator=AMOUNT)
     """The length of the past."""
     past_hit_rate: float = attrs.field(validator=SHARE)
     """The share of hits that the model would have had on the past."""
@@ -91,6 +90,11 @@ class DemandModel:
     def is_reached(self) -> bool:
         """Whether the hit rate can be promised. It is steered by hits and misses only then."""
         return self.doubt is None
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the target differs with time and claims."""
+        return self.follows_demand and self.share > 0
 
     @property
     def lead(self) -> float:

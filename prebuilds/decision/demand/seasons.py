@@ -38,8 +38,8 @@ def find_slot(hour: float, timezone: str) -> int:
 class Season:
     """Claims and hours, for each hour of the local week and in all. New ones count `weight`."""
 
-    claims: tuple[float, ...] = (0.0,) * WEEK_HOURS
-    hours: tuple[float, ...] = (0.0,) * WEEK_HOURS
+    claims: tuple[float, ...] = attrs.field(default=(0.0,) * WEEK_HOURS, repr=False)
+    hours: tuple[float, ...] = attrs.field(default=(0.0,) * WEEK_HOURS, repr=False)
     all_claims: float = 0.0
     all_hours: float = 0.0
     weight: float = 1.0

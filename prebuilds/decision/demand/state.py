@@ -16,6 +16,7 @@ from prebuilds.decision.demand.rates import FadingRates, list_decays
 from prebuilds.decision.demand.seasons import HOUR, WEEK, Season, find_slot
 from prebuilds.decision.demand.steering import Steering
 
+MINUTE = 60.0
 _SILENT_WEEKS = 3  # after so many the rates have faded, and only the season has weeks to add
 
 get_decays = lru_cache(maxsize=2**10)(list_decays)
@@ -23,7 +24,7 @@ get_decays = lru_cache(maxsize=2**10)(list_decays)
 
 @attrs.frozen
 class DemandState:
-    """The season, the hour that has begun, the recent rates, the steering, and the targets that are held."""
+    """The season, the hour that has begun, the recent rates, the steering, and what was wanted at the last looks."""
 
     season: Season
     hour: float
@@ -34,6 +35,8 @@ class DemandState:
     """What the season expects of the hour before, this hour and those after, in claims per second."""
     rates: FadingRates
     steering: Steering
+    minute: float
+    """The last minute that was looked at. Claims may still be counted in it, so its target is not held yet."""
     held: Held = ()
 
 
@@ -41,7 +44,12 @@ def start_state(at: float, lead: float, timezone: str) -> DemandState:
     """The state at an instant before which nothing is known."""
     hour, season = floor(at / HOUR) * HOUR, Season()
     usual = _list_usual(season, hour, lead, timezone)
-    return DemandState(season, hour, 0, usual, FadingRates(at), Steering(at))
+    return DemandState(season, hour, 0, usual, FadingRates(at), Steering(at), find_minute(at))
+
+
+def find_minute(at: float) -> float:
+    """When the minute of an instant began."""
+    return floor(at / MINUTE) * MINUTE
 
 
 def advance_state(state: DemandState, now: float, lead: float, timezone: str) -> DemandState:
@@ -61,7 +69,7 @@ def _end_hour(state: DemandState, lead: float, timezone: str) -> DemandState:
     rates = fade_rates(state, hour, lead)
     season = state.season.add_hour(find_slot(state.hour, timezone), state.counted)
     usual = _list_usual(season, hour, lead, timezone)
-    return DemandState(season, hour, 0, usual, rates, state.steering, state.held)
+    return DemandState(season, hour, 0, usual, rates, state.steering, state.minute, state.held)
 
 
 def _skip_weeks(state: DemandState, weeks: int, lead: float, timezone: str) -> DemandState:
@@ -69,7 +77,7 @@ def _skip_weeks(state: DemandState, weeks: int, lead: float, timezone: str) -> D
     state = _end_hour(state, lead, timezone)
     hour, season = state.hour + weeks * WEEK, state.season.add_silent_weeks(weeks)
     usual = _list_usual(season, hour, lead, timezone)
-    return DemandState(season, hour, 0, usual, FadingRates(hour), state.steering, state.held)
+    return DemandState(season, hour, 0, usual, FadingRates(hour), state.steering, state.minute, state.held)
 
 
 def _list_usual(season: Season, hour: float, lead: float, timezone: str) -> tuple[float, ...]:
@@ -99,7 +107,8 @@ def fade_rates(state: DemandState, now: float, lead: float) -> FadingRates:
 def count_claim(state: DemandState, at: float, lead: float) -> DemandState:
     """The state after a claim in the hour that has begun."""
     rates = fade_rates(state, at, lead).count_claim(get_decays(lead))
-    return DemandState(state.season, state.hour, state.counted + 1, state.usual, rates, state.steering, state.held)
+    counted = state.counted + 1
+    return DemandState(state.season, state.hour, counted, state.usual, rates, state.steering, state.minute, state.held)
 
 
 def find_signals(state: DemandState, now: float, lead: float) -> Signals:

@@ -1,4 +1,4 @@
-"""A fit as JSON text, so that every replica has the same, and reading it back."""
+"""A fit as JSON, so that every replica has the same, and reading it back. It needs no third-party package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prebuilds.decision.demand.following import DemandFit
 from prebuilds.decision.demand.model import DemandModel, Doubt
 from prebuilds.decision.demand.rates import FadingRates
 from prebuilds.decision.demand.seasons import WEEK_HOURS, Season
-from prebuilds.decision.demand.state import DemandState, count_usual
+from prebuilds.decision.demand.state import DemandState
 from prebuilds.decision.demand.steering import Steering
 from prebuilds.errors import InvalidValueError
 
@@ -25,7 +25,7 @@ Reader = Callable[[Any, str], Any]
 
 def dump_fit(fit: DemandFit) -> str:
     """The fit as JSON. `load_fit` gives an equal one."""
-    return json.dumps(attrs.asdict(fit, value_serializer=_serialize))
+    return json.dumps(write_fit(fit))
 
 
 def load_fit(text: str) -> DemandFit:
@@ -34,11 +34,18 @@ def load_fit(text: str) -> DemandFit:
         document = json.loads(text)
     except ValueError as error:
         raise InvalidValueError("load_fit", "text", text[:50], f"JSON ({error})") from None
+    return read_fit(document)
+
+
+def read_fit(document: Any) -> DemandFit:
+    """The fit from JSON values; see `load_fit`."""
     fit: DemandFit = _FIT(document, "")
-    hours = count_usual(fit.model.lead)
-    if len(fit.state.usual) != hours:
-        raise _refuse("state.usual", fit.state.usual, f"{hours} numbers, as many as the lead time needs")
     return fit
+
+
+def write_fit(fit: DemandFit) -> dict[str, Any]:
+    """The fit as JSON values. `read_fit` gives an equal one."""
+    return attrs.asdict(fit, value_serializer=_serialize)
 
 
 def _serialize(_: object, __: object, value: Any) -> Any:
@@ -107,7 +114,11 @@ def _record(kind: type[Any], **readers: Reader) -> Reader:
     def read(value: Any, place: str) -> Any:
         if type(value) is not dict or set(value) != set(names):
             raise _refuse(place or "document", value, f"an object with the keys {', '.join(names)}")
-        return kind(**{name: readers.get(name, _given)(value[name], f"{place}.{name}") for name in names})
+        values = {name: readers.get(name, _given)(value[name], f"{place}.{name}") for name in names}
+        try:
+            return kind(**values)
+        except InvalidValueError as error:
+            raise _refuse(f"{place}.{error.field}", error.value, error.allowed) from None
 
     return read
 
@@ -128,6 +139,7 @@ _STATE = _record(
     usual=_tuple(_number, 3),
     rates=_record(FadingRates, at=_number, values=_tuple(_number, 9, 9)),
     steering=_record(Steering, at=_number, offset=_number),
+    minute=_number,
     held=_tuple(_pair),
 )
 _AUTOSCALE = _record(Autoscale, lead_time=_duration, hold=_optional(_duration))

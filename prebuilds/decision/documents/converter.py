@@ -19,6 +19,10 @@ from cattrs import Converter, IterableValidationNote
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from prebuilds.decision.demand.autoscale import Autoscale
+from prebuilds.decision.demand.following import DemandFit
+from prebuilds.decision.demand.rows import Demand
+from prebuilds.decision.demand.storing import read_fit, write_fit
 from prebuilds.decision.documents.field_names import flatten, get_key, is_later, nest
 from prebuilds.decision.documents.problems import list_problems, refuse, show_json
 from prebuilds.decision.documents.rfc3339 import EXAMPLE, format_instant, parse_instant
@@ -35,7 +39,10 @@ from prebuilds.errors import MAX_PROBLEMS, InvalidSnapshotError, InvalidValueErr
 _T = TypeVar("_T")
 
 _MICROSECOND = 0.000001
-_ROWS = (Preset, Schedule, Prebuild, InProgress, Pending, Backoff, HardLimit, Budget, Foreground, RecentStarts)
+_ROWS = (
+    *(Autoscale, Preset, Schedule, Prebuild, InProgress, Pending),  # what a preset has comes before it
+    *(Backoff, HardLimit, Budget, Foreground, RecentStarts, Demand),
+)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 
 
@@ -68,6 +75,8 @@ def _get_converter() -> Converter:
     converter.register_unstructure_hook(timedelta, _write_seconds)
     converter.register_unstructure_hook_func(_is_rows, lambda rows: [converter.unstructure(row) for row in rows])
     converter.register_unstructure_hook_func(_is_parameters, _write_parameters)
+    converter.register_structure_hook(DemandFit, lambda value, _: read_fit(value))
+    converter.register_unstructure_hook(DemandFit, write_fit)
     for kind in (Template, TemplateVersion, *_ROWS, GlobalSnapshot, SnapshotDocument, ReconciliationState):
         _register(converter, kind)
     return converter

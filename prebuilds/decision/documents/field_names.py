@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 from cattrs.errors import ForbiddenExtraKeysError
 
+from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.limits import Backoff
 from prebuilds.decision.models import InProgress, Prebuild, Preset, Template, TemplateVersion
 from prebuilds.decision.schedules.schedule import Schedule
@@ -34,6 +35,7 @@ _KEYS: dict[type, dict[str, str]] = {
         "build_deadline": "build_deadline_seconds",
         "refresh_ahead": "refresh_ahead_seconds",
     },
+    Autoscale: {"lead_time": "lead_time_seconds", "hold": "hold_seconds"},
     SnapshotDocument: {"backoff_interval": "backoff_interval_seconds"},
 }
 # Models that have no object of their own in JSON: their keys are in the object of their parent.
@@ -41,12 +43,14 @@ _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("templ
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
 _LATER_KEYS: dict[type, frozenset[str]] = {
-    Preset: frozenset(("ready_deadline", "build_deadline", "precedence", "ttl_jitter", "refresh_ahead", "max_surge")),
+    Preset: frozenset(
+        ("ready_deadline", "build_deadline", "precedence", "ttl_jitter", "refresh_ahead", "max_surge", "autoscale")
+    ),
     Prebuild: frozenset(("started_at",)),
     InProgress: frozenset(("ids", "overdue", "began_at")),
     Backoff: frozenset(("failed_attempts", "failure", "message")),
-    GlobalSnapshot: frozenset(("limits", "foreground", "recent_starts")),
-    ReconciliationState: frozenset(("stuck", "overdue", "aging")),
+    GlobalSnapshot: frozenset(("limits", "foreground", "recent_starts", "demand")),
+    ReconciliationState: frozenset(("stuck", "overdue", "aging", "delete_above", "demand", "expected_claims", "price")),
     Schedule: frozenset(("starts_on", "ends_on", "dates", "except_on", "lead")),
 }
 

@@ -29,13 +29,13 @@ class Surplus(NamedTuple):
 def calculate_surplus(snapshot: PresetSnapshot) -> Surplus:
     """How many good prebuilds go."""
     aging = snapshot.aging
-    desired, running = snapshot.target.desired, len(snapshot.running)
+    most, running = snapshot.target.delete_above, len(snapshot.running)
     if not aging:
-        return Surplus(0, max(running - desired, 0))
+        return Surplus(0, max(running - most, 0))
     ready = sum([prebuild.ready for prebuild in snapshot.running]) - sum([prebuild.ready for prebuild in aging])
-    replaced = max(len(aging) - max(desired - ready, 0), 0)
+    replaced = max(len(aging) - max(most - ready, 0), 0)
     kept = len(aging) - replaced
-    return Surplus(replaced, max(running - replaced - desired - limit_surge(snapshot, kept), 0))
+    return Surplus(replaced, max(running - replaced - most - limit_surge(snapshot, kept), 0))
 
 
 def limit_surge(snapshot: PresetSnapshot, count: int) -> int:

@@ -26,12 +26,13 @@ from prebuilds.decision.schedules.openings import Opening
 from prebuilds.decision.schedules.zones import load_zone
 from prebuilds.decision.snapshots import Orphans
 from prebuilds.decision.state import count_starting
-from prebuilds.decision.targets import TargetSource, find_next_target_change
+from prebuilds.decision.targets import TargetSource, find_next_target_change, get_demand
 from prebuilds.decision.wording import describe_count, describe_duration, describe_instant
 
 _LISTED = 5
 _DIFFERENCES = 3
 _MINUTE = timedelta(minutes=1)
+_UNKNOWN = "no claims have been learned for its autoscale"
 
 
 def explain_action(snapshot: PresetSnapshot, policy: Policy, action: ReconciliationActions) -> str:
@@ -74,6 +75,7 @@ def describe_change(change: Change) -> str:
         ChangeCause.READY_DEADLINE: "the prebuild {} is stuck unless it is ready",
         ChangeCause.AGING: "the prebuild {} is to be replaced, as it will expire",
         ChangeCause.BUILD_DEADLINE: "a start of the preset {} is overdue unless it has ended",
+        ChangeCause.DEMAND: "the target of the preset {} is looked at again",
         ChangeCause.BUDGET_REFILL: "a budget of the preset {} refills",
     }[change.cause]
     return f"{describe_instant(change.at)}: {what.format(change.subject)}"
@@ -159,6 +161,21 @@ def _describe_balance(snapshot: PresetSnapshot) -> str:
 
 
 def _describe_target(snapshot: PresetSnapshot) -> str:
+    """What is wanted, and what demand says if the preset has an autoscale (R21)."""
+    scale, known = snapshot.preset.autoscale, get_demand(snapshot.preset, snapshot.demand)
+    if scale is None or snapshot.target.source is TargetSource.INACTIVE:
+        return _describe_given_target(snapshot)
+    if snapshot.target.source is TargetSource.DEMAND:
+        why = known.look(snapshot.now).describe() if known else f"min_instances, as {_UNKNOWN}"
+        return f"{snapshot.target.desired} wanted ({why})"
+    given = _describe_given_target(snapshot)
+    if known is None:
+        return f"{given}, as {_UNKNOWN}"
+    look = known.look(snapshot.now)
+    return f"{given}, demand {'' if scale.acts else 'does not act, and '}wants {look.wanted} ({look.describe()})"
+
+
+def _describe_given_target(snapshot: PresetSnapshot) -> str:
     target, wanted = snapshot.target, f"{snapshot.target.desired} wanted"
     if target.source is TargetSource.INACTIVE:
         return f"{wanted} ({_describe_inactivity(snapshot.preset)})"

@@ -15,6 +15,7 @@ from prebuilds.testing.strategies.decision import (
     template_versions,
     templates,
 )
+from prebuilds.testing.strategies.demand import autoscales, demands
 from prebuilds.testing.strategies.policies import (
     backoffs,
     budgets,
@@ -42,6 +43,7 @@ __getattr__ = warn_of_renames(__name__, {"takes": "claim_requests"})
 
 __all__ = [
     "ZONES",
+    "autoscales",
     "backoffs",
     "budgets",
     "build_requests",
@@ -49,6 +51,7 @@ __all__ = [
     "claim_requests",
     "counter_values",
     "crons",
+    "demands",
     "expectations",
     "foreground",
     "global_snapshots",

@@ -23,6 +23,7 @@ from prebuilds.decision.models import (
 )
 from prebuilds.decision.schedules.schedule import Precedence
 from prebuilds.decision.snapshots import GlobalSnapshot
+from prebuilds.testing.strategies.demand import autoscales, demands
 from prebuilds.testing.strategies.edges import ages_of_builds, ages_of_prebuilds, ages_of_starts
 from prebuilds.testing.strategies.policies import backoffs, foreground, hard_limits, recent_starts
 from prebuilds.testing.strategies.schedules import schedule_sets
@@ -93,6 +94,7 @@ def presets(draw: st.DrawFn, *, now: datetime, id: str | None = None) -> Preset:
         ttl_jitter=draw(sampled(0.0, 0.0, 0.2, 1)),
         refresh_ahead=draw(sampled(None, 30 * SECOND, 45 * SECOND, 60 * SECOND)),
         max_surge=draw(sampled(None, None, 0, 1, 2)),
+        autoscale=draw(autoscales()) if draw(rarely()) else None,
     )
 
 
@@ -169,6 +171,7 @@ def global_snapshots(
     for name in names:
         situation = draw(situations())
         by_name[name], named = situation.settle(by_name[name]), situation.add_rows(name, named)
+    followed = [name for name in names if by_name[name].autoscale and draw(often())]
     running = [(f"w{number}", name, by_name.get(name)) for number, name in enumerate(named["running"])]
     return GlobalSnapshot(
         presets=list(by_name.values()),
@@ -182,6 +185,7 @@ def global_snapshots(
         limits=[draw(hard_limits(now=now, preset_id=name)) for name in sorted(set(named["limits"]))],
         foreground=draw(st.lists(foreground(), max_size=2)),
         recent_starts=[draw(recent_starts(now=now, preset_id=name)) for name in named["recent_starts"]],
+        demand=[draw(demands(now=now, preset_id=name)) for name in sorted({*followed, *named["demand"]})],
     )
 
 
@@ -201,6 +205,7 @@ def _rows_of(names: tuple[str, ...], max_prebuilds: int) -> st.SearchStrategy[di
         "hard_limited": 1,
         "limits": 1,
         "recent_starts": 2,
+        "demand": 1,
     }
     rows = {
         key: st.lists(st.sampled_from(names), max_size=size) if names else st.just([]) for key, size in most.items()

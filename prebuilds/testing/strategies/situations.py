@@ -15,11 +15,12 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from prebuilds.decision.models import Preset
+from prebuilds.decision.demand.autoscale import Autoscale
+from prebuilds.decision.models import Preset, TemplateVersion
 from prebuilds.testing.strategies.values import SECOND
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_PLAIN = {"schedules": (), "ttl": None}
+_PLAIN = {"schedules": (), "ttl": None, "autoscale": None}
 _GOOD = _PLAIN | {"last_invalidated_at": None}
 
 
@@ -92,6 +93,16 @@ _CAPPED = Situation(
     rows={"recent_starts": 3},
     absent=("running", *_CALM),
 )
+_FOLLOWING = Situation(
+    settings=_GOOD
+    | {
+        "desired_instances": 0,
+        "autoscale": Autoscale(hit_rate=0.9, lead_time=timedelta(minutes=2), max_instances=20),
+        "template_version": TemplateVersion(),
+    },
+    rows={"running": 2, "demand": 1},
+    absent=_CALM,
+)
 
 
 @cache
@@ -99,5 +110,5 @@ def situations() -> st.SearchStrategy[Situation]:
     """Random rows in a third of the cases; it shrinks to these."""
     waiting = (*(_BUILDING,) * 4, _LATE, *(_SURPLUS,) * 4)
     failing = (*(_FAILING,) * 12, *(_LIMITED,) * 3, *(_CAPPED,) * 4)
-    special = (*_SHRINKING, *_REFRESHING * 3, *waiting, *failing)
+    special = (*_SHRINKING, *_REFRESHING * 3, *waiting, *failing, *(_FOLLOWING,) * 4)
     return st.sampled_from((*(_ANY,) * (len(special) // 3), *special))

@@ -14,7 +14,14 @@ import attrs
 from prebuilds.decision.demand.following import get_tick
 from prebuilds.decision.demand.means import Signals
 from prebuilds.decision.demand.seasons import WEEK
-from prebuilds.decision.demand.state import DemandState, advance_state, count_claim, find_signals, start_state
+from prebuilds.decision.demand.state import (
+    DemandState,
+    advance_state,
+    count_claim,
+    find_minute,
+    find_signals,
+    start_state,
+)
 
 _MOST_SPAN = 13 * WEEK
 _MOST_TICKS = 40_000
@@ -66,7 +73,8 @@ def record_past(claims: Sequence[float], begin: float, end: float, lead: float, 
         if at >= first:
             events.append((at, not is_tick))
             signals.append(find_signals(state, at, lead))
-    return Past(claims, first, end, events, signals, advance_state(state, end, lead, timezone))
+    state = attrs.evolve(advance_state(state, end, lead, timezone), minute=find_minute(end))
+    return Past(claims, first, end, events, signals, state)
 
 
 def _iterate_ticks(first: float, end: float, step: float) -> Iterator[tuple[float, bool]]:
