@@ -12,12 +12,23 @@ LATER_OUTCOME_COLUMNS = ", ".join(OUTCOME_COLUMNS[1:])
 
 @attrs.frozen
 class PlanQueries:
-    """The queries for a selection of presets. All have the same parameters, and `outcomes` has more."""
+    """The queries for a selection of presets. All have the same parameters, and those for builds have more.
+
+    `outcomes` selects the builds of all of them, and `failing` those of the presets that ever failed.
+    """
 
     presets: str
     prebuilds: str
     outcomes: str
+    failing: str
     resets: str
+
+
+HAS_FAILED = """EXISTS (
+    SELECT 1 FROM builds
+    WHERE builds.preset_id = presets.id AND builds.transition = 'start' AND builds.status = 'failed'
+)"""
+"""The condition that a start build of a preset ever failed. An index of these builds serves it."""
 
 
 def list_counted_versions(fleet: str, outcome: str) -> str:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -99,11 +99,11 @@ def read_history(
     Where starts that are not judged may hide failures before them, more builds are read, as many as the limit needs.
     """
     judged = _select_judged(builds, unready)
-    doubts = _count_doubts(judged, unready) if limit and unready else {}
+    doubts = _count_doubts(judged, unready, {build.preset_id for build in builds}) if limit and unready else {}
     if not doubts:
         return judged
     latest = limit + max(doubts.values())
-    more = reads.read_rows(select(*doubts), ended_since=ended_since, latest=latest).builds
+    more = reads.read_rows(select(*doubts), ended_since=ended_since, latest=latest, failing_only=True).builds
     return _select_judged((*builds, *more), unready)
 
 
@@ -116,11 +116,11 @@ def _select_judged(builds: Sequence[Build], unready: Iterable[Workspace]) -> Seq
     return [build for build in builds if build.id not in unjudged and _name_note(build.id) not in noted]
 
 
-def _count_doubts(judged: Iterable[Build], unready: Iterable[Workspace]) -> Mapping[str, int]:
-    """Of each preset none of whose builds succeeded: how many attempts are not judged yet."""
+def _count_doubts(judged: Iterable[Build], unready: Iterable[Workspace], known: Collection[str]) -> Mapping[str, int]:
+    """How many attempts are not judged yet, of each preset with known builds none of which succeeded."""
     succeeded = {build.preset_id for build in judged if build.status is BuildStatus.SUCCEEDED}
     attempts = {(workspace.preset_id, workspace.last_build.created_at) for workspace in unready}
-    return Counter(preset_id for preset_id, _ in attempts if preset_id not in succeeded)
+    return Counter(preset_id for preset_id, _ in attempts if preset_id in known and preset_id not in succeeded)
 
 
 def is_unready(workspace: Workspace, presets: Mapping[str, Preset]) -> bool:

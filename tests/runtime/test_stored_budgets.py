@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from prebuilds import Budget, BudgetScope, Policy
 from prebuilds.adapters.memory import MemoryPubSub
+from prebuilds.adapters.sqlite import SQLiteStore
 from prebuilds.errors import ShardedBudgetsError
 from prebuilds.runtime import Controls, OutboxRelay, Reconciler, Shard
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from runtime.world import World, make_preset
+from runtime.world import MINUTE, World, make_preset
 
 TEMPLATE = Budget(scope=BudgetScope.TEMPLATE, key="t", max_instances=9)
 
@@ -122,3 +125,16 @@ def test_a_second_replica_keeps_a_budget_that_was_set_before_it_began() -> None:
     other = Reconciler(world.store, world.builder, options=world.options)
     other.reconcile_preset("p2")
     assert len(world.list_prebuilds()) == 5
+
+
+def test_a_minutes_budget_counts_starts_that_were_claimed_since(tmp_path: Path) -> None:
+    """Their builds succeeded, and a store may leave those out until it is known that a budget counts them."""
+    with SQLiteStore(tmp_path / "pool.db") as store:
+        world = World(make_preset(desired_instances=2), store=store)
+        world.controls.set_budget(Budget(max_creates_per_minute=2))
+        world.reconcile()
+        world.builder.finish()
+        assert [world.claim(name).workspace is not None for name in ("dev", "test")] == [True, True]
+        assert [count_creates(world), count_creates(world)] == [0, 0]
+        world.clock.advance(MINUTE)
+        assert count_creates(world) == 2

@@ -125,6 +125,7 @@ def ignore_preset(name: str) -> Method:
         ({"read_rows": builds.reading(builds.list_latest_builds)}, "builds_of_one_pass_are_one_attempt"),
         ({"read_rows": builds.reading(builds.list_latest_of_all)}, "only_builds_that_count_fill_the_limit"),
         ({"read_rows": builds.reading(builds.list_of_known_versions)}, "builds_of_unknown_versions_count"),
+        ({"read_rows": builds.reading(builds.list_failures)}, "builds_of_a_preset_that_failed_are_all_read"),
         ({"read_rows": builds.reading(builds.list_living)}, "builds_outlive_their_workspaces"),
         ({"read_rows": builds.reading(builds.list_all)}, "builds_of_one_preset_can_be_listed"),
         ({"mark_submitted": nothing}, "a_build_is_marked_submitted"),

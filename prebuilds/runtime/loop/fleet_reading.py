@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 import attrs
 
@@ -31,9 +32,12 @@ _GROWING_ATTEMPTS = 32  # after so many doublings every wait is at its cap
 def read_fleet(reads: FleetReads, *, now: datetime, policy: Policy, selection: Selection = ALL_PRESETS) -> Fleet:
     """The fleet at `now`, or the part that concerns some presets. Budgets of the store join those of the policy."""
     since, limit = now - max(policy.backoff_lookback, MINUTE), count_latest(policy)
-    rows = reads.read_rows(selection, ended_since=since, latest=limit)
+    read = partial(reads.read_rows, selection, ended_since=since, latest=limit)
+    rows = read(failing_only=not policy.needs_recent_starts)
     if rows.budgets:
-        policy = attrs.evolve(policy, budgets=combine_budgets(policy.budgets, rows.budgets))
+        given, policy = policy, attrs.evolve(policy, budgets=combine_budgets(policy.budgets, rows.budgets))
+        if policy.needs_recent_starts and not given.needs_recent_starts:
+            rows = read()  # with all builds that began lately, as the store's budgets count them
     presets = {preset.id: preset for preset in rows.presets}
     unready = sorted([row for row in rows.prebuilds if is_unready(row, presets)], key=rank_by_age)
     # Most prebuilds have started, and are nothing else.

@@ -14,7 +14,12 @@ class FleetReads(Protocol):
     """What a plan is made from, and presets alone."""
 
     def read_rows(
-        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+        self,
+        selection: Selection = ALL_PRESETS,
+        *,
+        ended_since: datetime | None = None,
+        latest: int = 0,
+        failing_only: bool = False,
     ) -> FleetRows:
         """Everything that a plan for these presets is made from, all of one moment.
 
@@ -34,6 +39,9 @@ class FleetReads(Protocol):
         latest attempts count. Builds with the same `created_at` began in one pass and are one attempt; it does not
         use up `latest` if all its builds failed for want of CAPACITY. Include builds of workspaces that have been
         claimed or deleted since. `make_outcome` turns a finished build into a `Build`.
+
+        With `failing_only`, the builds of a preset may be left out if none of its start builds ever failed: of a fleet
+        whose builds succeed, little is read then.
         """
         ...
 

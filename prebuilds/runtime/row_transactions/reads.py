@@ -17,7 +17,12 @@ class RowFleetReads(RowRole):
     """The role `FleetReads`."""
 
     def read_rows(
-        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+        self,
+        selection: Selection = ALL_PRESETS,
+        *,
+        ended_since: datetime | None = None,
+        latest: int = 0,
+        failing_only: bool = False,  # noqa: ARG002 - rows of others do no harm
     ) -> FleetRows:
         rows = self.rows.read_rows(selection, ended_since=ended_since, latest=latest)
         return rows if Capability.MEMBERSHIPS in self.capabilities else _join_all(rows)

@@ -215,4 +215,18 @@ LOOP = (
         "isinstance(effect, DeleteStuck) and isinstance(effect, GiveUpStart)",
         tests=("runtime/test_deadlines.py",),
     ),
+    Mutant(
+        "a minute's budget of the store counts only presets that failed",
+        "runtime/loop/fleet_reading.py",
+        "            rows = read()  #",
+        "            rows = rows  #",
+        tests=("runtime/test_stored_budgets.py",),
+    ),
+    Mutant(
+        "the presets that ever failed are not found",
+        "adapters/queries.py",
+        "builds.transition = 'start' AND builds.status = 'failed'",
+        "builds.transition = 'start' AND builds.status = 'canceled'",
+        tests=("testing/test_contracts.py", "adapters/test_sqlite.py"),
+    ),
 )

@@ -54,6 +54,12 @@ def list_no_latest(tx: MemoryTransaction, *, latest: int, **options: Any) -> Any
     return tx.read_rows(**options).builds
 
 
+def list_failures(tx: MemoryTransaction, *, failing_only: bool = False, **options: Any) -> list[Any]:
+    """Reads the failed builds alone where those of failing presets are asked for."""
+    builds = tx.read_rows(**options).builds
+    return [row for row in builds if not failing_only or row.status is BuildStatus.FAILED]
+
+
 def list_living(tx: MemoryTransaction, **options: Any) -> list[Any]:
     """Forgets the builds of workspaces that have been claimed."""
     owners = {row.last_build.id[:-2]: row.owner_id for row in tx.rows.tables.workspaces.values()}

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from prebuilds.adapters.postgres.connections.statements import Role
-from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
+from prebuilds.adapters.queries import HAS_FAILED, LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
 from prebuilds.adapters.rows import (
     BUDGET_COLUMNS,
     PRESET_COLUMNS,
@@ -35,11 +35,9 @@ PREBUILDS = f"SELECT {WORKSPACE_COLUMNS} FROM workspaces WHERE owner_id = 'prebu
 RESETS = "SELECT id, reset_at FROM presets WHERE reset_at IS NOT NULL"
 
 _OUTCOME = "builds.transition = 'start' AND builds.status IN ('succeeded', 'failed')"
+_FLEET = "SELECT id, template_version_id AS version, coalesce(reset_at, '-infinity') AS reset_at FROM presets"
 # Most presets of a large fleet have no history. One look at an index leaves each of them out.
-_FLEET = f"""
-    SELECT id, template_version_id AS version, coalesce(reset_at, '-infinity') AS reset_at FROM presets
-    WHERE (SELECT max(finished_at) FROM builds WHERE builds.preset_id = presets.id AND {_OUTCOME}) IS NOT NULL
-"""
+_HAS_ENDED = f"(SELECT max(finished_at) FROM builds WHERE builds.preset_id = presets.id AND {_OUTCOME}) IS NOT NULL"
 
 
 def _list_outcomes(fleet: str) -> str:
@@ -76,7 +74,8 @@ def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:
     return PlanQueries(
         presets=f"{PRESETS} WHERE {is_preset} ORDER BY id",
         prebuilds=f"{PREBUILDS} AND {is_prebuild}",
-        outcomes=_list_outcomes(f"{_FLEET} AND {is_preset}"),
+        outcomes=_list_outcomes(f"{_FLEET} WHERE {_HAS_ENDED} AND {is_preset}"),
+        failing=_list_outcomes(f"{_FLEET} WHERE {HAS_FAILED} AND {is_preset}"),
         resets=f"{RESETS} AND {is_preset}",
     )
 
@@ -98,7 +97,12 @@ class PlanReads(Role):
     """The role `FleetReads`."""
 
     def read_rows(
-        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+        self,
+        selection: Selection = ALL_PRESETS,
+        *,
+        ended_since: datetime | None = None,
+        latest: int = 0,
+        failing_only: bool = False,
     ) -> FleetRows:
         queries, chosen = _choose_queries(selection)
         bounds = {**chosen, "since": ended_since or "infinity", "latest": latest}
@@ -110,7 +114,7 @@ class PlanReads(Role):
             (_MEMBERSHIPS, {}),
             (_BUDGETS, {}),
             (_PAUSED, {}),
-            *([(queries.outcomes, bounds)] if has_builds else []),
+            *([(queries.failing if failing_only else queries.outcomes, bounds)] if has_builds else []),
         )
         return FleetRows(
             presets=map(_read_preset, presets),

@@ -154,6 +154,9 @@ ALTER TABLE builds
 ADD COLUMN failure text NOT NULL DEFAULT 'transient',
 ADD COLUMN message text NOT NULL DEFAULT '';
 
+-- For finding the presets that have a history to look at.
+CREATE INDEX failures ON builds (preset_id) WHERE transition = 'start' AND status = 'failed';
+
 ALTER TABLE presets ADD COLUMN options jsonb NOT NULL DEFAULT '{}'; -- what `write_options` returns
 
 CREATE TABLE budgets (

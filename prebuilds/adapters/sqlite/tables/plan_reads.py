@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from prebuilds.adapters.queries import LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
+from prebuilds.adapters.queries import HAS_FAILED, LATER_OUTCOME_COLUMNS, PlanQueries, list_counted_versions
 from prebuilds.adapters.rows import BUDGET_COLUMNS, Row, make_budget
 from prebuilds.adapters.sqlite.connections.statements import Role, Statements
 from prebuilds.adapters.sqlite.tables.rows import (
@@ -59,6 +59,7 @@ def _make_queries(is_preset: str, is_prebuild: str) -> PlanQueries:
         presets=f"{_PRESETS} WHERE {is_preset} ORDER BY id",
         prebuilds=f"{_PREBUILDS} AND {is_prebuild}",
         outcomes=_list_outcomes(f"{_FLEET} WHERE {is_preset}"),
+        failing=_list_outcomes(f"{_FLEET} WHERE {is_preset} AND {HAS_FAILED}"),
         resets=f"{_RESETS} AND {is_preset}",
     )
 
@@ -81,14 +82,20 @@ class PlanReads(Role):
     """The role `FleetReads`."""
 
     def read_rows(
-        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+        self,
+        selection: Selection = ALL_PRESETS,
+        *,
+        ended_since: datetime | None = None,
+        latest: int = 0,
+        failing_only: bool = False,
     ) -> FleetRows:
         queries, chosen = _choose_queries(selection)
+        outcomes = queries.failing if failing_only else queries.outcomes
         fetch = self._statements.fetch
         return FleetRows(
             presets=map(read_preset, fetch(queries.presets, *chosen)),
             prebuilds=map(read_workspace, fetch(queries.prebuilds, *chosen)),
-            builds=self._list_builds(queries.outcomes, chosen, ended_since, latest),
+            builds=self._list_builds(outcomes, chosen, ended_since, latest),
             resets=[(name, read_instant(at)) for name, at in fetch(queries.resets, *chosen)],
             memberships=[name for (name,) in fetch("SELECT organization_id FROM memberships")],
             budgets=map(make_budget, fetch(_BUDGETS)),

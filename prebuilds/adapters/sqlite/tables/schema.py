@@ -142,6 +142,8 @@ _THIRD = (
     "CREATE INDEX prebuild_shards ON workspaces (preset_hash) WHERE owner_id = 'prebuilds' AND deleted = 0",
     "ALTER TABLE builds ADD COLUMN failure TEXT NOT NULL DEFAULT 'transient'",
     "ALTER TABLE builds ADD COLUMN message TEXT NOT NULL DEFAULT ''",
+    # For finding the presets that have a history to look at.
+    "CREATE INDEX failures ON builds (preset_id) WHERE transition = 'start' AND status = 'failed'",
     "ALTER TABLE presets ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",  # JSON: what `write_options` returns
     """
     CREATE TABLE budgets (

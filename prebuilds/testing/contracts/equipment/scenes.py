@@ -173,10 +173,16 @@ def list_ids(reads: FleetReads, preset_id: str | None = None) -> Sequence[str]:
 
 
 def list_outcomes(
-    reads: FleetReads, *, since: float = -2 * _DAY, latest: int = 0, preset_id: str | None = None
+    reads: FleetReads,
+    *,
+    since: float = -2 * _DAY,
+    latest: int = 0,
+    preset_id: str | None = None,
+    failing_only: bool = False,
 ) -> Sequence[Build]:
     """The start builds that are read and that succeeded or failed, each once, sorted by id."""
-    builds = reads.read_rows(_select(preset_id), ended_since=at(since), latest=latest).builds
+    selection = _select(preset_id)
+    builds = reads.read_rows(selection, ended_since=at(since), latest=latest, failing_only=failing_only).builds
     ends = (BuildStatus.SUCCEEDED, BuildStatus.FAILED)
     outcomes = {build for build in builds if build.transition is Transition.START and build.status in ends}
     return sorted(outcomes, key=lambda build: build.id)

@@ -95,6 +95,28 @@ def only_builds_that_count_fill_the_limit(lab: Lab) -> None:
         _expect_latest(tx, _outcome("since-1", 40), "of the version that the preset is back at")
 
 
+@store_check(
+    CHECKS,
+    "FleetReads.read_rows",
+    "With `failing_only`, the builds of a preset may be left out if none of its start builds ever failed",
+)
+def builds_of_a_preset_that_failed_are_all_read(lab: Lab) -> None:
+    """Those that succeeded too, as they end its backoff. What else is read does not matter."""
+    with lab.store.transaction() as tx:
+        tx.put_preset(WEB)
+        tx.put_preset(DATA)
+        tx.insert_failed_build(request_start("first"), now=at(0))
+        for name, preset in (("second", WEB), ("other", DATA)):
+            insert_one(tx, request_start(name, preset), name=name, now=at(10))
+            finish(tx, f"{name}-1", BuildStatus.SUCCEEDED, seconds=20)
+    with lab.store.transaction(read_only=True) as tx:
+        for since, latest in ((0, 0), (20, 1), (99, 2)):
+            seen = [build.id for build in list_outcomes(tx, since=since, latest=latest, failing_only=True)]
+            wanted = [name for name in ("first-1", "second-1") if since == 0 or latest == 2 or name == "second-1"]
+            missing = [name for name in wanted if name not in seen]
+            expect(missing, [], f"what the failing builds leave out, ended since {at(since)}, the latest {latest},")
+
+
 @store_check(CHECKS, "FleetReads.read_rows", "where both are known.")
 def builds_of_unknown_versions_count(lab: Lab) -> None:
     unknown = make_preset(version_id="")

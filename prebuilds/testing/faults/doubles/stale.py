@@ -66,6 +66,7 @@ class _StaleTransaction(WrappedTransaction):
         *,
         ended_since: datetime | None = None,  # noqa: ARG002 - more builds do no harm
         latest: int = 0,  # noqa: ARG002
+        failing_only: bool = False,  # noqa: ARG002
     ) -> FleetRows:
         return self._state.select(selection)
 

@@ -46,9 +46,14 @@ class _StoppingTransaction(WrappedTransaction):
         self._stops = stops
 
     def read_rows(
-        self, selection: Selection = ALL_PRESETS, *, ended_since: datetime | None = None, latest: int = 0
+        self,
+        selection: Selection = ALL_PRESETS,
+        *,
+        ended_since: datetime | None = None,
+        latest: int = 0,
+        failing_only: bool = False,
     ) -> FleetRows:
-        rows = self._tx.read_rows(selection, ended_since=ended_since, latest=latest)
+        rows = self._tx.read_rows(selection, ended_since=ended_since, latest=latest, failing_only=failing_only)
         return attrs.evolve(rows, prebuilds=map(self._show, rows.prebuilds))
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
