@@ -87,11 +87,16 @@ def tuple_of(kind: type) -> Validator:
 
 
 def is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_TEXT and UNPRINTABLE.search(value) is None
+    return isinstance(value, str) and len(value) <= MAX_TEXT and _is_clean(value)
 
 
 def is_id(value: Any) -> bool:
-    return is_text(value) and value != ""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and _is_clean(value)
+
+
+def _is_clean(value: str) -> bool:
+    # What Python calls printable has none of them, and is found faster; not all that it calls unprintable is refused.
+    return value.isprintable() or UNPRINTABLE.search(value) is None
 
 
 def is_instant(value: Any) -> bool:

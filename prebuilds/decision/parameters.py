@@ -12,14 +12,18 @@ Parameters = tuple[tuple[str, str], ...]
 
 
 def _is_parameters(value: Any) -> bool:
-    return (
-        type(value) is tuple
-        and all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in value)
-        and len({name for name, _ in value}) == len(value)
-    )
+    return type(value) is tuple and (not value or _are_pairs(value))
+
+
+def _are_pairs(pairs: tuple[Any, ...]) -> bool:
+    return all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in pairs) and len(
+        {name for name, _ in pairs}
+    ) == len(pairs)
 
 
 def to_parameters(value: Any) -> Any:
+    if type(value) is tuple and not value:  # almost always
+        return value
     pairs = to_tuple(value.items() if isinstance(value, Mapping) else value)
     return tuple(sorted(pairs)) if _is_parameters(pairs) else value
 

@@ -261,6 +261,20 @@ def test_a_tab_between_cron_fields_is_allowed() -> None:
     assert decision.explain() == "p: create 5: 5 wanted (window `* 9 * * *`, UTC, until 09:59), 0 running"
 
 
+def test_every_character_is_judged_alone() -> None:
+    """Exactly these are refused: control characters, those that break lines or turn the writing, and surrogates."""
+
+    def is_refused(code: int) -> bool:
+        try:
+            Prebuild(id=chr(code), preset_id="p", created_at=NOW)
+        except InvalidValueError:
+            return True
+        return False
+
+    refused = (range(0x20), range(0x7F, 0xA0), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000))
+    assert [code for code in range(0x11000) if is_refused(code)] == [code for codes in refused for code in codes]
+
+
 def test_instants_are_held_in_utc() -> None:
     """The two halves of a repeated hour are an hour apart, which datetimes of one zone would hide."""
     berlin = ZoneInfo("Europe/Berlin")

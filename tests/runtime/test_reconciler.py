@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -328,3 +329,13 @@ def test_a_pool_is_kept_full_over_a_day() -> None:
     world.reconcile()
     world.builder.finish()
     assert [workspace.ready for workspace in world.list_prebuilds()] == [True] * 3
+
+
+def test_a_new_id_is_a_random_uuid() -> None:
+    """Written as the standard library writes it, and never the same."""
+    ids = [ReconcilerOptions().new_id() for _ in range(100)]
+    assert [(str(UUID(new_id)), UUID(new_id).version, UUID(new_id).variant) for new_id in ids] == [
+        (new_id, 4, RFC_4122) for new_id in ids
+    ]
+    assert len(set(ids)) == 100
+    assert {new_id[19] for new_id in ids} == set("89ab")

@@ -71,6 +71,7 @@ def read_optional_instant(micros: int | None) -> datetime | None:
     return None if micros is None else read_instant(micros)
 
 
+@lru_cache(REMEMBERED)
 def write_parameters(parameters: Parameters) -> str:
     """As JSON. Equal parameters give equal text, as they are sorted by name."""
     return json.dumps(dict(parameters))

@@ -101,13 +101,15 @@ class Handover:
         `stops` says after which answers, and for what reason, the builds that are not under way wait for a later pass.
         """
         answers: list[Answer] = []
-        size = 1
+        size, taken = 1, 0
         while len(answers) < len(offers):
             reason = next(filter(None, map(stops, answers[-size:])), None) or self._find_obstacle(preset_id)
             if reason:
                 return [*answers, *(_wait(offer, reason) for offer in offers[len(answers) :])]
-            size = min(sum(answer.is_taken for answer in answers) + 1, self._width)
-            answers += self._call_group(preset_id, offers[len(answers) : len(answers) + size])
+            size = min(taken + 1, self._width)
+            group = self._call_group(preset_id, offers[len(answers) : len(answers) + size])
+            taken += sum(answer.is_taken for answer in group)
+            answers += group
         return answers
 
     def cancel(self, preset_id: str, build_id: str) -> None:

@@ -47,13 +47,26 @@ class Call:
     begun_at: float
     give_up_at: float
     is_given_up: bool = False
-    ended: threading.Event = attrs.field(factory=threading.Event)
     error: BaseException | None = None
+    has_ended: bool = False
+    _under_way: threading.Lock = attrs.field(factory=threading.Lock)  # locked until it ends; an Event costs more
+
+    def __attrs_post_init__(self) -> None:
+        self._under_way.acquire()
 
     @property
     def has_answer(self) -> bool:
         """Whether it ended with a definite result."""
-        return self.ended.is_set() and not isinstance(self.error, TimeoutError)
+        return self.has_ended and not isinstance(self.error, TimeoutError)
+
+    def note_end(self) -> None:
+        """Wake the thread that waits, if one does."""
+        self.has_ended = True
+        self._under_way.release()
+
+    def wait(self) -> bool:
+        """Wait until it ends or its time is over. Returns whether it has ended. One thread at a time may wait."""
+        return self.has_ended or self._under_way.acquire(timeout=max(self.give_up_at - monotonic(), 0))
 
 
 class LimitedCalls:
@@ -85,7 +98,7 @@ class LimitedCalls:
             earlier = self._calls.get(key)
             if earlier and earlier.has_answer:
                 return earlier
-            if earlier and not earlier.ended.is_set():
+            if earlier and not earlier.has_ended:
                 raise PutOffError(f"an earlier call of {what} for this build has not returned")
             if not self._delays.is_over(key):
                 raise PutOffError(f"{what} has timed out for this build, and waits to be called again")
@@ -112,7 +125,7 @@ class LimitedCalls:
         """How long until a group needs another look, as a call of it hangs or was put off."""
         waits = self._delays.find_waits()
         with self._lock:
-            hanging = [call for call in self._calls.values() if not call.ended.is_set()]
+            hanging = [call for call in self._calls.values() if not call.has_ended]
         for call in hanging:
             wait = self._calculate_wait(call)
             waits[call.group] = min(waits.get(call.group, wait), wait)
@@ -139,13 +152,13 @@ class LimitedCalls:
             call.error = error
         finally:
             with self._lock:
-                call.ended.set()
+                call.note_end()
                 self._told -= {call.group, _ALL}
             if call.is_given_up:
                 self._on_late_end(call.group)
 
     def _await(self, call: Call) -> None:
-        if not call.ended.wait(max(call.give_up_at - monotonic(), 0)):
+        if not call.wait():
             raise CallTimedOutError(call.what, self.timeout.total_seconds())
         if call.error:
             raise call.error
@@ -153,21 +166,22 @@ class LimitedCalls:
     def _settle(self, call: Call) -> None:
         """Forget a call that has ended. Keep one that goes on, for its answer."""
         with self._lock:
-            if call.ended.is_set():
+            if call.has_ended:
                 self._calls.pop(call.key, None)
             else:
                 call.is_given_up = True
             if call.has_answer:
                 self._delays.forget(call.key)
-            self._forget_unasked()
+            if len(self._calls) > _MOST_KEPT:
+                self._forget_unasked()
 
     def _forget_unasked(self) -> None:
-        ended = [key for key, call in self._calls.items() if call.ended.is_set()]
+        ended = [key for key, call in self._calls.items() if call.has_ended]
         for key in ended[: max(len(ended) - _MOST_KEPT, 0)]:
             del self._calls[key]
 
     def _require_place(self, group: str) -> None:
-        groups = [call.group for call in self._calls.values() if not call.ended.is_set()]
+        groups = [call.group for call in self._calls.values() if not call.has_ended]
         if groups.count(group) >= self._share:
             self._refuse(group, f"{self._share} of its calls to the builder have not returned")
         if len(groups) >= self._most:
