@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from prebuilds import load_snapshot
+from prebuilds import Autoscale, GlobalSnapshot, Preset, dump_snapshot, load_snapshot
 from prebuilds.cli import main
-from prebuilds.whatif import Scenario, read_traces, simulate
+from prebuilds.whatif import Scenario, learn_demand, read_traces, simulate
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 FLEET, CLAIMS = str(EXAMPLES / "fleet.json"), str(EXAMPLES / "claims.csv.gz")
+UNTIL = datetime(2026, 11, 16, tzinfo=timezone.utc)
 BASE = ["simulate", FLEET, "--lead-time", "6m", "--interval", "1h"]
 
 
@@ -128,3 +129,31 @@ def test_bad_input_is_reported_line_by_line(tmp_path: Path, capsys: pytest.Captu
     assert fail(capsys, *BASE, "--trace", CLAIMS, "--preset", "docs", "--chart", there)[-1].startswith(CLAIMS)
     given = (*BASE, "--trace", CLAIMS, "--preset", "mobile", "--chart", there)
     assert fail(capsys, *given) == [f"{there}: No such file or directory"]
+
+
+def test_presets_learn_from_the_claims_before_an_instant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The later ones are simulated; what a fleet file has learned is kept without it."""
+    scale = Autoscale(hit_rate=0.9, lead_time=timedelta(minutes=5), max_instances=30)
+    web = Preset(id="backend-large", desired_instances=0, autoscale=scale)
+    claims = read_traces(CLAIMS)["backend-large"]
+    past, later = claims.split_at(UNTIL)
+    learned = GlobalSnapshot(presets=[web], demand=[learn_demand(web, past, begin=past.begin, end=past.end)])
+    expected = simulate(Scenario(fleet=learned, lead_time=timedelta(minutes=5)), later)
+    (tmp_path / "later.csv").write_text("\n".join(["claimed_at", *(claim.isoformat() for claim in later)]))
+    for snapshot, arguments in (
+        (GlobalSnapshot(presets=[web]), [CLAIMS, "--preset", "backend-large", "--until", UNTIL.isoformat()]),
+        (learned, [str(tmp_path / "later.csv")]),
+    ):
+        (tmp_path / "fleet.json").write_text(json.dumps(dump_snapshot(snapshot)), encoding="utf-8")
+        call = ["simulate", str(tmp_path / "fleet.json"), "--lead-time", "5m", "--format", "json"]
+        assert main([*call, "--trace", *arguments]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["presets"][0]["claims"] == expected.claims
+        assert abs(printed["presets"][0]["misses"] - expected.misses) <= 1  # the other file begins with a claim
+        assert printed["notes"] == list(expected.notes)
+        assert printed["notes"][0].startswith("backend-large: No promise of 0.9 (short past)")
+
+
+def test_an_instant_outside_the_claims_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = fail(capsys, *BASE, "--trace", CLAIMS, "--until", "2030-01-01T00:00:00Z")
+    assert line.startswith(f"{CLAIMS}: --until is 2030-01-01T00:00:00Z; the claims are from 2026-10-26T02:49:32Z to ")

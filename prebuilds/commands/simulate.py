@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from prebuilds.commands.console.charts import read_chart_file, write_chart
-from prebuilds.commands.console.options import read_count, read_pause, read_share
+from prebuilds.commands.console.options import read_count, read_instant, read_pause, read_share
 from prebuilds.commands.console.streams import fail_for, get_source, write
 from prebuilds.commands.console.tables import print_table
-from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_claims
+from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_claims, split_trace
 from prebuilds.decision.codec import load_document
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
 from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
-from prebuilds.whatif import Scenario, SimulationResult, Trace, simulate
+from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, learn_demand, simulate
 from prebuilds.whatif.simulation.measures import make_row
 from prebuilds.whatif.traces.argument_checks import LARGEST_SEED
 from prebuilds.whatif.views.rows import list_texts
@@ -41,6 +43,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_builds(command)
     command.add_argument(
         "--interval", type=read_pause, metavar="D", help="decide once per interval (default: at every change)"
+    )
+    command.add_argument(
+        "--until",
+        type=read_instant,
+        metavar="T",
+        help="let presets with an autoscale learn from the claims before T, and simulate the later ones",
     )
     _add_chance(command)
     _add_output(command)
@@ -98,6 +106,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> SimulationResult:
     fleet = _choose_presets(document.snapshot, options.preset)
+    claims = _match(read_claims(options), fleet)
+    if options.until:
+        fleet, claims = _learn(fleet, claims, options)
     interval = document.backoff_interval
     scenario = Scenario(
         fleet=fleet,
@@ -109,15 +120,16 @@ def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> Simula
         on_miss=options.on_miss,
         policy=Policy() if interval is None else Policy(backoff_interval=interval),
     )
-    return simulate(scenario, _match(read_claims(options), fleet), seed=options.seed, progress=options.progress)
+    return simulate(scenario, claims, seed=options.seed, progress=options.progress)
 
 
 def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSnapshot:
-    """Only the presets, or one of them."""
+    """Only the presets and what was learned for them, or one of them."""
     presets = [preset for preset in snapshot.presets if preset_id in (None, preset.id)]
     if preset_id is not None and not presets:
         raise UnknownPresetError(preset_id)
-    return GlobalSnapshot(presets=presets)
+    ids = {preset.id for preset in presets}
+    return GlobalSnapshot(presets=presets, demand=[row for row in snapshot.demand if row.preset_id in ids])
 
 
 def _match(claims: Trace | dict[str, Trace], fleet: GlobalSnapshot) -> Trace | dict[str, Trace]:
@@ -127,6 +139,22 @@ def _match(claims: Trace | dict[str, Trace], fleet: GlobalSnapshot) -> Trace | d
             [f"it has no column preset_id, and the fleet has {len(fleet.presets)} presets; choose one with --preset"]
         )
     return claims
+
+
+def _learn(
+    fleet: GlobalSnapshot, claims: Trace | dict[str, Trace], options: argparse.Namespace
+) -> tuple[GlobalSnapshot, dict[str, Trace]]:
+    """The fleet that has learned from the claims before `--until`, and the later claims."""
+    traces = {fleet.presets[0].id: claims} if isinstance(claims, Trace) else claims
+    parts = {preset_id: split_trace(trace, options.until) for preset_id, trace in traces.items()}
+    waits = options.on_miss == OnMiss.WAIT.value
+    rows = [
+        learn_demand(preset, past, begin=past.begin, end=past.end, waits=waits)
+        for preset in fleet.presets
+        if preset.autoscale and preset.id in parts
+        for past, _ in [parts[preset.id]]
+    ]
+    return attrs.evolve(fleet, demand=rows), {preset_id: later for preset_id, (_, later) in parts.items()}
 
 
 def _print_table(result: SimulationResult, explained: int) -> None:

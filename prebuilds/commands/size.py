@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from prebuilds.commands.console.charts import read_chart_file, write_chart
 from prebuilds.commands.console.options import read_count, read_duration, read_goal, read_instant
 from prebuilds.commands.console.streams import write
 from prebuilds.commands.console.tables import print_table
-from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_one_preset
-from prebuilds.decision.documents.rfc3339 import format_instant
+from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_one_preset, split_trace
 from prebuilds.decision.fields import MAX_COUNT
-from prebuilds.errors import InvalidTraceError, PrebuildsError
+from prebuilds.errors import PrebuildsError
 from prebuilds.whatif import Curve, PoolSize, Recommendation, SizingOption, Trace, judge, recommend, sweep
 from prebuilds.whatif.recommendation.recommending import MAX_WINDOWS
 from prebuilds.whatif.views.rows import Tabular, list_texts
@@ -83,19 +82,9 @@ def run(options: argparse.Namespace) -> int:
     return write(show)
 
 
-def _split(trace: Trace, until: datetime | None) -> tuple[Trace, Trace | None]:
-    """The claims to learn from, and those to test on."""
-    if until is None:
-        return trace, None
-    if not trace.begin <= until <= trace.end:
-        span = f"from {format_instant(trace.begin)} to {format_instant(trace.end)}"
-        raise InvalidTraceError([f"--until is {format_instant(until)}; the claims are {span}"])
-    return trace.split_at(until)
-
-
 def _answer(trace: Trace, options: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], Any]]:
     """A function that prints the answer, and one that draws its chart."""
-    past, future = _split(trace, options.until)
+    past, future = split_trace(trace, options.until) if options.until else (trace, None)
     given = {"on_miss": options.on_miss, "wake_delay": options.wake_delay}
     is_json = options.format == "json"
     if options.windows is None and not options.autoscale:

@@ -7,6 +7,7 @@ print(sweep(history, timedelta(minutes=5)).smallest(hit_rate=0.99).size)
 from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.demand.following import DemandFit, DemandFollower
 from prebuilds.decision.demand.learning.fitting import fit_demand
+from prebuilds.decision.demand.learning.presets import learn_demand
 from prebuilds.decision.demand.looking import DemandTarget, look_at_target
 from prebuilds.decision.demand.model import DemandModel, Doubt
 from prebuilds.decision.demand.state import DemandState
@@ -110,6 +111,7 @@ __all__ = [
     "generate_poisson",
     "generate_profile",
     "judge",
+    "learn_demand",
     "load_fit",
     "look_at_target",
     "predict",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
+from datetime import datetime
 
 from prebuilds.commands.console.options import read_duration, read_timezone
 from prebuilds.commands.console.streams import fail
+from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.errors import InvalidTraceError, PrebuildsError
 from prebuilds.whatif import OnMiss, Trace, read_traces
 from prebuilds.whatif.traces.csv_files import list_columns
@@ -70,6 +72,14 @@ def read_one_preset(options: argparse.Namespace) -> Trace:
     if len(claims) > 1:
         raise InvalidTraceError([f"it has claims of {len(claims)} presets; choose one with --preset: {_list(claims)}"])
     return next(iter(claims.values()))
+
+
+def split_trace(trace: Trace, until: datetime) -> tuple[Trace, Trace]:
+    """The claims before `--until`, and the later ones. Raises `InvalidTraceError`."""
+    if not trace.begin <= until <= trace.end:
+        span = f"from {format_instant(trace.begin)} to {format_instant(trace.end)}"
+        raise InvalidTraceError([f"--until is {format_instant(until)}; the claims are {span}"])
+    return trace.split_at(until)
 
 
 def fail_for_trace(options: argparse.Namespace, error: PrebuildsError | OSError) -> int:

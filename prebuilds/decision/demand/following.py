@@ -42,7 +42,7 @@ def note_claim(model: DemandModel, state: DemandState, at: float, *, is_hit: boo
 
 def find_bounds(model: DemandModel, state: DemandState, now: float) -> tuple[DemandState, int, int]:
     """The state at the last look, the number to create up to, and that above which to delete."""
-    state = settle(model, state, _find_last_look(model, now))
+    state = settle(model, state, find_last_look(model, now))
     low = find_wanted(model, state, state.minute)
     held = hold_target(state.held, state.minute, low, model.hold)
     return state, low, held[0][1]
@@ -102,10 +102,11 @@ def _blend(model: DemandModel, count: int) -> int:
 
 def find_next_look(model: DemandModel, now: float) -> float:
     """The next instant at which the target may differ with no new claim; infinity if it never does."""
-    return _find_last_look(model, now) + get_tick(model.lead) if model.is_moving else inf
+    return find_last_look(model, now) + get_tick(model.lead) if model.is_moving else inf
 
 
-def _find_last_look(model: DemandModel, now: float) -> float:
+def find_last_look(model: DemandModel, now: float) -> float:
+    """The last tick up to an instant."""
     tick = get_tick(model.lead)
     return floor(now / tick) * tick
 

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 import attrs
 
 from prebuilds.decision.demand.autoscale import Autoscale
-from prebuilds.decision.demand.following import DemandFit, find_bounds, find_next_look, note_claim
+from prebuilds.decision.demand.following import (
+    DemandFit,
+    find_bounds,
+    find_last_look,
+    find_next_look,
+    note_claim,
+    settle,
+)
 from prebuilds.decision.demand.looking import EPOCH, DemandTarget, count_seconds, look_at_target
 from prebuilds.decision.fields import ID, LAST_NOW, instance_of
 
@@ -28,8 +35,9 @@ class Demand:
 
     def settle(self, now: datetime) -> Demand:
         """The demand at the last look up to an instant. The same claims give the same, however often it is settled."""
-        state, _, _ = find_bounds(self.fit.model, self.fit.state, count_seconds(now))
-        return self._move(DemandFit(self.fit.model, state))
+        model = self.fit.model
+        state = settle(model, self.fit.state, find_last_look(model, count_seconds(now)))
+        return self if state is self.fit.state else self._move(DemandFit(model, state))
 
     def find_bounds(self, now: datetime) -> tuple[int, int]:
         """The number to create up to, and the number above which to delete."""
@@ -40,6 +48,11 @@ class Demand:
         """The next instant at which the bounds may differ with no new claim; None if there is none."""
         at = find_next_look(self.fit.model, count_seconds(now))
         return EPOCH + timedelta(seconds=at) if at <= _LAST else None
+
+    @property
+    def settled_at(self) -> datetime:
+        """The minute up to which claims are known. An earlier claim counts as if it came then."""
+        return EPOCH + timedelta(seconds=self.fit.state.minute)
 
     def look(self, now: datetime) -> DemandTarget:
         """The target of demand alone, with the numbers that it came from."""

@@ -21,7 +21,7 @@ from prebuilds.decision.plans.decisions import Decision, decide
 from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.targets import calculate_target
+from prebuilds.decision.targets import Target, calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
 from prebuilds.whatif.simulation.preset import SimulatedPreset
@@ -61,6 +61,8 @@ class Engine:
         self._claims = (*claims, NEVER)
         self._place = 0  # of the next claim
         self._rounds = 0
+        self._targets: list[TargetChange] = []
+        """What was decided on, for a preset with an autoscale: only its claims tell it."""
         self._pool = SimulatedPool(scenario, self._preset, begin=begin, end=end, seed=seed)
 
     def run(self, *, every_round: bool = False) -> Iterator[Decision]:
@@ -102,7 +104,7 @@ class Engine:
             unserved=len(pool.waiting),
             num_initial=pool.num_initial,
             rounds=self._rounds,
-            targets=tuple(self._list_targets()),
+            targets=tuple(self._list_targets()) if self._preset.autoscale is None else tuple(self._targets),
             interval=self._interval,
             can_wait=self._scenario.on_miss is OnMiss.WAIT,
         )
@@ -167,8 +169,7 @@ class Engine:
 
     def take_snapshot(self, simulated: SimulatedPreset, now: int) -> PresetSnapshot:
         """One of the presets, for a decision."""
-        spoken_for = len(self._pool.waiting) if simulated is self._pool.current else 0
-        return simulated.take_snapshot(to_instant(now), spoken_for)
+        return self._pool.take_snapshot(simulated, to_instant(now))
 
     def list_recent_starts(self, preset_id: str, now: int) -> Sequence[RecentStarts]:
         """The starts that were begun in the last minute, as those of this preset."""
@@ -196,6 +197,7 @@ class Engine:
         simulated.next_change = min(simulated.next_change, simulated.find_build_deadline())
         if simulated is self._pool.current:
             self._note_hold(decision, now)
+            self._note_target(decision.snapshot.target, now)
 
     def _do(self, simulated: SimulatedPreset, decision: Decision, now: int, instant: datetime) -> None:
         pool = self._pool
@@ -228,6 +230,11 @@ class Engine:
             recorder.hold(now, HoldReason.BACKOFF, to_ticks(until), backoff.num_failed)
         elif (reason := _find_hold(decision)) or recorder.is_held:
             recorder.hold(now, reason)
+
+    def _note_target(self, target: Target, now: int) -> None:
+        last = self._targets[-1] if self._targets else None
+        if self._preset.autoscale and (last and (last.desired, last.source)) != (target.desired, target.source):
+            self._targets.append(TargetChange(at=now, desired=target.desired, source=target.source))
 
     def finish(self) -> None:
         """Let happen what comes after the last round."""

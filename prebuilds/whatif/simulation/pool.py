@@ -18,7 +18,7 @@ import attrs
 
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
 from prebuilds.decision.presets import PresetSnapshot, is_outdated
-from prebuilds.decision.targets import calculate_target
+from prebuilds.decision.targets import calculate_target, get_demand
 from prebuilds.decision.unchecked import make_prebuild
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
@@ -44,6 +44,8 @@ class SimulatedPool:
         self._given: dict[int, Prebuild] = {}
         self._of_builds: list[SimulatedPreset] = []
         self.edges = list_edges(preset, begin, end)
+        self.demand = get_demand(preset, scenario.fleet.for_preset(preset.id, to_instant(begin)).demand)
+        """What was claimed of the preset and its successors (R21)."""
         self.in_flight: list[int] = []
         """The builds under way: a heap of integers, the end of each build above its number in `NUMBER_BITS` bits."""
         self.waiting: deque[int] = deque()
@@ -59,6 +61,8 @@ class SimulatedPool:
         simulated, recorder = self.current, self.recorder
         number = simulated.take_oldest(now, recorder.created)
         simulated.is_changed = True
+        if self.demand:
+            self.demand = self.demand.note(to_instant(now), is_hit=number is not None)
         if number is not None:
             recorder.gone[number] = now
             recorder.outcomes[number] = PrebuildOutcome.CLAIMED
@@ -139,6 +143,7 @@ class SimulatedPool:
             successor = succeed(known, old.place + 1)
             old.deactivate()
             self._add_preset(successor, self._make_build_history(successor), at)
+            self.demand = self.demand and attrs.evolve(self.demand, preset_id=successor.id)
 
     def begin_invalidation(self, at: int) -> None:
         """Carry out an invalidation that the preset knew of beforehand, unless another one took its place."""
@@ -150,6 +155,13 @@ class SimulatedPool:
         """Expire the prebuilds that were created before. It replaces an invalidation that was still to come (R2)."""
         self.current.invalidate(at)
         self.recorder.invalidations.append(at)
+
+    def take_snapshot(self, simulated: SimulatedPreset, instant: datetime) -> PresetSnapshot:
+        """One of the presets, for a decision. Users wait, and claim, only at the active one."""
+        if simulated is not self.current:
+            return simulated.take_snapshot(instant, 0)
+        self.demand = self.demand and self.demand.settle(instant)
+        return simulated.take_snapshot(instant, len(self.waiting), self.demand)
 
     def forget(self) -> None:
         """Drop inactive presets that have nothing left."""
@@ -168,7 +180,7 @@ class SimulatedPool:
         instant = to_instant(begin)
         if self._scenario.starts_full:
             self._add_preset(preset, self._make_build_history(preset), begin)
-            full = [begin] * calculate_target(preset, now=instant).desired
+            full = [begin] * calculate_target(preset, now=instant, demand=self.demand).desired
             self._add_builds(self.current, begin, instant, full)
         else:
             self._begin_with_rows(preset, self._scenario.fleet.for_preset(preset.id, instant), begin)

@@ -15,6 +15,7 @@ from itertools import islice
 
 import attrs
 
+from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.lifetimes.aging import has_outlived
 from prebuilds.decision.lifetimes.deadlines import is_overdue
 from prebuilds.decision.models import InProgress, Prebuild, Preset, Transition
@@ -60,7 +61,8 @@ class SimulatedPreset:
         self.can_expire = self.ttl < NEVER or self.invalidated_at > -NEVER
         self.has_lifetimes = bool(preset.ttl) and bool(preset.ttl_jitter or preset.refresh_ahead)
         """Whether prebuilds have own ttls, or are replaced ahead (R16)."""
-        self.is_timed = self.has_lifetimes or preset.build_deadline is not None or preset.ready_deadline is not None
+        has_deadlines = preset.build_deadline is not None or preset.ready_deadline is not None
+        self.is_timed = self.has_lifetimes or has_deadlines or preset.autoscale is not None
         """Whether time changes decisions in more ways than by windows, expiry and invalidation."""
         self.has_own_ttls = bool(preset.ttl and preset.ttl_jitter)
         self.is_changed = True
@@ -128,7 +130,7 @@ class SimulatedPreset:
             return []
         return [number for number, began_at in self.starts.items() if is_overdue(self.preset, began_at, now)]
 
-    def take_snapshot(self, now: datetime, spoken_for: int) -> PresetSnapshot:
+    def take_snapshot(self, now: datetime, spoken_for: int, demand: Demand | None = None) -> PresetSnapshot:
         """The snapshot for a decision. It leaves out builds that are spoken for: they belong to waiting users."""
         build_history = self.build_history
         return take_preset_snapshot(
@@ -141,6 +143,7 @@ class SimulatedPreset:
             backoff=build_history.find_backoff(now) if build_history else None,
             is_hard_limited=build_history.is_hard_limited(now) if build_history else False,
             limit=build_history.find_limit(now) if build_history else None,
+            demand=demand,
         )
 
     def _list_in_progress(self, count: int) -> tuple[InProgress, ...]:

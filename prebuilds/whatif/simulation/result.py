@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from prebuilds.decision.plans.decisions import Decision
-from prebuilds.decision.targets import calculate_target, describe_fallback
+from prebuilds.decision.targets import calculate_target, describe_fallback, get_demand
 from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import UnknownMissError, UnknownPresetError
 from prebuilds.whatif.simulation.engine import Engine
@@ -120,7 +120,17 @@ class SimulationResult(Measures, Tabular):
             if hold.reason is HoldReason.HARD_LIMITED
         ]
         unserved = [f"{self.unserved} users still waited at the end."] if self.unserved else []
-        return (*self._list_fallbacks(), *limited, *unserved)
+        return (*self._list_fallbacks(), *self._list_learned(), *limited, *unserved)
+
+    def _list_learned(self) -> Iterator[str]:
+        """What was learned before, for each preset with an autoscale."""
+        for log in self.pools:
+            own = self.scenario.fleet.for_preset(log.preset_id, self.begin)
+            demand = get_demand(own.preset, own.demand)
+            if demand:
+                yield f"{log.preset_id}: {demand.fit.model.explain()}"
+            elif own.preset.autoscale:
+                yield f"{log.preset_id} keeps its own count, as no claims have been learned for its autoscale."
 
     def _list_fallbacks(self) -> Iterator[str]:
         """A sentence for each preset whose schedules cannot be used, as the loop logs it."""

@@ -139,6 +139,7 @@ class Scenario:
             yield "fleet", self.fleet, "a preset, or several, or a snapshot with at least one"
         for preset in self.fleet.presets:
             most = max([preset.desired_instances, *(schedule.instances for schedule in preset.schedules)])
+            most = preset.autoscale.max_instances if preset.autoscale else most
             if most > _MOST_INSTANCES:
                 place = f"fleet.for_preset({show(preset.id)})"
                 yield place, most, f"at most {_MOST_INSTANCES:,} prebuilds, as each is simulated"

@@ -67,6 +67,11 @@ def _check_instants(scenario: Scenario, begin: int, end: int) -> None:
     for place, at in instants.items():
         if not begin <= to_ticks(at) <= end:
             raise InvalidValueError("simulate", f"scenario.{place}.at", at, span)
+    for index, demand in enumerate(scenario.fleet.demand):
+        if demand.settled_at > to_instant(begin):
+            place = f"scenario.fleet.demand[{index}]"
+            allowed = f"learned from claims before {to_instant(begin)}, the start"
+            raise InvalidValueError("simulate", place, demand.settled_at, allowed)
     rows = () if scenario.starts_full else scenario.fleet.running
     for index, row in enumerate(rows):
         if to_ticks(row.created_at) >= begin:

@@ -80,7 +80,7 @@ def fit_instants(
     blank = _make_blank(autoscale, timezone, single if own_count is None else own_count, single, (end - begin) / _DAY)
     share = _calculate_share(blank.days, len(ordered))
     if not share:
-        return DemandFit(blank, start_state(begin, blank.lead, timezone))
+        return DemandFit(blank, start_state(end, blank.lead, timezone))
     past = record_past(ordered, begin, end, blank.lead, timezone)
     return DemandFit(_Fitting(attrs.evolve(blank, share=share), past, waits=waits).fit(), past.state)
 

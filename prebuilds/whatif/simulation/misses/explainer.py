@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from prebuilds.decision.targets import TargetSource
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, Hold, TargetChange
 from prebuilds.whatif.simulation.lifetimes import Lifetimes
 from prebuilds.whatif.simulation.misses.facts import Lost, Miss, TargetStep
@@ -130,6 +131,7 @@ class MissExplainer:
                 before=before.desired,
                 after=after.desired,
                 first_ready_at=None if first is None else to_instant(first),
+                by_demand=_is_by_demand(before, after),
             )
 
     def _find_first_ready(self, change: TargetChange) -> int | None:
@@ -168,3 +170,9 @@ def count_between(ticks: Sequence[int], since: int, at: int) -> int:
 def find_last_between(ticks: Sequence[int], since: int, at: int) -> datetime | None:
     """The last tick after `since`, up to `at`. The ticks are in order."""
     return to_instant(ticks[bisect_right(ticks, at) - 1]) if count_between(ticks, since, at) else None
+
+
+def _is_by_demand(before: TargetChange, after: TargetChange) -> bool:
+    """Whether claims changed the target, rather than a window."""
+    fell = before.source is TargetSource.DEMAND and after.source is TargetSource.PRESET
+    return fell or after.source is TargetSource.DEMAND

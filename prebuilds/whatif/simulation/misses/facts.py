@@ -30,7 +30,7 @@ _HELD = {HoldReason.BUDGET: "a budget is used up", HoldReason.SLOW_START: "start
 
 @attrs.frozen(kw_only=True)
 class TargetStep:
-    """The target changed because a window opened or closed.
+    """The target changed because a window opened or closed, or, if it is `by_demand`, for what was claimed.
 
     `first_ready_at` is when the first prebuild was ready that was begun since; None if the target fell.
     """
@@ -39,6 +39,7 @@ class TargetStep:
     before: int
     after: int
     first_ready_at: datetime | None
+    by_demand: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +118,8 @@ class Miss:
         for step in self.target_steps:
             verb = "raised" if step.after > step.before else "lowered"
             ready = f", first ready at {self._show(step.first_ready_at)}" if step.first_ready_at else ""
-            yield f"window {verb} the target from {step.before} to {step.after} at {self._show(step.at)}{ready}"
+            cause = "demand" if step.by_demand else "window"
+            yield f"{cause} {verb} the target from {step.before} to {step.after} at {self._show(step.at)}{ready}"
         for at in self.promoted_at:
             yield f"template promoted at {self._show(at)}"
         for at in self.invalidated_at:
@@ -140,7 +142,11 @@ class Miss:
         if self.unready:
             yield f"{self.unready} running but never ready"
         if not self.target:
-            source = {TargetSource.INACTIVE: "the preset is inactive", TargetSource.SCHEDULE: "a window wants none"}
+            source = {
+                TargetSource.INACTIVE: "the preset is inactive",
+                TargetSource.SCHEDULE: "a window wants none",
+                TargetSource.DEMAND: "too few claims were expected",
+            }
             yield source.get(self.target_source, "the preset wants none")
         elif self.lacking:
             yield f"{self.lacking} not begun: {self._describe_lack()}"
