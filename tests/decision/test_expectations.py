@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,12 +20,13 @@ from prebuilds import (
     InProgress,
     InvalidValueError,
     Plan,
+    Prebuild,
     Transition,
     expect,
     plan,
 )
 from prebuilds.testing import strategies
-from tests.decision.examples import MICROSECOND, MINUTE, NOW, make_fleet, make_prebuild, make_preset
+from tests.decision.examples import MICROSECOND, MINUTE, NOW, make_fleet, make_in_progress, make_prebuild, make_preset
 
 LATER = NOW + 5 * MINUTE
 STARTING = InProgress(preset_id="p", transition=Transition.START, count=3, ids=["w-0", "w-1", "w-2"])
@@ -157,3 +160,72 @@ def test_planning_again_on_the_same_old_rows_creates_and_deletes_nothing_twice(d
     after = carry_out(first, before, (f"made-{number}" for number in count()), now + MINUTE)
     for decision in plan(expect(snapshot, after.prune(snapshot, now=now)), now=now):
         assert not [action for action in decision.actions if action.create or action.delete_ids]
+
+
+class Pools:
+    """Pools of which 65 % of the builds under way are still pending after each pass, and 2 % of what runs is claimed.
+
+    Snapshots show what was there `lag` passes ago.
+    """
+
+    def __init__(self, count: int, desired: int, *, lag: int) -> None:
+        self.presets = [make_preset(id=f"p{number}", desired_instances=desired) for number in range(count)]
+        self.starting: dict[str, list[str]] = {preset.id: [] for preset in self.presets}
+        self.running: dict[str, list[Prebuild]] = {preset.id: [] for preset in self.presets}
+        self._begun: set[str] = set()
+        self._random = Random(65)
+        self._seen = deque([self.read()] * (lag + 1), maxlen=lag + 1)
+
+    @property
+    def snapshot(self) -> GlobalSnapshot:
+        return self._seen[0]
+
+    def count(self) -> list[int]:
+        """How many prebuilds each pool really has, with those that start."""
+        return [len(self.starting[preset.id]) + len(self.running[preset.id]) for preset in self.presets]
+
+    def begin(self, expectations: Expectations) -> None:
+        """Begin the starts that are new."""
+        for effect in expectations:
+            if effect.prebuild_id not in self._begun:
+                self._begun.add(effect.prebuild_id)
+                self.starting[effect.preset_id].append(effect.prebuild_id)
+
+    def pass_time(self) -> None:
+        """Some builds end, some prebuilds are claimed, and the reads come a step nearer."""
+        for name, ids in self.starting.items():
+            ended = [prebuild_id for prebuild_id in ids if self._random.random() > 0.65]
+            kept = [prebuild for prebuild in self.running[name] if self._random.random() > 0.02]
+            self.starting[name] = [prebuild_id for prebuild_id in ids if prebuild_id not in ended]
+            self.running[name] = [*kept, *(make_prebuild(ended_id, preset_id=name) for ended_id in ended)]
+        self._seen.append(self.read())
+
+    def read(self) -> GlobalSnapshot:
+        """What is there now."""
+        rows = [make_in_progress(len(ids), preset_id=name, ids=ids) for name, ids in self.starting.items()]
+        running = [prebuild for prebuilds in self.running.values() for prebuild in prebuilds]
+        return make_fleet(*self.presets, running=running, in_progress=rows)
+
+
+def list_highest(pools: Pools, passes: int, *, is_expected: bool) -> list[int]:
+    """The most prebuilds that each pool has had, after so many passes; with or without expectations."""
+    ids, expectations, highest = (f"w-{number}" for number in count()), Expectations(), pools.count()
+    for number in range(passes):
+        now, snapshot = NOW + number * MINUTE, pools.snapshot
+        expectations = expectations.prune(snapshot, now=now) if is_expected else Expectations()
+        made = plan(expect(snapshot, expectations), now=now)
+        expectations = carry_out(made, expectations, ids, now + 10 * MINUTE)
+        pools.begin(expectations)
+        highest = list(map(max, highest, pools.count()))
+        pools.pass_time()
+    return highest
+
+
+def test_500_pools_of_40_with_lagging_reads_never_exceed_their_sum() -> None:
+    """Law: nor does any of them exceed its own target, and all of them are full at some time."""
+    assert list_highest(Pools(500, 40, lag=3), 8, is_expected=True) == [40] * 500
+
+
+def test_pools_that_expect_nothing_exceed_their_sum_when_reads_lag() -> None:
+    """So the law is no matter of course."""
+    assert sum(list_highest(Pools(5, 40, lag=3), 8, is_expected=False)) > 5 * 40

@@ -111,6 +111,16 @@ def test_a_build_begun_before_the_clock_was_set_back_delays_nothing() -> None:
     assert len(calculate(make_build(1, FAILED, created_at=NOW, finished_at=ahead))) == 1
 
 
+def test_a_reset_ends_the_backoff_of_a_failure_dated_a_day_ahead() -> None:
+    """Without one it holds for that day, as it counts from each `now` on. The reset is dated by the right clock."""
+    failure = make_build(1, FAILED, created_at=NOW - MINUTE, finished_at=NOW + 24 * HOUR)
+    for passed in (timedelta(), 12 * HOUR, 24 * HOUR):
+        now = NOW + passed
+        (backoff,) = calculate_backoffs([failure], [make_preset()], now=now)
+        assert backoff.last_build_at == now
+        assert calculate_backoffs([failure], [make_preset()], now=now, resets={"p": NOW}) == ()
+
+
 def test_a_fixed_version_starts_with_a_clean_slate() -> None:
     """What another version did says nothing about it; going back brings that back (field case 22)."""
     failures = [make_build(number, FAILED, ago=number, template_version_id="v1") for number in range(3)]

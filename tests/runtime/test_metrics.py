@@ -24,7 +24,16 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from prebuilds import InvalidValueError, MissingExtraError, Policy, Preset, Schedule, Template, TemplateVersion
+from prebuilds import (
+    FailureClass,
+    InvalidValueError,
+    MissingExtraError,
+    Policy,
+    Preset,
+    Schedule,
+    Template,
+    TemplateVersion,
+)
 from prebuilds.adapters.memory import MemoryStore
 from prebuilds.errors import StoreBusyError
 from prebuilds.runtime import Counter, MetricsCollector, Reconciler, Store, Transaction
@@ -162,6 +171,8 @@ def test_all_metrics_are_exported() -> None:
         # HELP schedule_errors Presets that keep their own count, as their schedules cannot be used.
         # TYPE schedule_errors gauge
         schedule_errors{labels} 0.0
+        # HELP presets_held Presets that create nothing, or one workspace at most, as builds have failed.
+        # TYPE presets_held gauge
         # HELP metrics_last_updated When these metrics were last read from the store, in Unix seconds; 0 if they never were.
         # TYPE metrics_last_updated gauge
         metrics_last_updated 1.79542626e+09
@@ -241,6 +252,65 @@ def test_schedules_that_cannot_be_used_are_counted() -> None:
     collector.fetch()
     assert read_labels(collector)["schedule_errors"] == 2
     check_formats(collector)
+
+
+def list_held(collector: MetricsCollector) -> dict[tuple[str, str], float]:
+    """The series of `presets_held`, by state and failure."""
+    collector.fetch()
+    families = [family for family in collector.collect() if family.name == f"{PREFIX}presets_held"]
+    samples = [sample for family in families for sample in family.samples]
+    assert {tuple(sample.labels.values())[:3] for sample in samples} <= {WEB}
+    return {(sample.labels["state"], sample.labels["failure"]): sample.value for sample in samples}
+
+
+def fail_all(world: World, failure: FailureClass = FailureClass.TRANSIENT) -> None:
+    """Begin what is wanted, and let all of it fail."""
+    world.reconcile()
+    for build_id in tuple(world.builder.taken):
+        world.reports.fail(build_id, failure=failure)
+
+
+def test_presets_that_failures_hold_are_counted_by_state_and_failure() -> None:
+    """Two of equal labels that are held alike are 2. A preset that creates what it wants has no series."""
+    world = World(*(make_preset(id=name, name="web", desired_instances=1) for name in "ab"))
+    collector = make_collector(world.store, clock=world.clock)
+    assert list_held(collector) == {}
+    fail_all(world, FailureClass.CAPACITY)
+    assert list_held(collector) == {("backoff", "capacity"): 2}
+    check_formats(collector)
+    world.clock.advance(HOUR)
+    assert list_held(collector) == {}
+    fail_all(world)
+    world.controls.reset("b")
+    assert list_held(collector) == {("backoff", "transient"): 1}
+
+
+def test_a_hard_limit_is_told_with_its_cause_and_its_probes() -> None:
+    """A failure for the CONFIGURATION limits at once. A probe shows while it is due or under way."""
+    policy = Policy(probe_interval=HOUR)
+    world = World(make_preset(name="web", desired_instances=2), policy=policy)
+    plain, probed = (make_collector(world.store, clock=world.clock, policy=each) for each in (Policy(), policy))
+    fail_all(world, FailureClass.CONFIGURATION)
+    assert list_held(probed) == list_held(plain) == {("hard_limited", "configuration"): 1}
+    world.clock.advance(HOUR)
+    assert list_held(probed) == {("probing", "configuration"): 1}, "it is due"
+    assert list_held(plain) == {("hard_limited", "configuration"): 1}
+    world.reconcile()
+    world.clock.advance(SECOND)
+    assert list_held(probed) == {("probing", "configuration"): 1}, "it is under way"
+    world.builder.finish()
+    assert list_held(probed) == {}
+    check_formats(probed)
+
+
+def test_an_inactive_preset_is_held_by_nothing() -> None:
+    """It creates nothing anyway."""
+    world = World(make_preset(name="web", desired_instances=1))
+    fail_all(world)
+    collector = make_collector(world.store, clock=world.clock)
+    assert list_held(collector) == {("backoff", "transient"): 1}
+    world.promote(make_preset(name="web", desired_instances=1))
+    assert list_held(collector) == {}
 
 
 def test_counts_of_a_preset_that_is_gone_are_not_lost() -> None:

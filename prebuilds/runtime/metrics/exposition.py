@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections import Counter as CountOf
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import accumulate
@@ -86,6 +87,7 @@ def make_families(prefix: str, reading: Reading | None, durations: Durations) ->
     """All metrics. Without a reading, only the durations of reconciliations are known, and that there is no reading."""
     yield from _make_counters(prefix, reading)
     yield from _make_gauges(prefix, reading)
+    yield _make_holds(prefix, reading)
     yield from _make_states(prefix, reading)
     yield _make_histogram(prefix, durations)
 
@@ -108,6 +110,20 @@ def _make_gauges(prefix: str, reading: Reading | None) -> Iterator[Metric]:
         for labels, gauges in reading.gauges.items() if reading else ():
             family.add_metric(labels, measure(gauges))
         yield family
+
+
+def _make_holds(prefix: str, reading: Reading | None) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(
+        f"{prefix}presets_held",
+        "Presets that create nothing, or one workspace at most, as builds have failed.",
+        labels=(*LABELS, "state", "failure"),
+    )
+    for labels, gauges in reading.gauges.items() if reading else ():
+        for hold, count in sorted(CountOf(gauges.holds).items(), key=str):
+            family.add_metric((*labels, hold.state.value, hold.failure.value), count)
+    return family
 
 
 def _make_states(prefix: str, reading: Reading | None) -> Iterator[Metric]:

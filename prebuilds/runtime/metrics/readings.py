@@ -23,6 +23,7 @@ from prebuilds.decision.state import calculate_state
 from prebuilds.decision.targets import TargetSource
 from prebuilds.runtime.loop.fleet import Fleet
 from prebuilds.runtime.loop.fleet_reading import read_fleet
+from prebuilds.runtime.metrics.holds import Hold, find_hold
 from prebuilds.runtime.models import Counter, CounterValue
 from prebuilds.runtime.ports import Capability, Clock, Isolation, Store
 
@@ -48,6 +49,8 @@ class Gauges:
     is_hard_limited: bool = False
     schedule_errors: int = 0
     """The number of presets whose schedules cannot be used."""
+    holds: tuple[Hold, ...] = ()
+    """One for each preset that is held."""
 
     def add(self, other: Gauges) -> Gauges:
         """The sum of both; hard-limited if either is."""
@@ -60,6 +63,7 @@ class Gauges:
             aging=self.aging + other.aging,
             is_hard_limited=self.is_hard_limited or other.is_hard_limited,
             schedule_errors=self.schedule_errors + other.schedule_errors,
+            holds=(*self.holds, *other.holds),
         )
 
 
@@ -85,21 +89,21 @@ def take_reading(store: Store, clock: Clock, policy: Policy) -> Reading:
     return Reading(
         taken_at=now,
         is_paused=fleet.is_paused,
-        gauges=_sum_gauges(fleet.snapshot.iterate_presets(now)),
+        gauges=_sum_gauges(fleet.snapshot.iterate_presets(now), fleet.policy),
         counters=counters,
     )
 
 
-def _sum_gauges(snapshots: Iterable[PresetSnapshot]) -> Mapping[Labels, Gauges]:
+def _sum_gauges(snapshots: Iterable[PresetSnapshot], policy: Policy) -> Mapping[Labels, Gauges]:
     sums: dict[Labels, Gauges] = {}
     for snapshot in snapshots:
         labels = _label(snapshot.preset)
-        sums[labels] = sums.get(labels, Gauges()).add(_measure(snapshot))
+        sums[labels] = sums.get(labels, Gauges()).add(_measure(snapshot, policy))
     return dict(sorted(sums.items()))
 
 
-def _measure(snapshot: PresetSnapshot) -> Gauges:
-    state = calculate_state(snapshot)
+def _measure(snapshot: PresetSnapshot, policy: Policy) -> Gauges:
+    state, hold = calculate_state(snapshot), find_hold(snapshot, policy)
     return Gauges(
         desired=state.desired,
         running=state.actual,
@@ -110,6 +114,7 @@ def _measure(snapshot: PresetSnapshot) -> Gauges:
         # An inactive preset creates nothing anyway, and may share its labels with one that does.
         is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_active,
         schedule_errors=int(state.target_source is TargetSource.FALLBACK),
+        holds=(hold,) if hold else (),
     )
 
 

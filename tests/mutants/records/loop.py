@@ -126,8 +126,8 @@ LOOP = (
     Mutant(
         "series of equal labels are exported twice",
         "runtime/metrics/readings.py",
-        "sums.get(labels, Gauges()).add(_measure(snapshot))",
-        "_measure(snapshot)",
+        "sums.get(labels, Gauges()).add(_measure(snapshot, policy))",
+        "_measure(snapshot, policy)",
     ),
     Mutant(
         "only one preset of a series counts as having unusable schedules",
