@@ -61,7 +61,7 @@ INSIDE = (
     "counters IN SHARE",
 )
 MAX_ROUNDS = 8
-RANDOM = 7_500  # schedules by chance
+RANDOM = 8_000  # schedules by chance
 
 
 class Fault(NamedTuple):
