@@ -10,6 +10,8 @@ from prebuilds.decision.codec import dump_plan, dump_snapshot, load_document, lo
 from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.history import calculate_backoffs, calculate_hard_limited, calculate_hard_limits
+from prebuilds.decision.judging.checking import check_settings
+from prebuilds.decision.judging.findings import Finding, FindingKind, Severity
 from prebuilds.decision.limits import Backoff, HardLimit
 from prebuilds.decision.models import (
     Build,
@@ -68,6 +70,8 @@ __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "Expectation",
     "Expectations",
     "FailureClass",
+    "Finding",
+    "FindingKind",
     "Foreground",
     "GlobalSnapshot",
     "HARDENED",
@@ -94,6 +98,7 @@ __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "ReconciliationState",
     "Schedule",
     "ScheduleProblem",
+    "Severity",
     "SharedHour",
     "SnapshotDocument",
     "Target",
@@ -114,6 +119,7 @@ __all__ = [  # noqa: RUF022 - as `sorted` sorts
     "calculate_target",
     "can_skip_reconciliation",
     "check_schedules",
+    "check_settings",
     "diff",
     "dump_plan",
     "dump_snapshot",

@@ -14,13 +14,20 @@ from prebuilds.commands.console.charts import read_chart_file, write_chart
 from prebuilds.commands.console.options import read_count, read_instant, read_pause, read_share
 from prebuilds.commands.console.streams import fail_for, get_source, write
 from prebuilds.commands.console.tables import print_table
-from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_claims, split_trace
+from prebuilds.commands.fleet.traces import (
+    add_builds,
+    add_trace,
+    fail_for_trace,
+    match_claims,
+    read_claims,
+    split_trace,
+)
 from prebuilds.decision.codec import load_document
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, SnapshotDocument
-from prebuilds.errors import InvalidTraceError, PrebuildsError, UnknownPresetError
+from prebuilds.errors import PrebuildsError, UnknownPresetError
 from prebuilds.whatif import OnMiss, Scenario, SimulationResult, Trace, learn_demand, simulate
 from prebuilds.whatif.simulation.measures import make_row
 from prebuilds.whatif.traces.argument_checks import LARGEST_SEED
@@ -106,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _simulate(document: SnapshotDocument, options: argparse.Namespace) -> SimulationResult:
     fleet = _choose_presets(document.snapshot, options.preset)
-    claims = _match(read_claims(options), fleet)
+    claims = match_claims(read_claims(options), [preset.id for preset in fleet.presets])
     if options.until:
         fleet, claims = _learn(fleet, claims, options)
     interval = document.backoff_interval
@@ -132,21 +139,11 @@ def _choose_presets(snapshot: GlobalSnapshot, preset_id: str | None) -> GlobalSn
     return GlobalSnapshot(presets=presets, demand=[row for row in snapshot.demand if row.preset_id in ids])
 
 
-def _match(claims: Trace | dict[str, Trace], fleet: GlobalSnapshot) -> Trace | dict[str, Trace]:
-    """The claims, if it is known which preset each belongs to."""
-    if isinstance(claims, Trace) and len(fleet.presets) > 1:
-        raise InvalidTraceError(
-            [f"it has no column preset_id, and the fleet has {len(fleet.presets)} presets; choose one with --preset"]
-        )
-    return claims
-
-
 def _learn(
-    fleet: GlobalSnapshot, claims: Trace | dict[str, Trace], options: argparse.Namespace
+    fleet: GlobalSnapshot, claims: dict[str, Trace], options: argparse.Namespace
 ) -> tuple[GlobalSnapshot, dict[str, Trace]]:
     """The fleet that has learned from the claims before `--until`, and the later claims."""
-    traces = {fleet.presets[0].id: claims} if isinstance(claims, Trace) else claims
-    parts = {preset_id: split_trace(trace, options.until) for preset_id, trace in traces.items()}
+    parts = {preset_id: split_trace(trace, options.until) for preset_id, trace in claims.items()}
     waits = options.on_miss == OnMiss.WAIT.value
     rows = [
         learn_demand(preset, past, begin=past.begin, end=past.end, waits=waits)

@@ -31,6 +31,7 @@ from prebuilds.whatif.sizing.closed_forms import calculate_erlang_b, calculate_p
 from prebuilds.whatif.sizing.curve import Curve
 from prebuilds.whatif.sizing.pool_size import PoolSize
 from prebuilds.whatif.sizing.sweeping import sweep
+from prebuilds.whatif.supply import check_supply
 from prebuilds.whatif.targets.baselines import BufferTarget, LastWeekTarget, RecentClaimsTarget, SpareTarget
 from prebuilds.whatif.targets.target_function import TargetFunction
 from prebuilds.whatif.targets.target_replay import TargetReplay, replay_target
@@ -103,6 +104,7 @@ __all__ = [
     "WatermarkTarget",
     "calculate_erlang_b",
     "calculate_poisson_miss",
+    "check_supply",
     "compare",
     "dump_fit",
     "edit_snapshot",

@@ -16,7 +16,11 @@ import attrs
 
 from prebuilds.commands.fleet.files import FleetFile, parse_fleet
 from prebuilds.decision.documents.problems import show_json
+from prebuilds.decision.judging.budgets import check_budget
+from prebuilds.decision.judging.checking import check_preset
+from prebuilds.decision.judging.findings import Finding, Severity
 from prebuilds.decision.models import Preset
+from prebuilds.decision.policies.budgets import Budget
 from prebuilds.decision.schedules.openings import make_opening
 from prebuilds.decision.schedules.schedule import Schedule
 from prebuilds.decision.schedules.timetables import ScheduleProblem, check_schedules
@@ -36,16 +40,52 @@ _PROPORTION = f"{_TIMES_USUAL} times the file's median count but at least {_FEW}
 class Problem:
     """A problem at one place in a fleet file.
 
-    `preset_id` is the preset it concerns: `?` if the id cannot be read, and empty for the document as a whole.
+    `preset_id` is the preset it concerns: `?` if the id cannot be read, and empty for the document as a whole or a
+    budget. `finding` is the kind of a finding, and empty for anything else.
     """
 
     path: str
     message: str
     preset_id: str = ""
+    severity: Severity = Severity.ERROR
+    finding: str = ""
 
     def __str__(self) -> str:
         whose = f" (preset {self.preset_id})" if self.preset_id else ""
-        return f"{self.path}: {self.message}{whose}"
+        grade = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{self.path}: {grade}{self.message}{whose}"
+
+
+@attrs.frozen(kw_only=True)
+class CheckedFile:
+    """What could be read of a document: presets by their places, without their unreadable fields, and budgets."""
+
+    prefix: str
+    presets: Mapping[int, Preset]
+    budgets: tuple[Budget, ...]
+    delay: timedelta
+    """How long a build takes, as the file says; 0 if it does not."""
+    unreadable: tuple[Problem, ...] = ()
+
+    def place(self, finding: Finding) -> Problem:
+        """A finding as the problem of its place in the document."""
+        if finding.preset_id:
+            numbers = (number for number, preset in self.presets.items() if preset.id == finding.preset_id)
+            place = f"{self.prefix}presets[{next(numbers)}]"
+        else:
+            place = f"budgets[{[budget.name for budget in self.budgets].index(finding.budget)}]"
+        return _make_problem(finding, place)
+
+
+def _make_problem(finding: Finding, place: str) -> Problem:
+    unit = "_seconds" if isinstance(finding.given, timedelta) and finding.setting != "desired_instances" else ""
+    return Problem(
+        path=f"{place}.{finding.setting}{unit}",
+        message=finding.message,
+        preset_id=finding.preset_id,
+        severity=finding.severity,
+        finding=finding.kind.value,
+    )
 
 
 def list_unreadable(error: InvalidSnapshotError) -> Iterator[Problem]:
@@ -55,14 +95,28 @@ def list_unreadable(error: InvalidSnapshotError) -> Iterator[Problem]:
         yield Problem(path=path, message=message) if colon else Problem(path="document", message=problem)
 
 
-def find_problems(document: Any) -> tuple[Problem, ...]:
-    """All problems of the document: first what cannot be read, then the rest preset by preset."""
+def read_checked(document: Any) -> CheckedFile:
+    """What can be read of a document, and the problems of what cannot."""
+    prefix = "snapshot." if isinstance(document, Mapping) and "snapshot" in document else ""
     try:
         fleet = parse_fleet(document)
     except InvalidSnapshotError as error:
         presets, delay = _read_what_can_be_read(document)
-        return (*list_unreadable(error), *_check(document, presets, delay))
-    return tuple(_check(document, dict(enumerate(fleet.presets)), fleet.delay))
+        unreadable = tuple(list_unreadable(error))
+        return CheckedFile(prefix=prefix, presets=presets, budgets=(), delay=delay, unreadable=unreadable)
+    presets = dict(enumerate(fleet.presets))
+    return CheckedFile(prefix=prefix, presets=presets, budgets=fleet.budgets, delay=fleet.delay)
+
+
+def find_problems(file: CheckedFile, *, lead_time: timedelta | None = None) -> tuple[Problem, ...]:
+    """All problems: first what cannot be read, then the rest preset by preset, then budgets.
+
+    `lead_time` is how long a build takes, by default what the file says.
+    """
+    lead = file.delay if lead_time is None else lead_time
+    presets = tuple(file.presets.values())
+    of_budgets = (finding for budget in file.budgets for finding in check_budget(budget, presets, lead))
+    return (*file.unreadable, *_check_presets(file, lead), *map(file.place, of_budgets))
 
 
 def _read_what_can_be_read(document: Any) -> tuple[Mapping[int, Preset], timedelta]:
@@ -89,13 +143,18 @@ def _try(document: Mapping[str, Any]) -> FleetFile:
         return _NOTHING  # already listed
 
 
-def _check(document: Any, presets: Mapping[int, Preset], delay: timedelta) -> Iterator[Problem]:
-    prefix = "snapshot." if isinstance(document, Mapping) and "snapshot" in document else ""
-    most = _calculate_most(count for preset in presets.values() for _, count in _list_counts(preset))
-    for place, preset in presets.items():
-        own = (*_check_times(preset), *_check_ttl(preset, delay), *_check_deadlines(preset, delay))
-        for path, message in (*own, *_check_counts(preset, most)):
-            yield Problem(path=f"{prefix}presets[{place}].{path}", message=message, preset_id=preset.id)
+def _check_presets(file: CheckedFile, lead_time: timedelta) -> Iterator[Problem]:
+    most = _calculate_most(count for preset in file.presets.values() for _, count in _list_counts(preset))
+    for number, preset in file.presets.items():
+        place = f"{file.prefix}presets[{number}]"
+        yield from _make_problems(_check_times(preset), place, preset)
+        yield from (_make_problem(finding, place) for finding in check_preset(preset, lead_time))
+        yield from _make_problems(_check_counts(preset, most), place, preset)
+
+
+def _make_problems(found: Iterable[tuple[str, str]], place: str, preset: Preset) -> Iterator[Problem]:
+    for path, message in found:
+        yield Problem(path=f"{place}.{path}", message=message, preset_id=preset.id)
 
 
 def _check_times(preset: Preset) -> Iterator[tuple[str, str]]:
@@ -130,33 +189,6 @@ def _may_open(schedule: Schedule) -> bool:
         return make_opening(schedule, parse_window(schedule.cron), 0).is_ever_open
     except InvalidCronError:
         return True  # already listed
-
-
-def _check_ttl(preset: Preset, delay: timedelta) -> Iterator[tuple[str, str]]:
-    if preset.ttl and preset.ttl <= delay:
-        ttl, lead = _show_seconds(preset.ttl), _show_seconds(delay)
-        allowed = f"more than builder.delay_seconds, {lead}, as a prebuild ages while it is built, or null"
-        yield "ttl_seconds", f"{ttl} is not allowed; it must be {allowed}"
-
-
-def _check_deadlines(preset: Preset, delay: timedelta) -> Iterator[tuple[str, str]]:
-    """Deadlines and refreshing ahead need more time than a build takes (R14, R16)."""
-    deadline, ahead, lead = preset.build_deadline, preset.refresh_ahead, _show_seconds(delay)
-    if deadline and deadline <= delay:
-        allowed = f"more than builder.delay_seconds, {lead}, or every start is overdue, or null"
-        yield "build_deadline_seconds", f"{_show_seconds(deadline)} is not allowed; it must be {allowed}"
-    if ahead and ahead < delay:
-        allowed = f"at least builder.delay_seconds, {lead}, or prebuilds expire before they are replaced, or null"
-        yield "refresh_ahead_seconds", f"{_show_seconds(ahead)} is not allowed; it must be {allowed}"
-    shortest = preset.ttl * (1 - preset.ttl_jitter) if preset.ttl else None
-    if ahead and delay and shortest is not None and ahead >= shortest:
-        allowed = f"less than the shortest ttl, {_show_seconds(shortest)}, or prebuilds are replaced for ever, or null"
-        yield "refresh_ahead_seconds", f"{_show_seconds(ahead)} is not allowed; it must be {allowed}"
-
-
-def _show_seconds(duration: timedelta) -> str:
-    seconds = duration.total_seconds()
-    return show_json(int(seconds) if seconds.is_integer() else seconds)
 
 
 def _list_counts(preset: Preset) -> Iterator[tuple[str, int]]:

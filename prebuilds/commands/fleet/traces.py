@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from prebuilds.commands.console.options import read_duration, read_timezone
@@ -17,11 +17,11 @@ _BY = "preset_id"
 _LISTED = 20  # names of presets in a message at most
 
 
-def add_trace(command: argparse.ArgumentParser) -> None:
+def add_trace(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options for reading a file of claims."""
     command.add_argument(
         "--trace",
-        required=True,
+        required=required,
         metavar="FILE",
         help=f"a CSV file of claims, or .csv.gz; an optional column {_BY} says which preset each claim is for",
     )
@@ -62,6 +62,17 @@ def read_claims(options: argparse.Namespace) -> Trace | dict[str, Trace]:
     if options.preset not in traces:
         raise InvalidTraceError([f"it has no claims of the preset {options.preset}, only of {_list(traces)}"])
     return {options.preset: traces[options.preset]}
+
+
+def match_claims(claims: Trace | dict[str, Trace], preset_ids: Sequence[str]) -> dict[str, Trace]:
+    """The claims by preset, if it is known which preset each belongs to. Raises `InvalidTraceError`."""
+    if isinstance(claims, dict):
+        return claims
+    if len(preset_ids) > 1:
+        raise InvalidTraceError(
+            [f"it has no column {_BY}, and the fleet has {len(preset_ids)} presets; choose one with --preset"]
+        )
+    return dict.fromkeys(preset_ids, claims)
 
 
 def read_one_preset(options: argparse.Namespace) -> Trace:
