@@ -131,3 +131,11 @@ def reach(session: nox.Session) -> None:
     """How often the strategies reach each rule, reason, edge and pair of neighbours, as a table."""
     session.install("-q", "-e", ".[cli,testing]")
     session.run("python", "tests/reach.py", *session.posargs)
+
+
+@nox.session
+def soundness(session: nox.Session) -> None:
+    """Three thousand random fleets that a simulation shows to be sound, in which `check` must find nothing."""
+    session.install("-q", "-e", ".[cli,testing]")
+    with session.chdir("tests"):
+        session.run("python", "-m", "soundness", *session.posargs)

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from prebuilds import GlobalSnapshot, Schedule, check_schedules, dump_snapshot
+from prebuilds import FindingKind, GlobalSnapshot, Schedule, Severity, check_schedules, dump_snapshot
 from prebuilds.cli import main
-from prebuilds.commands.fleet.checking import find_problems
+from prebuilds.commands.fleet.checking import Problem, find_problems, read_checked
 from prebuilds.testing import strategies
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 PROPORTION = "20 times the file's median count but at least 100 and at most 10000"
+CLOSED = {"timezone": "UTC", "desired_instances": 0}
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
@@ -28,8 +29,12 @@ def make(*presets: dict[str, Any], **builder: object) -> dict[str, Any]:
     return {"builder": builder, "snapshot": {"presets": rows}}
 
 
+def find(document: object) -> tuple[Problem, ...]:
+    return find_problems(read_checked(document))
+
+
 def check(*presets: dict[str, Any], **builder: object) -> list[str]:
-    return [str(problem) for problem in find_problems(make(*presets, **builder))]
+    return [str(problem) for problem in find(make(*presets, **builder))]
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,8 +71,9 @@ def test_all_problems_are_reported_at_once(tmp_path: Path, capsys: pytest.Captur
         'snapshot.presets[0].schedules[0].cron: "60 22-6 * * *": minute field: `60` is not from 0 to 59 (preset p0)',
         'snapshot.presets[0].schedules[1].cron: "0 * 9 * * *": needs 5 fields, has 6: leave out the seconds '
         "(preset p0)",
-        "snapshot.presets[1].ttl_seconds: 60 is not allowed; it must be more than builder.delay_seconds, 300, as a "
-        "prebuild ages while it is built, or null (preset p1)",
+        "snapshot.presets[1].ttl_seconds: 1 min is not longer than a build takes, 5 min: a prebuild ages while it is "
+        "built, so it expires before anybody can claim it, and is replaced for ever; make the ttl longer, or leave it "
+        "out (preset p1)",
         "snapshot.presets[2].desired_instances: 1000000000 is out of proportion; it must be a number from 0 to 100, "
         f"{PROPORTION} (preset p2)",
         "snapshot.presets[3].timezone: missing; schedules need the name of a time zone (preset p3)",
@@ -90,12 +96,12 @@ def test_json_has_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         json.dumps({"presets": [{"id": "web", "desired_instances": 1, "timezone": "Mars/Olympus"}], "x": 1})
     )
     assert main(["check", str(file), "--format", "json"]) == 1
-    message = "'Mars/Olympus' is not a known time zone"
+    message, error = "'Mars/Olympus' is not a known time zone", {"severity": "error", "finding": ""}
     assert json.loads(capsys.readouterr().out) == {
         "file": str(file),
         "problems": [
-            {"path": "x", "message": "unknown key", "preset_id": ""},
-            {"path": "presets[0].timezone", "message": message, "preset_id": "web"},
+            {"path": "x", "message": "unknown key", "preset_id": "", **error},
+            {"path": "presets[0].timezone", "message": message, "preset_id": "web", **error},
         ],
     }
 
@@ -148,15 +154,17 @@ def test_a_ttl_must_be_longer_than_a_build(ttl: float | None, problems: int) -> 
     [
         ({"build_deadline_seconds": 90}, ["build_deadline_seconds"]),
         ({"build_deadline_seconds": 91}, []),
-        ({"refresh_ahead_seconds": 89}, ["refresh_ahead_seconds"]),
+        ({"refresh_ahead_seconds": 89, "ttl_seconds": 200}, ["refresh_ahead_seconds"]),
         ({"refresh_ahead_seconds": 90, "ttl_seconds": 200}, []),
-        ({"refresh_ahead_seconds": 100, "ttl_seconds": 200, "ttl_jitter": 0.5}, ["refresh_ahead_seconds"]),
-        ({"refresh_ahead_seconds": 99, "ttl_seconds": 200, "ttl_jitter": 0.5}, []),
+        ({"refresh_ahead_seconds": 110, "ttl_seconds": 200}, ["refresh_ahead_seconds"]),
+        ({"refresh_ahead_seconds": 90, "ttl_seconds": 200, "max_surge": 0}, ["max_surge"]),
+        ({"schedules": [{"cron": "* 8-18 * * *", "instances": 2}], **CLOSED}, ["lead_seconds"]),
+        ({"schedules": [{"cron": "* 20-6 * * *", "instances": 0}], "timezone": "UTC"}, ["desired_instances"]),
     ],
 )
-def test_deadlines_must_leave_time_for_a_build(settings: dict[str, float], paths: list[str]) -> None:
-    """Otherwise every start is overdue, prebuilds expire before they are replaced, or are replaced for ever."""
-    problems = find_problems(make(settings, delay_seconds=90))
+def test_findings_are_told_with_their_place(settings: dict[str, Any], paths: list[str]) -> None:
+    """As the document has it, with durations in seconds."""
+    problems = find(make(settings, delay_seconds=90))
     assert [problem.path.rpartition(".")[2] for problem in problems] == paths
 
 
@@ -187,8 +195,13 @@ def test_counts_are_judged_by_the_others(counts: list[int], most: int | None) ->
 
 @given(strategies.global_snapshots(now=NOW))
 def test_a_snapshot_has_the_problems_of_its_schedules(snapshot: GlobalSnapshot) -> None:
-    """No snapshot raises another alarm, but for a window that never opens, and a zone that only schedules need."""
-    told = [problem for problem in find_problems(dump_snapshot(snapshot)) if "never opens" not in problem.message]
+    """No snapshot raises another alarm, but for a window that never opens, and a zone that only schedules need.
+
+    As it is not known how long a build takes, findings are warnings alone.
+    """
+    found = find(dump_snapshot(snapshot))
+    told = [problem for problem in found if not problem.finding and "never opens" not in problem.message]
+    assert {problem.severity for problem in found if problem.finding} <= {Severity.WARNING}
     never = Schedule(cron="* * 30 2 *", instances=1)
     assert [problem.preset_id for problem in told] == [
         preset.id
@@ -196,4 +209,109 @@ def test_a_snapshot_has_the_problems_of_its_schedules(snapshot: GlobalSnapshot) 
         for _ in check_schedules(
             preset.schedules or ([never] if preset.timezone else []), preset.timezone, preset.precedence
         )
+    ]
+
+
+BUSY = {"id": "web", "desired_instances": 1}
+LIMITED = {"budgets": [{"max_instances": 5}, {"max_starting": 1, "scope": "template", "key": "t"}]}
+
+
+def write(folder: Path, document: object, claims: str = "") -> list[str]:
+    """A fleet file and a file of claims, as the arguments of `check`."""
+    fleet, trace = folder / "fleet.json", folder / "claims.csv"
+    fleet.write_text(json.dumps(document))
+    trace.write_text(claims)
+    return ["check", str(fleet), *(["--trace", str(trace)] if claims else [])]
+
+
+def list_rows(*presets: str) -> str:
+    """A claim every 2 minutes from 08:00 to 09:59 for each of these presets."""
+    instants = [f"2026-11-23T{8 + minute // 60:02}:{minute % 60:02}:00Z" for minute in range(0, 120, 2)]
+    return "claimed_at,preset_id\n" + "".join(f"{instant},{name}\n" for instant in instants for name in presets)
+
+
+def test_a_warning_does_not_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told with the word, and with its severity in JSON; `--lead-time` comes before the builder's delay."""
+    document = make({"schedules": [{"cron": "* 8-18 * * 1-5", "instances": 5}], **CLOSED}, delay_seconds=0)
+    arguments = write(tmp_path, document)
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{arguments[1]}: no problems\n"
+    assert main([*arguments, "--lead-time", "5m"]) == 0
+    told = (
+        "nothing is ready for 5 min from Mon 08:00 on, as the target was 0 before and a build takes 5 min; make it 5 "
+        "min or longer"
+    )
+    path = "snapshot.presets[0].schedules[0].lead_seconds"
+    assert capsys.readouterr().out == f"{arguments[1]}: {path}: warning: {told} (preset p0)\n"
+    assert main([*arguments, "--lead-time", "5m", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == [
+        {"path": path, "message": told, "preset_id": "p0", "severity": "warning", "finding": "opens_empty"}
+    ]
+
+
+def test_budgets_are_checked_at_their_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = write(tmp_path, {**make({"desired_instances": 4}, {"desired_instances": 4}), **LIMITED})
+    assert main([*arguments, "--format", "json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["path"], problem["finding"]) == ("budgets[0].max_instances", "budget_below_floors")
+
+
+def test_claims_are_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One claim in 2 minutes takes 5 places where a build takes 10; a lower goal is content with less."""
+    arguments = write(tmp_path, {"snapshot": {"presets": [BUSY]}, **LIMITED}, list_rows("web"))
+    assert main([*arguments, "--lead-time", "10m"]) == 1
+    assert capsys.readouterr().out == (
+        f"{arguments[1]}: snapshot.presets[0].desired_instances: 48 of 60 claims (80%) find nothing ready, as the "
+        "target is 1 and a build takes 10 min; 5 at all times would serve 90% at once (preset web)\n"
+    )
+    assert main([*arguments, "--lead-time", "10m", "--hit-rate", "0.2"]) == 0
+    assert main([*arguments, "--lead-time", "1m"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "line"),
+    [
+        (
+            "claimed_at\n2026-11-23T08:00:00Z\n",
+            ("--lead-time", "5m"),
+            "no column preset_id, and the fleet has 2 presets",
+        ),
+        (list_rows("api"), ("--lead-time", "5m"), "api"),
+        (list_rows("web"), (), "--trace needs --lead-time, as the file does not say how long a build takes"),
+        ("claimed_at,preset_id\nsoon,web\n", ("--lead-time", "5m"), "claims.csv: "),
+    ],
+)
+def test_claims_that_do_not_fit_are_an_error(
+    rows: str, options: tuple[str, ...], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2, and what is wrong, on standard error."""
+    document = {"snapshot": {"presets": [BUSY, {**BUSY, "id": "gpu"}]}}
+    assert main([*write(tmp_path, document, rows), *options]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert line in output.err
+
+
+def test_one_preset_may_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then the claims of a file without a column are its own."""
+    rows = "\n".join(["claimed_at", *(row.partition(",")[0] for row in list_rows("web").splitlines()[1:])])
+    arguments = write(tmp_path, {"snapshot": {"presets": [{**BUSY, "id": "gpu"}, BUSY]}}, rows)
+    assert main([*arguments, "--lead-time", "10m", "--preset", "web", "--format", "json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["path"], problem["preset_id"]) == ("snapshot.presets[1].desired_instances", "web")
+
+
+def test_a_file_that_cannot_be_read_meets_no_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what could be read is checked by itself."""
+    arguments = write(tmp_path, {"snapshot": {"presets": [{**BUSY, "desired_instances": -1}]}}, list_rows("web"))
+    assert main([*arguments, "--lead-time", "10m"]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_page_has_every_finding_with_its_severity() -> None:
+    """In the order of the members."""
+    page = (EXAMPLES.parent / "decide" / "checking.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert [(row[0].strip("|` "), row[1]) for row in rows] == [
+        (kind.value, kind.severity.value) for kind in FindingKind
     ]

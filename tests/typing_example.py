@@ -21,6 +21,7 @@ from prebuilds import (
     Decision,
     Expectations,
     FailureClass,
+    Finding,
     GlobalSnapshot,
     HardLimit,
     Plan,
@@ -34,6 +35,7 @@ from prebuilds import (
     ReconciliationState,
     Schedule,
     ScheduleProblem,
+    Severity,
     SharedHour,
     Target,
     Window,
@@ -45,6 +47,7 @@ from prebuilds import (
     calculate_target,
     can_skip_reconciliation,
     check_schedules,
+    check_settings,
     diff,
     dump_plan,
     dump_snapshot,
@@ -174,6 +177,9 @@ def inspect(before: Plan, after: Plan) -> None:
     assert_type(is_overlapping(window, window), bool)
     assert_type(find_shared_hour(window, window), SharedHour | None)
     assert_type(check_schedules([], None), tuple[ScheduleProblem, ...])
+    for finding in check_settings([], lead_time=timedelta(minutes=5), budgets=[Budget(max_starting=1)]):
+        assert_type(finding, Finding)
+        assert_type(finding.kind.severity, Severity)
     day = Schedule(cron="* 8 * * *", instances=2, dates=[date(2026, 7, 27)], lead=timedelta(minutes=45))
     assert_type(day.dates, tuple[date, ...])
     assert_type(day.starts_on, date | None)

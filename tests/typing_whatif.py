@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from typing_extensions import assert_type
 
-from prebuilds import Decision, GlobalSnapshot, PlanDiff, Preset
+from prebuilds import Decision, Finding, GlobalSnapshot, PlanDiff, Preset
 from prebuilds.whatif import (
     Comparison,
     Curve,
@@ -30,6 +30,7 @@ from prebuilds.whatif import (
     TargetReplay,
     Timeline,
     Trace,
+    check_supply,
     compare,
     edit_snapshot,
     generate_poisson,
@@ -127,3 +128,8 @@ def follow(trace: Trace) -> None:
     assert_type(done, TargetReplay)
     assert_type(done.hit_rate, float)
     assert_type(done.steps, tuple[tuple[int, int, int], ...])
+
+
+def check(preset: Preset, trace: Trace) -> None:
+    """What cannot keep up with past claims."""
+    assert_type(check_supply([preset], {"web": trace}, lead_time=timedelta(minutes=5)), tuple[Finding, ...])

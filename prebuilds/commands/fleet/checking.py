@@ -17,6 +17,7 @@ import attrs
 from prebuilds.commands.fleet.files import FleetFile, parse_fleet
 from prebuilds.decision.documents.problems import show_json
 from prebuilds.decision.judging.budgets import check_budget
+from prebuilds.decision.judging.build_times import check_build_times
 from prebuilds.decision.judging.checking import check_preset
 from prebuilds.decision.judging.findings import Finding, Severity
 from prebuilds.decision.models import Preset
@@ -144,11 +145,13 @@ def _try(document: Mapping[str, Any]) -> FleetFile:
 
 
 def _check_presets(file: CheckedFile, lead_time: timedelta) -> Iterator[Problem]:
+    # A count that cannot be read may be any, so it is not known what the targets are, or whether there are any.
+    check = check_build_times if file.unreadable else check_preset
     most = _calculate_most(count for preset in file.presets.values() for _, count in _list_counts(preset))
     for number, preset in file.presets.items():
         place = f"{file.prefix}presets[{number}]"
         yield from _make_problems(_check_times(preset), place, preset)
-        yield from (_make_problem(finding, place) for finding in check_preset(preset, lead_time))
+        yield from (_make_problem(finding, place) for finding in check(preset, lead_time))
         yield from _make_problems(_check_counts(preset, most), place, preset)
 
 
