@@ -58,7 +58,8 @@ from prebuilds import (
     parse_window,
     plan,
 )
-from prebuilds.lint import Finding, find_publishing
+from prebuilds.lint import Finding as LintFinding
+from prebuilds.lint import find_publishing
 from prebuilds.runtime import (
     BackgroundRelay,
     BuildReports,
@@ -211,7 +212,7 @@ def relay(store: Store, pubsub: PubSub) -> int:
 def find(source: str) -> list[str]:
     """What the linter finds."""
     findings = find_publishing(ast.parse(source), source.splitlines())
-    assert_type(findings, Sequence[Finding])
+    assert_type(findings, Sequence[LintFinding])
     return [f"{line}:{column}: {text}" for line, column, text in findings]
 
 

@@ -16,7 +16,7 @@ from heapq import merge
 from prebuilds.decision.judging.budgets import is_in_scope
 from prebuilds.decision.judging.checking import require_build_time
 from prebuilds.decision.judging.findings import Finding, FindingKind, find_in
-from prebuilds.decision.judging.targets import list_counts
+from prebuilds.decision.judging.targets import follows_demand, list_counts
 from prebuilds.decision.models import Preset
 from prebuilds.decision.policies.budgets import MINUTE, Budget
 from prebuilds.decision.wording import describe_count, describe_duration, describe_instant
@@ -63,6 +63,8 @@ def _make_demand(fleet: Mapping[str, Preset], preset_id: str, trace: Trace, lead
 
 
 def _check_target(preset: Preset, demand: Demand, goal: float) -> Iterator[Finding]:
+    if follows_demand(preset):
+        return  # what its target would have been depends on what it has learned
     steps = list_steps(preset, demand.trace.begin, demand.trace.end)
     hits = sum(replay(demand, steps, OnMiss.COLD_START).hits)
     if hits >= goal * len(demand.claims):

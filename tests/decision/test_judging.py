@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from decision.examples import HOUR, INACTIVE, MICROSECOND, MINUTE, make_preset
 from prebuilds import (
+    Autoscale,
     Budget,
     BudgetScope,
     Finding,
@@ -213,6 +215,22 @@ def test_a_budget_must_allow_what_is_wanted_at_all_times(
     told = [(finding.kind.value, finding.given, finding.needed) for finding in check(*presets, budgets=(budget,))]
     assert told == found
     assert check(*presets[2:3], budgets=(budget,)) == ()
+
+
+def test_an_autoscale_moves_the_counts_between_its_limits() -> None:
+    """Its floor is the larger of its own and the preset's, and it has no findings about windows, unless it only looks."""
+    scale = Autoscale(hit_rate=0.9, lead_time=LEAD, min_instances=2, max_instances=6)
+    windows = make_windows(schedule(DAY_HOURS, 5), autoscale=scale)
+    for preset, floor in [(make_preset(autoscale=scale), 3), (windows, 2)]:
+        assert list_kinds(preset, budgets=(Budget(max_instances=floor),)) == []
+        assert list_kinds(preset, budgets=(Budget(max_instances=floor - 1),)) == ["budget_below_floors"]
+    looking = make_windows(schedule(DAY_HOURS, 5), autoscale=attrs.evolve(scale, acts=False))
+    assert list_kinds(looking) == ["opens_empty"]
+    broken = make_windows(schedule("61 * * * *", 5), desired=1, autoscale=scale)
+    assert list_kinds(broken, budgets=(Budget(max_instances=1),)) == []
+    refreshed = make_preset(autoscale=scale, ttl=HOUR, refresh_ahead=2 * HOUR, max_surge=5)
+    assert list_kinds(refreshed) == []
+    assert list_kinds(attrs.evolve(refreshed, max_surge=6)) == ["refresh_ahead_too_long"]
 
 
 def test_unusable_schedules_count_as_the_presets_own_count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from soundness.tallies import judge_fleets
@@ -14,4 +15,6 @@ def main(sound: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3_000))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sound", type=int, nargs="?", default=3_000, help="how many (default: %(default)s)")
+    sys.exit(main(parser.parse_args().sound))

@@ -22,7 +22,7 @@ from prebuilds import (
     UnknownPresetError,
 )
 from prebuilds.errors import PrebuildsError
-from prebuilds.whatif import OnMiss, Scenario, Trace, check_supply, simulate, sweep
+from prebuilds.whatif import Autoscale, OnMiss, Scenario, Trace, check_supply, simulate, sweep
 from whatif.scenarios import MINUTE
 
 BEGIN = datetime(2026, 11, 23, 8, tzinfo=timezone.utc)  # a Monday
@@ -108,6 +108,13 @@ def test_a_budget_counts_the_claims_of_all_its_presets() -> None:
     (finding,) = check_supply(presets, dict.fromkeys("ab", trace), **given)
     assert (finding.kind, finding.budget, finding.given) == (FindingKind.BUDGET_TOO_SLOW_FOR_CLAIMS, "fleet", 1)
     assert check_supply(presets, {"a": trace}, **given) == ()
+
+
+def test_a_target_that_follows_demand_is_not_replayed() -> None:
+    """What it would have been is not known. One that only looks is replayed."""
+    scale = Autoscale(hit_rate=0.9, lead_time=LEAD, max_instances=6)
+    assert check(make_preset(autoscale=scale)) == ()
+    assert len(check(make_preset(autoscale=attrs.evolve(scale, acts=False)))) == 1
 
 
 def test_no_claims_are_no_problem() -> None:

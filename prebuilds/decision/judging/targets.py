@@ -33,16 +33,25 @@ def find_timetable(preset: Preset) -> Timetable | None:
 
 
 def list_counts(preset: Preset) -> Sequence[int]:
-    """The counts of which one is the target at any time. A preset that is inactive wants nothing."""
+    """The counts between which the target always is. A preset that is inactive wants nothing."""
     if not preset.is_active:
         return (0,)
-    openings = timetable.openings if (timetable := find_timetable(preset)) else ()
-    return (preset.desired_instances, *(opening.instances for opening in openings))
+    timetable, scale = find_timetable(preset), preset.autoscale
+    counts = (preset.desired_instances, *(opening.instances for opening in (timetable.openings if timetable else ())))
+    if not follows_demand(preset) or scale is None:
+        return counts
+    return (*(max(count, scale.min_instances) for count in counts), scale.max_instances)
+
+
+def follows_demand(preset: Preset) -> bool:
+    """Whether claims may raise the target. With schedules that cannot be used they never do."""
+    is_usable = not preset.schedules or find_timetable(preset) is not None
+    return preset.autoscale is not None and preset.autoscale.acts and is_usable
 
 
 def check_targets(preset: Preset, lead_time: timedelta) -> Iterator[Finding]:
-    """What is wrong with the counts of an active preset and the windows in which they apply."""
-    timetable = find_timetable(preset) if preset.is_active else None
+    """What is wrong with the counts of an active preset and its windows, if they alone make the target."""
+    timetable = find_timetable(preset) if preset.is_active and not follows_demand(preset) else None
     weekly = list_weekly(timetable) if timetable else None
     if timetable and weekly:
         yield from _check_shrinking(preset, timetable, weekly)
