@@ -218,7 +218,7 @@ def test_a_budget_must_allow_what_is_wanted_at_all_times(
 
 
 def test_an_autoscale_moves_the_counts_between_its_limits() -> None:
-    """Its floor is the larger of its own and the preset's, and it has no findings about windows, unless it only looks."""
+    """Its floor is the larger of its own and the preset's; its windows have no findings, unless it only looks."""
     scale = Autoscale(hit_rate=0.9, lead_time=LEAD, min_instances=2, max_instances=6)
     windows = make_windows(schedule(DAY_HOURS, 5), autoscale=scale)
     for preset, floor in [(make_preset(autoscale=scale), 3), (windows, 2)]:
