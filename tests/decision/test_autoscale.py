@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from prebuilds import (
     Transition,
     calculate_backoffs,
     calculate_target,
+    dump_snapshot,
     load_snapshot,
     plan,
 )
@@ -287,6 +289,14 @@ def test_a_target_stays_within_its_limits(data: st.DataObject) -> None:
 
 
 # As a document
+
+
+def test_a_dict_with_demand_loads_without_going_through_text() -> None:
+    """A dumped snapshot has lists, as JSON has no tuples."""
+    snapshot = GlobalSnapshot(presets=[make_preset(**FOLLOWING)], demand=[make_demand(claims=12).settle(NOW)])
+    document = dump_snapshot(snapshot)
+    assert load_snapshot(document) == snapshot
+    assert json.loads(json.dumps(document)) == document
 
 
 def test_a_document_names_the_place_of_what_is_wrong() -> None:

@@ -51,6 +51,8 @@ def write_fit(fit: DemandFit) -> dict[str, Any]:
 def _serialize(_: object, __: object, value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, tuple):
+        return [_serialize(None, None, one) for one in value]
     return value.value if isinstance(value, Enum) else value
 
 
