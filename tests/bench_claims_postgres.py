@@ -161,7 +161,7 @@ def fill(dsn: str) -> None:
         for preset_id in ("p", "warm"):
             tx.put_preset(Preset(id=preset_id, desired_instances=1))
     with psycopg.connect(dsn, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
-        connection.execute("TRUNCATE workspaces, builds, claims, counters, outbox")
+        connection.execute("TRUNCATE workspaces, builds, claims, counters, claim_counts, outbox")
         for preset_id, count in (("p", PREBUILDS), ("warm", max(SESSIONS))):
             connection.execute(
                 "INSERT INTO workspaces (id, name, owner_id, preset_id, template_id, parameters, created_at, ready,"

@@ -41,7 +41,7 @@ def main() -> int:
 def fill_pools(dsn: str, presets: int) -> None:
     """So many presets at their target of one prebuild, in a schema without any."""
     with psycopg.connect(dsn, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
-        connection.execute("TRUNCATE presets, workspaces, builds, claims, counters, outbox")
+        connection.execute("TRUNCATE presets, workspaces, builds, claims, counters, claim_counts, outbox")
         with PostgresStore(dsn, schema=SCHEMA) as store:
             fill(store, 0)
         columns = ", ".join(PRESET_COLUMNS[3:])

@@ -507,3 +507,19 @@ def test_a_run_goes_on_when_nobody_reads(
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, text=True, timeout=LONG)  # noqa: S607
     assert done.stderr == said
     assert read_rows(call(capsys, "status", "--store", store)[1])["web"][:2] == [2, 2]
+
+
+def test_a_size_is_found_from_the_claims_that_the_store_has_counted(
+    store: str, fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No export by hand; without claims, or without any source of them, it says what is missing."""
+    size = ("size", "--lead-time", "5m", "--store", store, "--format", "json")
+    call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")
+    assert call(capsys, *size) == (2, "", "the store: no claims\n")
+    for name in ("a", "b", "c"):
+        call(capsys, "claim", "web", "--store", store, "--owner", "ann", "--name", name)
+    status, out, err = call(capsys, *size)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["size"] == 3
+    missing = "size needs the claims: --trace FILE, or --store URL for those that a store has counted\n"
+    assert call(capsys, *size[:3]) == (2, "", missing)

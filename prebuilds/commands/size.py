@@ -10,8 +10,9 @@ from typing import Any
 
 from prebuilds.commands.console.charts import read_chart_file, write_chart
 from prebuilds.commands.console.options import read_count, read_duration, read_goal, read_instant
-from prebuilds.commands.console.streams import write
+from prebuilds.commands.console.streams import fail, write
 from prebuilds.commands.console.tables import print_table
+from prebuilds.commands.fleet.stores import add_store
 from prebuilds.commands.fleet.traces import add_builds, add_trace, fail_for_trace, read_one_preset, split_trace
 from prebuilds.decision.fields import MAX_COUNT
 from prebuilds.errors import PrebuildsError
@@ -29,7 +30,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Show how each pool size would have done with past claims, and which is enough.",
     )
     command.set_defaults(run=run)
-    add_trace(command)
+    add_trace(command, required=False)
+    add_store(command, required=False)
     add_builds(command)
     _add_goal(command)
     _add_recommendation(command)
@@ -73,6 +75,8 @@ def _add_recommendation(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.trace is None and options.store is None:
+        return fail("size needs the claims: --trace FILE, or --store URL for those that a store has counted")
     try:
         show, chart = _answer(read_one_preset(options).thin(options.thin), options)
         if options.chart:

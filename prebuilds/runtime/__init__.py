@@ -32,6 +32,7 @@ from prebuilds.runtime.metrics.collector import MetricsCollector
 from prebuilds.runtime.models import (
     PREBUILDS_USER_ID,
     BuildRequest,
+    ClaimCount,
     ClaimOrder,
     ClaimRequest,
     Counter,
@@ -81,6 +82,7 @@ __all__ = [
     "CancelPending",
     "CancelingBuilder",
     "Claim",
+    "ClaimCount",
     "ClaimOrder",
     "ClaimRequest",
     "Claims",

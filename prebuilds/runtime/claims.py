@@ -148,8 +148,10 @@ def _take(tx: Transaction, request: ClaimRequest, message: Message) -> Claim:
     workspace = tx.take_prebuild(attrs.evolve(request, created_since=cutoff)) if preset.is_active else None
     if workspace is None:
         tx.count(preset.id, Counter.CLAIM_MISSED)
+        tx.note_claim(preset.id, request.claimed_at, is_hit=False)
         reason = MissReason.NONE_ELIGIBLE if preset.is_active else MissReason.INACTIVE_PRESET
         return Claim(preset_id=preset.id, reason=reason)
     tx.count(preset.id, Counter.CLAIMED)
+    tx.note_claim(preset.id, request.claimed_at, is_hit=True)
     tx.publish_on_commit(message)
     return Claim(preset_id=preset.id, workspace=workspace)

@@ -226,3 +226,18 @@ class CounterValue:
     preset_id: str = attrs.field(validator=ID)
     counter: Counter = attrs.field(validator=member_of(Counter))
     value: int = attrs.field(validator=TOTAL)
+
+
+@attrs.frozen(kw_only=True)
+class ClaimCount:
+    """How many claims of a preset came in a minute, which `minute` begins: hits got a prebuild, and misses got none."""
+
+    preset_id: str = attrs.field(validator=ID)
+    minute: datetime = attrs.field(converter=to_utc, validator=INSTANT)
+    hits: int = attrs.field(validator=TOTAL)
+    misses: int = attrs.field(validator=TOTAL)
+
+
+def find_minute(at: datetime) -> datetime:
+    """When the minute of an instant in UTC began."""
+    return at.replace(second=0, microsecond=0)

@@ -51,7 +51,8 @@ def test_it_passes_the_checks_and_says_what_it_lacks() -> None:
     needless = [check for check in list_store_checks() if not check.needs]
     assert report.checks == tuple(check for check in needless if not check.port.startswith("StoreClock"))
     assert str(report).splitlines()[-1] == (
-        "not checked, as the store lacks it: lease, outbox, counters, nesting, pause, budgets, memberships"
+        "not checked, as the store lacks it: lease, outbox, counters, nesting, pause, budgets, memberships, "
+        "claim_counts"
     )
     assert check_claims(make_store).checks == tuple(check for check in list_claim_checks() if not check.needs)
 

@@ -72,6 +72,7 @@ UNCHECKED = {
     "What the prebuilds user belongs to, a capability.",
     "What people set, and what the reconciler tells them.",
     "Budgets that people change while the loop runs, a capability.",
+    "Claims by the minute, a capability: what a target that follows demand is learned from (R21).",
     "`FleetRows.budgets` belongs to it.",
     "`budgets` has every budget of the store, in any order.",
     "`FleetRows.is_paused` belongs to it.",

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from prebuilds.adapters.memory.rows import PlainRows
 from prebuilds.decision.policies.budgets import Budget, BudgetScope, name_budget
-from prebuilds.runtime.models import Counter, CounterValue, Lease, Message, OutboxEntry
+from prebuilds.runtime.models import ClaimCount, Counter, CounterValue, Lease, Message, OutboxEntry, find_minute
 
 
 class MemoryRows(PlainRows):
@@ -43,6 +43,22 @@ class MemoryRows(PlainRows):
     def list_counters(self) -> Sequence[CounterValue]:
         counters = self.tables.counters.items()
         return tuple(CounterValue(preset_id=name, counter=counter, value=value) for (name, counter), value in counters)
+
+    def note_claim(self, preset_id: str, at: datetime, *, is_hit: bool) -> None:
+        counts, key = self.own("claim_counts").claim_counts, (preset_id, find_minute(at))
+        hits, misses = counts.get(key, (0, 0))
+        counts[key] = hits + is_hit, misses + (not is_hit)
+
+    def list_claim_counts(self, preset_id: str | None = None, *, since: datetime | None = None) -> Sequence[ClaimCount]:
+        return tuple(
+            ClaimCount(preset_id=name, minute=minute, hits=hits, misses=misses)
+            for (name, minute), (hits, misses) in sorted(self.tables.claim_counts.items())
+            if preset_id in (None, name) and (since is None or minute >= since)
+        )
+
+    def prune_claim_counts(self, *, before: datetime) -> None:
+        tables = self.own("claim_counts")
+        tables.claim_counts = {key: counts for key, counts in tables.claim_counts.items() if key[1] >= before}
 
     def take_lease(self, name: str, holder: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         tables = self.own("leases", "tokens")

@@ -33,6 +33,8 @@ class Tables:
     """The budgets by name."""
     memberships: dict[str, None] = attrs.field(factory=dict)
     counters: dict[tuple[str, Counter], int] = attrs.field(factory=dict)
+    claim_counts: dict[tuple[str, datetime], tuple[int, int]] = attrs.field(factory=dict)
+    """Hits and misses, by preset and minute."""
     settings: dict[str, bool] = attrs.field(factory=dict)
     leases: dict[str, Lease] = attrs.field(factory=dict)
     tokens: dict[str, int] = attrs.field(factory=dict)

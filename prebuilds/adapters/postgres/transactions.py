@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from prebuilds.adapters.postgres.tables.builds import BuildRows
+from prebuilds.adapters.postgres.tables.claim_counts import ClaimCountRows
 from prebuilds.adapters.postgres.tables.claims import ClaimRows
 from prebuilds.adapters.postgres.tables.outbox import OutboxRows
 from prebuilds.adapters.postgres.tables.plan_reads import PlanReads
@@ -13,7 +14,7 @@ from prebuilds.adapters.postgres.tables.workspaces import WorkspaceRows
 
 
 class PostgresTransaction(
-    PlanReads, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
+    PlanReads, WorkspaceRows, BuildRows, ClaimRows, ClaimCountRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
     """All roles together."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from prebuilds.adapters.sqlite.tables.builds import BuildRows
+from prebuilds.adapters.sqlite.tables.claim_counts import ClaimCountRows
 from prebuilds.adapters.sqlite.tables.claims import ClaimRows
 from prebuilds.adapters.sqlite.tables.outbox import OutboxRows
 from prebuilds.adapters.sqlite.tables.plan_reads import PlanReads
@@ -13,7 +14,7 @@ from prebuilds.adapters.sqlite.tables.workspaces import WorkspaceRows
 
 
 class SQLiteTransaction(
-    PlanReads, WorkspaceRows, BuildRows, ClaimRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
+    PlanReads, WorkspaceRows, BuildRows, ClaimRows, ClaimCountRows, SettingsRows, CounterRows, LeaseRows, OutboxRows
 ):
     """All roles together."""
 

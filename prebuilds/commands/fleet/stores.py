@@ -29,12 +29,12 @@ class OpenStore:
     relay: OutboxRelay
 
 
-def add_store(command: argparse.ArgumentParser) -> None:
+def add_store(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the option that every command on a store has. An environment variable can stand in for it."""
     default = os.environ.get(VARIABLE)
     command.add_argument(
         "--store",
-        required=not default,
+        required=required and not default,
         default=default or None,  # argparse reads a default as it reads what is given
         type=_read_url,
         metavar="URL",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from prebuilds.commands.console.options import read_duration, read_timezone
 from prebuilds.commands.console.streams import fail
+from prebuilds.commands.fleet.stores import Access, open_store
 from prebuilds.decision.documents.rfc3339 import format_instant
 from prebuilds.errors import InvalidTraceError, PrebuildsError
 from prebuilds.whatif import OnMiss, Trace, read_traces
@@ -53,10 +54,20 @@ def read_claims(options: argparse.Namespace) -> Trace | dict[str, Trace]:
 
     Raises `InvalidTraceError` and `OSError`.
     """
+    if options.trace is None:
+        return _choose(_read_store(options.store), options)
     given = {"column": options.column, "timezone": options.timezone}
     if _BY not in list_columns(options.trace):
         return Trace.from_csv(options.trace, **given)
-    traces = read_traces(options.trace, by=_BY, **given)
+    return _choose(read_traces(options.trace, by=_BY, **given), options)
+
+
+def _read_store(url: str) -> dict[str, Trace]:
+    with open_store(url, Access.READ) as opened:
+        return read_traces(opened.store)
+
+
+def _choose(traces: dict[str, Trace], options: argparse.Namespace) -> dict[str, Trace]:
     if options.preset is None:
         return traces
     if options.preset not in traces:
@@ -96,7 +107,8 @@ def split_trace(trace: Trace, until: datetime) -> tuple[Trace, Trace]:
 def fail_for_trace(options: argparse.Namespace, error: PrebuildsError | OSError) -> int:
     """Print what went wrong, with the name of the file for its own problems. Returns the exit status."""
     if isinstance(error, InvalidTraceError):
-        return fail(*(f"{options.trace}: {problem}" for problem in error.problems))
+        place = "the store" if options.trace is None else options.trace  # a store's address may contain a password
+        return fail(*(f"{place}: {problem}" for problem in error.problems))
     if isinstance(error, OSError):
         return fail(f"{error.filename or options.trace}: {error.strerror or error}")
     return fail(str(error))

@@ -7,7 +7,7 @@ from os import urandom
 
 import attrs
 
-from prebuilds.decision.fields import ID, check, instance_of, optional
+from prebuilds.decision.fields import DURATION, ID, check, instance_of, optional
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.clocks import SYSTEM_CLOCK
@@ -49,6 +49,8 @@ class ReconcilerOptions:
     With a `shard`, the reconciler works only on the presets of that shard, under the shard's own lease. So reconcilers
     of different shards work at the same time. A policy with budgets allows no shard.
 
+    The store counts claims by the minute. Counts older than `claims_kept` are deleted.
+
     `clock` and `new_id` are for tests.
     """
 
@@ -60,6 +62,7 @@ class ReconcilerOptions:
     submit_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_WAIT)
     holder: str | None = attrs.field(default=None, validator=optional(ID))
     shard: Shard | None = attrs.field(default=None, validator=optional(instance_of(Shard)))
+    claims_kept: timedelta = attrs.field(default=timedelta(weeks=8), validator=DURATION)
     clock: Clock = attrs.field(default=SYSTEM_CLOCK)
     new_id: NewId = attrs.field(default=make_id, validator=_FUNCTION)
 

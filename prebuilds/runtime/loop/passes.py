@@ -33,6 +33,7 @@ from prebuilds.runtime.loop.leasing import HeldLease, make_holder, take_lease
 from prebuilds.runtime.loop.options import ReconcilerOptions
 from prebuilds.runtime.loop.results import PassStatus, PresetResult, ReconciliationResult, join_results
 from prebuilds.runtime.loop.schedule_warnings import ScheduleLog
+from prebuilds.runtime.loop.timing.claim_pruning import ClaimPruning
 from prebuilds.runtime.loop.timing.follow_ups import find_earliest, list_follow_ups, list_looks
 from prebuilds.runtime.loop.timing.room_waits import RoomWaits
 from prebuilds.runtime.ports import CancelingBuilder, Isolation, Store, WorkspaceBuilder
@@ -70,6 +71,7 @@ class Passes:
         self._held: HeldLease | None = None
         self._room = RoomWaits(self._options.policy)
         self._schedules = ScheduleLog()
+        self._pruning = ClaimPruning(self._store, self._options)
         self._has_budgets = bool(self._options.policy.budgets)
 
     @property
@@ -82,6 +84,10 @@ class Passes:
         """Renew the lease in time, or take it if it is free."""
         with self._passing:
             self._take_lease()
+
+    def forget_claims(self) -> None:
+        """Delete old counts of claims, once an hour."""
+        self._pruning.prune_if_due()
 
     def reconcile(
         self, preset_ids: Collection[str] | None = None, *, patience: timedelta | None = None
@@ -106,6 +112,7 @@ class Passes:
             self._work.finish()
             if self._held and not self._held.is_lost:
                 with self._store.transaction() as tx:
+                    self._pruning.prune_within(tx)
                     tx.release_lease(self._held.lease)
             self._held = None
             return self._report_ended(PassStatus.RECONCILED, self._options.clock.now())

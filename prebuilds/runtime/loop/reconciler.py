@@ -162,7 +162,7 @@ class Reconciler:
         self._wake.set()
 
     def _work(self) -> None:
-        """Look at what is due, or else keep the lease, and send messages."""
+        """Look at what is due, or else keep the lease; forget old claims, and send messages."""
         self._wake.clear()  # before taking the events, so that a new one wakes it again
         due = self._agenda.take()
         if EVERYTHING in due:
@@ -172,6 +172,8 @@ class Reconciler:
         elif self._is_leading and self._options.clock.monotonic() >= self._beat_at:
             attempt(_log, "the lease was not renewed", self._keep_lease)
         self._beat_at = self._options.clock.monotonic() + self._beat.total_seconds()
+        if self._is_leading:
+            self._passes.forget_claims()
         if self._relay:
             attempt(_log, "messages were not sent", self._relay.flush)
 

@@ -10,7 +10,7 @@
 """
 
 from prebuilds.runtime.ports.capabilities import Capability, find_capabilities
-from prebuilds.runtime.ports.claims import DirectClaims
+from prebuilds.runtime.ports.claims import ClaimCountWrites, DirectClaims
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.host import CancelingBuilder, Clock, WorkspaceBuilder
 from prebuilds.runtime.ports.leases import LeaseWrites
@@ -27,6 +27,7 @@ __all__ = [
     "BuildWrites",
     "CancelingBuilder",
     "Capability",
+    "ClaimCountWrites",
     "ClaimWrites",
     "Clock",
     "CounterWrites",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from prebuilds.errors import InvalidValueError
+from prebuilds.runtime.ports.claims import ClaimCountWrites
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
 from prebuilds.runtime.ports.settings import BudgetWrites, CounterWrites, MembershipWrites, PauseWrites
@@ -34,6 +35,9 @@ class Capability(Enum):
     MEMBERSHIPS = "memberships"
     """`MembershipWrites`. Without it, the prebuilds user counts as a member of every organisation."""
 
+    CLAIM_COUNTS = "claim_counts"
+    """`ClaimCountWrites`. Without it, nothing is learned from claims."""
+
     @property
     def methods(self) -> frozenset[str]:
         """The names of its methods, as rows have them."""
@@ -52,6 +56,7 @@ _PORTS: dict[Capability, type] = {
     Capability.PAUSE: PauseWrites,
     Capability.BUDGETS: BudgetWrites,
     Capability.MEMBERSHIPS: MembershipWrites,
+    Capability.CLAIM_COUNTS: ClaimCountWrites,
 }
 
 

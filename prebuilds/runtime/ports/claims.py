@@ -1,11 +1,13 @@
-"""Whole claims, as a store makes them that needs no transaction of several calls for one."""
+"""Whole claims, as a store makes them that needs no transaction of several calls for one; and how many there were."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from prebuilds.runtime.claim_answers import Claim
-from prebuilds.runtime.models import ClaimRequest, Message
+from prebuilds.runtime.models import ClaimCount, ClaimRequest, Message
 
 
 @runtime_checkable
@@ -30,4 +32,27 @@ class DirectClaims(Protocol):
         id was used for another preset, owner or name. Nothing is taken or counted then. Also raises what
         `Store.transaction` does.
         """
+        ...
+
+
+@runtime_checkable
+class ClaimCountWrites(Protocol):
+    """Claims by the minute, a capability: what a target that follows demand is learned from (R21)."""
+
+    def note_claim(self, preset_id: str, at: datetime, *, is_hit: bool) -> None:
+        """Count a claim in its minute, in the same transaction as the claim.
+
+        `is_hit` says whether it got a prebuild.
+        """
+        ...
+
+    def list_claim_counts(self, preset_id: str | None = None, *, since: datetime | None = None) -> Sequence[ClaimCount]:
+        """The minutes with a claim, of one preset or of all, that begin at `since` or later.
+
+        Ordered by preset, then by time.
+        """
+        ...
+
+    def prune_claim_counts(self, *, before: datetime) -> None:
+        """Forget the minutes that begin earlier."""
         ...

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from prebuilds.runtime.models import Lease
+from prebuilds.runtime.ports.claims import ClaimCountWrites
 from prebuilds.runtime.ports.fleet_reads import FleetReads
 from prebuilds.runtime.ports.leases import LeaseWrites
 from prebuilds.runtime.ports.messages import OutboxWrites
@@ -42,6 +43,7 @@ class Transaction(
     BudgetWrites,
     MembershipWrites,
     CounterWrites,
+    ClaimCountWrites,
     LeaseWrites,
     OutboxWrites,
     Nesting,

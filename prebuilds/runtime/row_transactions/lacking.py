@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from prebuilds.decision.policies.budgets import Budget, BudgetScope
 from prebuilds.errors import MissingCapabilityError
-from prebuilds.runtime.models import Counter, CounterValue, Lease, Message, OutboxEntry
+from prebuilds.runtime.models import ClaimCount, Counter, CounterValue, Lease, Message, OutboxEntry
 from prebuilds.runtime.ports.capabilities import Capability
 from prebuilds.runtime.ports.rows import Rows
 
@@ -48,6 +48,20 @@ class LackingRows:
 
     def list_counters(self) -> Sequence[CounterValue]:
         return ()
+
+    def note_claim(self, _preset_id: str, _at: datetime, *, is_hit: bool) -> None:
+        pass
+
+    def list_claim_counts(
+        self,
+        _preset_id: str | None = None,
+        *,
+        since: datetime | None = None,  # noqa: ARG002
+    ) -> Sequence[ClaimCount]:
+        return ()
+
+    def prune_claim_counts(self, *, before: datetime) -> None:
+        pass
 
     def nested(self) -> NoReturn:
         self._refuse(Capability.NESTING, "nested()")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from prebuilds.runtime.ports import Capability
 from prebuilds.testing.capabilities import list_capabilities_of
 from prebuilds.testing.contracts import pubsubs
-from prebuilds.testing.contracts.claims import claims, races, repeats, whole
+from prebuilds.testing.contracts.claims import claims, counts, races, repeats, whole
 from prebuilds.testing.contracts.equipment.checking import (
     Check,
     ContractReport,
@@ -98,7 +98,7 @@ def list_store_checks() -> tuple[StoreCheck, ...]:
 
 def list_claim_checks() -> tuple[StoreCheck, ...]:
     """The checks of `check_claims`, one for each rule."""
-    return (*claims.CHECKS, *roundtrips.CLAIM_CHECKS, *races.CHECKS, *whole.CHECKS, *repeats.CHECKS)
+    return (*claims.CHECKS, *roundtrips.CLAIM_CHECKS, *races.CHECKS, *whole.CHECKS, *repeats.CHECKS, *counts.CHECKS)
 
 
 def list_pubsub_checks() -> tuple[PubSubCheck, ...]:

@@ -113,6 +113,13 @@ BEGIN
         wanted_preset, CASE WHEN chosen IS NULL THEN 'claim_missed' ELSE 'claimed' END, pg_backend_pid() % 64, 1
     )
     ON CONFLICT (preset_id, counter, slot) DO UPDATE SET value = counters.value + 1;
+    INSERT INTO {schema}.claim_counts (preset_id, minute, slot, hits, misses)
+    VALUES (
+        wanted_preset, date_trunc('minute', claim_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', pg_backend_pid() % 64,
+        (chosen IS NOT NULL)::integer, (chosen IS NULL)::integer
+    )
+    ON CONFLICT (preset_id, minute, slot) DO UPDATE
+    SET hits = claim_counts.hits + excluded.hits, misses = claim_counts.misses + excluded.misses;
 END
 $$;
 """

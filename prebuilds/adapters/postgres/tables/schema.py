@@ -169,6 +169,15 @@ CREATE TABLE budgets (
     PRIMARY KEY (scope, key)
 );
 
+CREATE TABLE claim_counts (
+    preset_id text COLLATE "C" NOT NULL,
+    minute timestamptz NOT NULL,
+    slot integer NOT NULL,
+    hits integer NOT NULL,
+    misses integer NOT NULL,
+    PRIMARY KEY (preset_id, minute, slot)
+) WITH (fillfactor = 50);
+
 -- Whether a prebuild is within its own ttl, as `has_outlived` calculates it.
 CREATE FUNCTION is_within_ttl(
     ttl interval, ttl_jitter double precision, workspace_id text, created_at timestamptz, moment timestamptz

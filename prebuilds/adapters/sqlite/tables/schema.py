@@ -156,6 +156,15 @@ _THIRD = (
         PRIMARY KEY (scope, key)
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE claim_counts (
+        preset_id TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        hits INTEGER NOT NULL,
+        misses INTEGER NOT NULL,
+        PRIMARY KEY (preset_id, minute)
+    ) WITHOUT ROWID
+    """,
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

@@ -30,6 +30,7 @@ _OWNERS = {
     "PauseWrites": Capability.PAUSE,
     "BudgetWrites": Capability.BUDGETS,
     "MembershipWrites": Capability.MEMBERSHIPS,
+    "ClaimCountWrites": Capability.CLAIM_COUNTS,
 }
 
 _CLOCK = ("StoreClock.follow_clock",)

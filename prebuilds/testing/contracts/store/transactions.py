@@ -165,6 +165,8 @@ def a_reader_cannot_write(lab: Lab) -> None:
         lambda tx: tx.remove_budget(BudgetScope.FLEET),
         lambda tx: tx.add_membership("o"),
         lambda tx: tx.count("web", Counter.CREATED),
+        lambda tx: tx.note_claim("web", at(0), is_hit=True),
+        lambda tx: tx.prune_claim_counts(before=at(0)),
         lambda tx: tx.take_lease("loop", "me", now=at(0), expires_at=at(60)),
     )
     for write in writes:
@@ -189,6 +191,7 @@ def _write_everything(tx: Transaction) -> None:
         tx.put_budget(_BUDGET)
     tx.add_membership("o")
     tx.count("web", Counter.CREATED)
+    tx.note_claim("web", at(0), is_hit=True)
 
 
 _Contents = Mapping[object, object]
@@ -200,6 +203,7 @@ _EVERYTHING: _Contents = {
     "resets": [("web", at(-1))],
     Capability.MEMBERSHIPS: ["o"],
     Capability.COUNTERS: [("web", Counter.CREATED, 1)],
+    Capability.CLAIM_COUNTS: [("web", 1, 0)],
     Capability.BUDGETS: [_BUDGET],
     Capability.PAUSE: True,
 }
@@ -216,6 +220,7 @@ def _read_everything(tx: Transaction) -> _Contents:
         "resets": list(rows.resets),
         Capability.MEMBERSHIPS: sorted(rows.memberships),
         Capability.COUNTERS: [(value.preset_id, value.counter, value.value) for value in tx.list_counters()],
+        Capability.CLAIM_COUNTS: [(row.preset_id, row.hits, row.misses) for row in tx.list_claim_counts()],
         Capability.BUDGETS: list(rows.budgets),
         Capability.PAUSE: rows.is_paused,
     }
