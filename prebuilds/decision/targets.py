@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from typing import Any
 
 import attrs
 
@@ -36,6 +37,11 @@ class TargetSource(Enum):
     """What is claimed, as the preset has an `autoscale` that acts, and wants or holds more than the rest (R21)."""
 
 
+def _get_desired(target: Any) -> int:
+    desired: int = target.desired
+    return desired
+
+
 @attrs.frozen(kw_only=True)
 class Target:
     """How many prebuilds are wanted, why, and which window is open, if any.
@@ -47,11 +53,7 @@ class Target:
     source: TargetSource = attrs.field(validator=member_of(TargetSource))
     error: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     opening: Opening | None = attrs.field(default=None, validator=optional(instance_of(Opening)))
-    delete_above: int = attrs.field(validator=COUNT)
-
-    @delete_above.default
-    def _hold_nothing(self) -> int:
-        return self.desired
+    delete_above: int = attrs.field(default=attrs.Factory(_get_desired, takes_self=True), validator=COUNT)
 
 
 _make_target = make_factory(Target, ("desired", "source", "error", "opening", "delete_above"))
