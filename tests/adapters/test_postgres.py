@@ -386,6 +386,23 @@ def test_a_connection_lost_at_the_commit_leaves_the_end_unknown(store: Store, da
             database.terminate(state="idle in transaction")
 
 
+@pytest.mark.parametrize("code", ["53100", "25006"], ids=["full disk", "no primary"])
+def test_what_the_server_refuses_at_the_commit_was_not_done(store: Any, database: Database, code: str) -> None:
+    """The last writes go with the commit. An answer that they failed says that nothing was committed."""
+    with database.connect() as admin:
+        admin.execute(f"SET search_path = {database.schema!r}".replace("'", '"'))
+        admin.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"
+        )
+        admin.execute("CREATE TRIGGER refuse BEFORE INSERT ON counters EXECUTE FUNCTION refuse()")
+    with pytest.raises(StoreUnavailableError), store.transaction() as tx:  # noqa: PT012
+        tx.set_paused(paused=True)
+        tx.count("p", Counter.CREATED)
+    with store.transaction(read_only=True) as tx:
+        assert tx.read_rows().is_paused is False
+
+
 def test_idle_connections_that_died_cause_no_error(store: Store, database: Database) -> None:
     """As after a restart of the server: the transaction begins on a live connection, as nothing has been done yet."""
 
@@ -523,6 +540,20 @@ def test_an_error_that_was_caught_is_raised_again_at_the_end(store: Store) -> No
         tx.take_prebuild(make_claim())
     with store.transaction() as tx:
         assert tx.read_rows().is_paused is False
+
+
+def test_what_a_nested_part_leaves_for_its_end_can_be_left_behind(store: Store, hasty: Store) -> None:
+    """A write that goes with what comes next fails within its part at the latest."""
+    with store.transaction() as tx:
+        add_ready(tx, 1)
+    with store.transaction() as tx:
+        assert tx.retire_prebuild("w1")
+        with hasty.transaction() as other:
+            with pytest.raises(StoreBusyError), other.nested():
+                other.mark_submitted(["b1"])
+            other.set_paused(paused=True)
+    with store.transaction(read_only=True) as tx:
+        assert tx.read_rows().is_paused
 
 
 def test_an_error_in_a_nested_part_can_be_left_behind(store: Store) -> None:

@@ -39,6 +39,7 @@ from prebuilds.errors import (
 
 Answer = TypeVar("Answer")
 _COMMIT = "COMMIT"
+_REFUSALS = (IdleInTransactionSessionTimeout, *WRONG_SERVER)  # after which nothing was committed
 
 
 class Statements:
@@ -120,12 +121,13 @@ class Statements:
         self._depth += 1
         try:
             yield
+            self._due.append(f"RELEASE {name}")
+            self._send_due()
         except BaseException:
             self._leave(name)
             raise
         finally:
             self._depth -= 1
-        self._execute(f"RELEASE {name}", {})
 
     def commit(self) -> None:
         """Commit the transaction. Raises `CommitUnknownError`, or the earlier error that prevents the commit."""
@@ -136,7 +138,7 @@ class Statements:
             self._due += [*self._late, _COMMIT]
             self._send_due()
         except StoreUnavailableError as error:
-            if self._read_only or isinstance(error.__cause__, IdleInTransactionSessionTimeout):
+            if self._read_only or not self._connection.closed or isinstance(error.__cause__, _REFUSALS):
                 raise
             raise CommitUnknownError(error.problem) from error
 
