@@ -68,9 +68,9 @@ def test_creates_deletes_and_reports_are_three_trips_at_most(database: Database,
 
 def test_an_idle_transaction_is_limited_after_each_message(database: Database) -> None:
     """By the server, whatever the message was made of."""
-    timeouts = Timeouts(idle=timedelta(milliseconds=20))
+    timeouts = Timeouts(idle=timedelta(milliseconds=150))
+    world = World(make_preset(), store=database.make_store())  # of a store that is not in a hurry
     store = database.make_store(timeouts=timeouts)
-    world = World(make_preset(), store=store)
     world.reconcile()
     (row, *_) = world.list_prebuilds()
     acts: tuple[Callable[[Any], object], ...] = (
