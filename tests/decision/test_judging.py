@@ -233,6 +233,26 @@ def test_an_autoscale_moves_the_counts_between_its_limits() -> None:
     assert list_kinds(attrs.evolve(refreshed, max_surge=6)) == ["refresh_ahead_too_long"]
 
 
+@pytest.mark.parametrize(
+    ("schedules", "is_wanted"),
+    [
+        ([schedule(DAY_HOURS, 2)], True),
+        ([schedule(DAY_HOURS, 0)], False),
+        ([schedule(DAY_HOURS, 2), schedule("* * * * *", 0)], False),
+        ([schedule("* * * * *", 0), schedule(DAY_HOURS, 2)], True),
+        ([schedule("* * * * *", 0), schedule(DAY_HOURS, 2, dates=[date(2026, 12, 28)])], True),
+        ([schedule("* * * 6 *", 2)], True),
+        ([schedule("61 * * * *", 2)], False),
+    ],
+)
+def test_a_limit_of_0_harms_what_is_ever_wanted(schedules: list[Schedule], *, is_wanted: bool) -> None:
+    """If only in a window; not in one that a later one always hides. The same presets have times to judge."""
+    preset = make_windows(*schedules, ttl=MINUTE)
+    kinds = list_kinds(preset, budgets=(Budget(max_starting=0),))
+    assert ("budget_creates_nothing" in kinds) is is_wanted
+    assert ("ttl_too_short" in kinds) is is_wanted
+
+
 def test_unusable_schedules_count_as_the_presets_own_count() -> None:
     """As the target does (R3)."""
     preset = make_windows(schedule("61 * * * *", 0), desired=4)

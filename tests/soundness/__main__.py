@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 from soundness.tallies import judge_fleets
 
 
 def main(sound: int) -> int:
-    tally = judge_fleets(sound, judged=sound // 4)
+    with ProcessPoolExecutor() as pool:
+        tally = judge_fleets(sound, judged=sound // 4, run=pool.map)
     print(tally)  # noqa: T201
     return int(bool(tally.false_alarms or tally.unconfirmed))
 

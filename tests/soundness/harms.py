@@ -54,9 +54,10 @@ def find_claim_harms(world: World, seed: int) -> set[tuple[str, Harm]]:
 
 
 def find_idle_harms(world: World, seed: int) -> set[tuple[str, Harm]]:
-    """What days without claims show, and a week if there are windows. The pools are empty at the start."""
+    """What days without claims show: a week if there are windows, and longer than any ttl. Pools are empty at first."""
+    longest = max(preset.ttl or timedelta() for preset in world.presets)
     days = 8 if any(preset.schedules for preset in world.presets) else 3
-    quiet = Trace(ticks=(), begin=BEGIN, end=BEGIN + days * DAY)
+    quiet = Trace(ticks=(), begin=BEGIN, end=BEGIN + max(days * DAY, 2.5 * longest))
     pools = simulate(make_scenario(world, starts_full=False), {world.presets[0].id: quiet}, seed=seed).pools
     withheld = {("", Harm.WITHHELD)} if measure_withheld(pools) > 0.5 else set()
     return withheld | {(log.preset_id, harm) for log in pools for harm in find_pool_harms(log)}

@@ -45,7 +45,7 @@ class World(NamedTuple):
 
 
 def draw_world(random: Random) -> World:
-    lead = draw_duration(random, 0.5, 30)
+    lead = draw_duration(random, 2, 40)
     presets = tuple(draw_preset(random, f"p{number}", lead) for number in range(random.choice((1, 1, 1, 2, 3))))
     return World(
         presets=presets,
@@ -54,7 +54,7 @@ def draw_world(random: Random) -> World:
         if random.random() < 0.7
         else LognormalLeadTime(median=lead, p95=lead * random.uniform(1, 2)),
         claims=draw_claims(random, presets, lead),
-        interval=random.choice((None, None, 2 * MINUTE)) if lead > 6 * MINUTE else None,
+        interval=random.choice((None, None, 2 * MINUTE)) if lead > 10 * MINUTE else None,
     )
 
 
@@ -83,7 +83,7 @@ def draw_duration(random: Random, least: float, most: float) -> timedelta:
 
 
 def draw_preset(random: Random, name: str, lead: timedelta) -> Preset:
-    ttl = draw_duration(random, 5, 4_000) if random.random() < 0.5 else None
+    ttl = draw_duration(random, 10, 6_000) if random.random() < 0.5 else None
     settings: dict[str, Any] = {"ttl": ttl, "ttl_jitter": random.choice((0.0, 0.0, 0.1, 0.25))}
     if ttl and random.random() < 0.6:
         settings["refresh_ahead"] = draw_duration(random, 1, ttl / MINUTE + 1)

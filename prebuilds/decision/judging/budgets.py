@@ -13,7 +13,7 @@ from math import ceil
 
 from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.judging.findings import Finding, FindingKind, find_in
-from prebuilds.decision.judging.targets import list_counts
+from prebuilds.decision.judging.targets import list_counts, wants_prebuilds
 from prebuilds.decision.models import Preset
 from prebuilds.decision.policies.budgets import MINUTE, Budget
 from prebuilds.decision.wording import describe_duration
@@ -26,8 +26,9 @@ def check_budget(budget: Budget, presets: Sequence[Preset], lead_time: timedelta
     own = [preset for preset in presets if is_in_scope(budget, preset)]
     floors = sum(map(find_floor, own))
     yield from _check_instances(budget, own, floors)
+    if any(map(wants_prebuilds, own)):
+        yield from _check_creates(budget)
     if floors:
-        yield from _check_creates(budget, floors)
         yield from _check_starting(budget, own, lead_time)
         yield from _check_rate(budget, own, lead_time)
 
@@ -66,10 +67,10 @@ def _is_refreshed(preset: Preset) -> bool:
     return bool(preset.ttl and preset.refresh_ahead and preset.max_surge != 0 and find_floor(preset))
 
 
-def _check_creates(budget: Budget, floors: int) -> Iterator[Finding]:
+def _check_creates(budget: Budget) -> Iterator[Finding]:
     for limit in ("max_starting", "max_creates_per_minute"):
         if getattr(budget, limit) == 0:
-            message = f"0 allows no create, and its presets want {floors} prebuilds at all times; allow 1 or more"
+            message = "0 allows no create, so its presets never get the prebuilds that they want; allow 1 or more"
             yield find_in(budget, limit, FindingKind.BUDGET_CREATES_NOTHING, (0, 1), message)
 
 

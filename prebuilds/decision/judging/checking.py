@@ -9,7 +9,7 @@ from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.judging.budgets import check_budget
 from prebuilds.decision.judging.build_times import check_build_times
 from prebuilds.decision.judging.findings import Finding
-from prebuilds.decision.judging.targets import check_targets, list_counts
+from prebuilds.decision.judging.targets import check_targets, wants_prebuilds
 from prebuilds.decision.models import Preset
 from prebuilds.decision.policies.budgets import Budget
 from prebuilds.errors import InvalidValueError
@@ -31,7 +31,7 @@ def check_settings(
 
 def check_preset(preset: Preset, lead_time: timedelta) -> Iterator[Finding]:
     """What cannot work about one preset, with a build time that is known to be valid."""
-    if any(list_counts(preset)):
+    if wants_prebuilds(preset):
         yield from check_build_times(preset, lead_time)
         yield from check_targets(preset, lead_time)
 

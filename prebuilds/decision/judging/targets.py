@@ -43,6 +43,17 @@ def list_counts(preset: Preset) -> Sequence[int]:
     return (*(max(count, scale.min_instances) for count in counts), scale.max_instances)
 
 
+def wants_prebuilds(preset: Preset) -> bool:
+    """Whether the preset ever wants a prebuild. A window that others always hide does not count."""
+    timetable = find_timetable(preset)
+    weekly = list_weekly(timetable) if timetable else None
+    if timetable is None or weekly is None or follows_demand(preset):
+        return any(list_counts(preset))
+    special = any(opening.instances for opening in timetable.openings if opening.is_for_dates)
+    ordinary = any(minutes and _get_count(preset, opening) for opening, minutes in _share_week(weekly))
+    return preset.is_active and (special or ordinary)
+
+
 def follows_demand(preset: Preset) -> bool:
     """Whether claims may raise the target. With schedules that cannot be used they never do."""
     is_usable = not preset.schedules or find_timetable(preset) is not None
