@@ -183,6 +183,28 @@ def test_a_pool_opens_empty_where_the_target_rises_from_0(
     ]
 
 
+@pytest.mark.parametrize(
+    ("schedules", "ttl", "is_found"),
+    [
+        ([schedule("* 8-18 * * *", 5)], 12 * HOUR, True),
+        ([schedule("* 8-18 * * *", 5)], 13 * HOUR, False),
+        ([schedule("* 8-18 * * *", 5)], 12 * HOUR + 59 * MINUTE, True),
+        ([schedule("* 8-18 * * 1-5", 5)], 60 * HOUR, True),
+        ([schedule("* 8-18 * * 1-5", 5)], 61 * HOUR, False),
+        ([schedule("* 8-18 * * 1-5", 3)], 900 * HOUR, True),
+        ([schedule("* 19-7 * * *", 0)], 11 * HOUR, False),
+        ([schedule("* * * 6 *", 5)], HOUR, False),
+    ],
+)
+def test_a_refresh_is_for_prebuilds_that_reach_their_ttl(
+    schedules: list[Schedule], ttl: timedelta, *, is_found: bool
+) -> None:
+    """In a stretch of the week in which the target stays the same: where it falls, prebuilds go before they expire."""
+    preset = make_windows(*schedules, desired=3, ttl=ttl, refresh_ahead=MINUTE)
+    for settings, kind in [({}, "refresh_ahead_too_short"), ({"max_surge": 0}, "refresh_has_no_room")]:
+        assert (kind in list_kinds(attrs.evolve(preset, **settings))) is is_found
+
+
 def make_member(template: str, **changes: Any) -> Preset:
     version = TemplateVersion(template=Template(id=template, organization_id="o"))
     return make_preset(template_version=version, **changes)

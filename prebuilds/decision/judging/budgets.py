@@ -12,6 +12,7 @@ from datetime import timedelta
 from math import ceil
 
 from prebuilds.decision.fields import MAX_DURATION
+from prebuilds.decision.judging.build_times import lives_to_expire
 from prebuilds.decision.judging.findings import Finding, FindingKind, find_in
 from prebuilds.decision.judging.targets import list_counts, wants_prebuilds
 from prebuilds.decision.models import Preset
@@ -64,7 +65,7 @@ def _check_instances(budget: Budget, presets: Sequence[Preset], floors: int) -> 
 
 def _is_refreshed(preset: Preset) -> bool:
     """Whether its prebuilds are replaced ahead, as far as its own settings go."""
-    return bool(preset.ttl and preset.refresh_ahead and preset.max_surge != 0 and find_floor(preset))
+    return bool(preset.refresh_ahead and preset.max_surge != 0 and find_floor(preset)) and lives_to_expire(preset)
 
 
 def _check_creates(budget: Budget) -> Iterator[Finding]:

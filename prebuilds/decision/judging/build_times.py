@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.judging.findings import Finding, FindingKind, find_in
-from prebuilds.decision.judging.targets import list_counts
+from prebuilds.decision.judging.targets import find_longest_stretch, list_counts
 from prebuilds.decision.models import Preset
 from prebuilds.decision.wording import describe_duration
 
@@ -54,17 +54,22 @@ def _describe_ttl(preset: Preset, middle: timedelta, lead_time: timedelta) -> Fi
 
 def _check_refresh(preset: Preset, ahead: timedelta, lead_time: timedelta) -> Iterator[Finding]:
     given, lead = describe_duration(ahead), describe_duration(lead_time)
-    if preset.max_surge == 0:
+    if preset.max_surge == 0 and lives_to_expire(preset):
         message = f"0 leaves no room for a replacement, so refresh_ahead, {given}, does nothing; allow 1 or more"
         yield find_in(preset, "max_surge", FindingKind.REFRESH_HAS_NO_ROOM, (0, 1), message)
-    elif ahead < lead_time:
+    elif ahead < lead_time and lives_to_expire(preset):
         message = (
             f"{given} is shorter than a build takes, {lead}: prebuilds expire before their replacements are ready; "
             f"make it {lead} or longer"
         )
         yield find_in(preset, "refresh_ahead", FindingKind.REFRESH_AHEAD_TOO_SHORT, (ahead, lead_time), message)
-    else:
+    elif ahead >= lead_time and preset.max_surge != 0:
         yield from _check_refresh_end(preset, ahead, lead_time)
+
+
+def lives_to_expire(preset: Preset) -> bool:
+    """Whether unclaimed prebuilds reach their ttl, and are not deleted before as the target falls."""
+    return bool(preset.ttl) and find_longest_stretch(preset) > (preset.ttl or timedelta())
 
 
 def _check_refresh_end(preset: Preset, ahead: timedelta, lead_time: timedelta) -> Iterator[Finding]:

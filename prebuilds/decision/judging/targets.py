@@ -15,6 +15,7 @@ from prebuilds.decision.judging.weeks import (
     find_own_minutes,
     list_minutes,
     list_weekly,
+    measure_longest,
     name_minute,
     turn_back,
 )
@@ -52,6 +53,22 @@ def wants_prebuilds(preset: Preset) -> bool:
     special = any(opening.instances for opening in timetable.openings if opening.is_for_dates)
     ordinary = any(minutes and _get_count(preset, opening) for opening, minutes in _share_week(weekly))
     return preset.is_active and (special or ordinary)
+
+
+def find_longest_stretch(preset: Preset) -> timedelta:
+    """For how long the target of an ordinary week stays the same and above 0, at the longest; 0 if that is not known.
+
+    A prebuild that expires by its ttl has lived so long: where the target falls earlier, it may go before.
+    """
+    timetable = find_timetable(preset)
+    weekly = list_weekly(timetable) if timetable else ()
+    if weekly is None or follows_demand(preset):
+        return timedelta()
+    by_count: dict[int, int] = {}
+    for opening, minutes in _share_week(weekly):
+        count = _get_count(preset, opening)
+        by_count[count] = by_count.get(count, 0) | minutes
+    return max((measure_longest(minutes) for count, minutes in by_count.items() if count), default=timedelta())
 
 
 def follows_demand(preset: Preset) -> bool:

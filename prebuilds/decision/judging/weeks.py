@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -69,6 +70,16 @@ def turn_back(minutes: int, count: int) -> int:
 def list_minutes(minutes: int) -> list[int]:
     """The minutes of a set, in order."""
     return [minute for minute, bit in enumerate(reversed(f"{minutes:b}")) if bit == "1"]
+
+
+def measure_longest(minutes: int) -> timedelta:
+    """The longest stretch of a set; without end if it has every minute."""
+    if minutes == ALL_MINUTES:
+        return timedelta.max
+    before = turn_back(minutes, WEEK - 1)
+    begins, ends = list_minutes(minutes & ~before), list_minutes(before & ~minutes)
+    lengths = [(ends[bisect_left(ends, begin) % len(ends)] - begin) % WEEK for begin in begins]
+    return max(lengths, default=0) * MINUTE
 
 
 def name_minute(minute: int) -> str:
