@@ -34,7 +34,7 @@ class PlainRows:
         )
 
     def _list_builds(self, presets: Iterable[Preset], ended_since: datetime | None, latest: int) -> Iterator[Build]:
-        for preset in presets:
+        for preset in presets if ended_since or latest else ():
             outcomes, reset_at = self.tables.outcomes.get(preset.id, ()), self.tables.resets.get(preset.id)
             yield from select_outcomes(outcomes, preset, reset_at=reset_at, ended_since=ended_since, latest=latest)
 

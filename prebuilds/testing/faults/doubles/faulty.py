@@ -37,8 +37,9 @@ class TransactionCall(NamedTuple):
 class FaultyStore(WrappedStore):
     """A `Store` as one process sees it. Its workers share one connection, so that it does one thing at a time.
 
-    It calls `on_commit` after each commit, and `on_rollback` after a fault has broken a writing transaction. Both may
-    use the connection that the transaction had.
+    It calls `on_commit` after each commit of something written, `on_read` after each other transaction, and
+    `on_rollback` after a fault has broken a writing transaction. What was written of the lease alone counts as nothing.
+    All may use the connection that the transaction had.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class FaultyStore(WrappedStore):
         injector: Injector,
         *,
         on_commit: Callable[[], None] = lambda: None,
+        on_read: Callable[[], None] = lambda: None,
         on_rollback: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(store)
         self._injector = injector
         self._on_commit = on_commit
+        self._on_read = on_read
         self._on_rollback = on_rollback
 
     @property
@@ -104,8 +107,12 @@ class FaultyStore(WrappedStore):
             _repeat(options.begin(self._store), calls)
         is_loose = options.isolation is Isolation.READ_COMMITTED and _is_planned_from(calls)
         self._injector.loose_reads += is_loose
-        self._injector.written += [call.name for call in calls if call.is_write and call.name not in LEASE_CALLS]
-        self._on_commit()
+        written = [call.name for call in calls if call.is_write and call.name not in LEASE_CALLS]
+        self._injector.written += written
+        if written:
+            self._on_commit()
+        else:
+            self._on_read()
 
 
 class _FaultyTransaction(WrappedTransaction):

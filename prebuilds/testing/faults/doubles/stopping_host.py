@@ -54,7 +54,8 @@ class _StoppingTransaction(WrappedTransaction):
         failing_only: bool = False,
     ) -> FleetRows:
         rows = self._tx.read_rows(selection, ended_since=ended_since, latest=latest, failing_only=failing_only)
-        return attrs.evolve(rows, prebuilds=map(self._show, rows.prebuilds))
+        has_stopped = any(row.id in self._stops for row in rows.prebuilds)
+        return attrs.evolve(rows, prebuilds=map(self._show, rows.prebuilds)) if has_stopped else rows
 
     def get_workspace(self, workspace_id: str) -> Workspace | None:
         workspace = self._tx.get_workspace(workspace_id)
@@ -65,7 +66,7 @@ class _StoppingTransaction(WrappedTransaction):
 
     def _is_stopped(self, request: ClaimRequest) -> bool:
         """Whether the claim would take a prebuild that has been stopped."""
-        for preset in self._tx.list_presets(request.preset_id):
+        for preset in self._tx.list_presets(request.preset_id) if self._stops else ():
             first = select_claimable(self._tx.read_rows(select(preset.id)).prebuilds, preset, request)
             return first is not None and first.id in self._stops
         return False

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from prebuilds.decision.models import Preset, Transition
 from prebuilds.runtime.models import BuildRequest, Workspace
-from prebuilds.runtime.ports import Isolation, Store
+from prebuilds.runtime.ports import Store
 from prebuilds.testing.faults.worlds.act_promises import Expectation
 from prebuilds.testing.faults.worlds.invariants import Invariant, Violated
 from prebuilds.testing.faults.worlds.scenarios import FaultScenario
@@ -23,6 +23,8 @@ from prebuilds.testing.faults.worlds.store_contents import (
     is_fresh,
     is_kept,
     is_late,
+    read_contents,
+    read_listed,
 )
 
 
@@ -39,6 +41,7 @@ class Watch:
         self._expectation = Expectation()
         self._doomed: set[str] = set()
         self._freed: set[str] = set()
+        self._submitted: set[str] = set()  # presets of which a start was submitted since the last look
         self._limits: dict[str, int] = {}
         # With old snapshots nobody can know how many starts are under way.
         self._budget = 0 if scenario.lag or scenario.hides else scenario.budget
@@ -50,38 +53,43 @@ class Watch:
         """Start from the contents of now, which include the workspaces in `known`."""
         self.contents = self.read(known)
         self._began_with = frozenset(self.contents.workspaces)
-        self._note_offers()
+        self._note_offers(self.contents.presets.values())
         for workspace in self.contents.workspaces.values():
             self._note_made(workspace)
         self._limits = {preset.id: self._count_kept(preset) for preset in self.contents.presets.values()}
 
     def read(self, known: Iterable[str] = ()) -> StoreContents:
         """Read all prebuilds, and the workspaces that were seen before or are `known`."""
-        with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
-            presets = {preset.id: preset for preset in tx.list_presets()}
-            names = dict.fromkeys([*self.contents.workspaces, *known, *(row.id for row in tx.read_rows().prebuilds)])
-            found = {name: tx.get_workspace(name) for name in names}
-        return StoreContents(presets=presets, workspaces={name: row for name, row in found.items() if row})
+        return read_contents(self._store, [*self.contents.workspaces, *known])
 
     def look(self) -> None:
-        """Compare the contents with those before. Raises `Violated`."""
-        before, self.contents = self.contents, self.read()
-        self._note_offers()
-        for name in before.workspaces.keys() - self.contents.workspaces.keys():
-            self._check_gone(before.workspaces[name])
-        for workspace in self.contents.workspaces.values():
-            earlier = before.workspaces.get(workspace.id)
-            if earlier is None:
-                self._check_new(workspace)
-            elif not earlier.is_prebuild:
-                self._check_claimed(earlier, workspace)
-            elif not workspace.is_prebuild:
-                self._check_claim(before, earlier)
-            elif is_kept(earlier) and not is_kept(workspace):
-                self._check_needed(before, earlier, workspace)
-        for preset in self.contents.presets.values():
-            self._check_limit(preset)
+        """Compare the contents with those before. Raises `Violated`.
+
+        What has not changed was right before, and is still: time only makes prebuilds too old.
+        """
+        before, self.contents = self.contents, read_listed(self._store, self.contents.workspaces)
+        changed = self.contents.list_changed(before)
+        self._note_offers(changed.presets)
+        for name in changed.workspaces:
+            self._check_change(before, name)
+        for name in sorted(self._submitted.union(changed.preset_ids).intersection(self.contents.presets)):
+            self._check_limit(self.contents.presets[name])
+        self._submitted.clear()
         self._check_budget(before)
+
+    def _check_change(self, before: StoreContents, name: str) -> None:
+        earlier, workspace = before.workspaces.get(name), self.contents.workspaces.get(name)
+        if workspace is None:
+            if earlier is not None:
+                self._check_gone(earlier)
+        elif earlier is None:
+            self._check_new(workspace)
+        elif not earlier.is_prebuild:
+            self._check_claimed(earlier, workspace)
+        elif not workspace.is_prebuild:
+            self._check_claim(before, earlier)
+        elif is_kept(earlier) and not is_kept(workspace):
+            self._check_needed(before, earlier, workspace)
 
     def forget_budget(self) -> None:
         """Let any number of starts be under way from now on."""
@@ -116,7 +124,8 @@ class Watch:
 
     def submit(self, request: BuildRequest, template_version_id: str) -> None:
         """Check what the builder is asked to do. Raises `Violated`."""
-        workspace = self.read().workspaces.get(request.workspace_id)
+        with self._store.transaction(read_only=True) as tx:
+            workspace = tx.get_workspace(request.workspace_id)
         if workspace is None:
             self.fail(Invariant.NO_LEAK, f"the build {request.build_id} is of no workspace")
         elif request.transition is Transition.DELETE and not workspace.is_prebuild:
@@ -139,9 +148,10 @@ class Watch:
         if made not in self._offers.get(request.preset_id or "", ()):
             self.fail(Invariant.PINNED, f"{request.preset_id} never was {made}")
         self._made[request.workspace_id] = made
+        self._submitted.add(request.preset_id or "")
 
-    def _note_offers(self) -> None:
-        for preset in self.contents.presets.values():
+    def _note_offers(self, presets: Iterable[Preset]) -> None:
+        for preset in presets:
             self._offers.setdefault(preset.id, set()).add(get_made(preset))
 
     def _note_made(self, workspace: Workspace) -> None:
@@ -221,8 +231,7 @@ class Watch:
             self.fail(Invariant.WITHIN_TARGET, f"{preset.id} has {kept} prebuilds and starts, its target is {limit}")
 
     def _check_budget(self, before: StoreContents) -> None:
-        starting = self.contents.count_starting()
-        if self._budget and starting > max(self._budget, before.count_starting()):
+        if self._budget and (starting := self.contents.count_starting()) > max(self._budget, before.count_starting()):
             self.fail(Invariant.BUDGETS, f"{starting} starts are under way, where {self._budget} are allowed")
 
     def has_made(self, workspace_id: str) -> bool:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -13,6 +13,7 @@ import attrs
 from prebuilds.decision.models import BuildStatus, Preset, Transition
 from prebuilds.decision.parameters import Parameters
 from prebuilds.runtime.models import Workspace
+from prebuilds.runtime.ports import Isolation, Store
 
 
 def count_wanted(preset: Preset) -> int:
@@ -65,11 +66,32 @@ def is_late(workspace: Workspace, preset: Preset, now: datetime) -> bool:
 
 
 @attrs.frozen(kw_only=True)
+class Changed:
+    """What two moments differ in: the ids of workspaces, new and gone ones too, and the presets as they are now.
+
+    `preset_ids` are those of the presets, and of the presets of the workspaces.
+    """
+
+    workspaces: Sequence[str]
+    presets: Sequence[Preset]
+    preset_ids: frozenset[str]
+
+
+@attrs.frozen(kw_only=True)
 class StoreContents:
     """What a store holds at one moment: the presets, and every workspace ever seen, both by id."""
 
     presets: Mapping[str, Preset]
     workspaces: Mapping[str, Workspace]
+
+    def list_changed(self, before: StoreContents) -> Changed:
+        """What has changed since then: what is gone first, then in the order of now."""
+        gone = [name for name in before.workspaces if name not in self.workspaces]
+        others = _list_changed(before.workspaces, self.workspaces)
+        presets = [self.presets[name] for name in _list_changed(before.presets, self.presets)]
+        rows = (*(before.workspaces[name] for name in gone), *(self.workspaces[name] for name in others))
+        owners = {row.preset_id for row in rows} | {preset.id for preset in presets}
+        return Changed(workspaces=[*gone, *others], presets=presets, preset_ids=frozenset(owners))
 
     def count_starting(self) -> int:
         """How many starts are under way, of all presets together."""
@@ -79,3 +101,29 @@ class StoreContents:
         """The prebuilds of a preset that are not deleted."""
         prebuilds = (row for row in self.workspaces.values() if row.preset_id == preset_id and row.is_prebuild)
         return [row for row in prebuilds if not row.deleted]
+
+
+def _list_changed(before: Mapping[str, object], now: Mapping[str, object]) -> Sequence[str]:
+    """The names of what is new or other than before. Nearly everything is the very same object."""
+    return [name for name, row in now.items() if (old := before.get(name)) is not row and old != row]
+
+
+def read_contents(store: Store, known: Iterable[str]) -> StoreContents:
+    """Read all prebuilds and the `known` workspaces, each by its id."""
+    with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+        names = dict.fromkeys([*known, *(row.id for row in tx.read_rows().prebuilds)])
+        return _make_contents(tx.list_presets(), map(tx.get_workspace, names))
+
+
+def read_listed(store: Store, known: Iterable[str]) -> StoreContents:
+    """The same, but prebuilds are taken as the store lists them, and only the others are read by their ids."""
+    with store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+        listed = {row.id: row for row in tx.read_rows().prebuilds}
+        names = dict.fromkeys([*known, *listed])
+        return _make_contents(tx.list_presets(), (listed.get(name) or tx.get_workspace(name) for name in names))
+
+
+def _make_contents(presets: Iterable[Preset], rows: Iterable[Workspace | None]) -> StoreContents:
+    return StoreContents(
+        presets={preset.id: preset for preset in presets}, workspaces={row.id: row for row in rows if row}
+    )

@@ -69,17 +69,26 @@ class World:
         self._set_up()
 
     def connect(self, injector: Injector) -> Store:
-        return FaultyStore(self._shown, injector, on_commit=self.look, on_rollback=self.watch.check_unchanged)
+        return self._make_store(injector, on_commit=self.look)
 
     def make_act_context(self, injector: Injector) -> ActContext:
         self.watch.expect(Expectation())
         return ActContext(
-            store=FaultyStore(self._shown, injector, on_commit=self._keep, on_rollback=self.watch.check_unchanged),
+            store=self._make_store(injector, on_commit=self._keep),
             clock=self.host_clock,
             host=self.host,
             resources=self.builder.resources,
             list_workspaces=self.watch.list_workspaces,
             expect=self.watch.expect,
+        )
+
+    def _make_store(self, injector: Injector, on_commit: Callable[[], None]) -> Store:
+        return FaultyStore(
+            self._shown,
+            injector,
+            on_commit=on_commit,
+            on_read=self._note,
+            on_rollback=self.watch.check_unchanged,
         )
 
     def reach_builder(self, injector: Injector) -> WorkspaceBuilder:
