@@ -9,6 +9,7 @@ from __future__ import annotations
 from mutants.records.calls import CALLS
 from mutants.records.decision import DECISION
 from mutants.records.handover import HANDOVER
+from mutants.records.hanging import HANGING
 from mutants.records.hosts import HOSTS
 from mutants.records.loop import LOOP
 from mutants.records.memory import MEMORY
@@ -26,6 +27,7 @@ MUTANTS = (
     *PASSES,
     *HANDOVER,
     *CALLS,
+    *HANGING,
     *LOOP,
     *HOSTS,
     *WORKSPACES,

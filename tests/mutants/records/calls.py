@@ -8,7 +8,7 @@ CALLS = (
     Mutant(
         "a build is submitted again while a call for it hangs",
         "runtime/loop/calls/timed_calls.py",
-        "if earlier and not earlier.ended.is_set():",
+        "if earlier and not earlier.has_ended:",
         "if earlier and group == key:",
         tests=("runtime/test_calls.py",),
     ),
@@ -36,8 +36,8 @@ CALLS = (
     Mutant(
         "a late time-out is taken for an answer",
         "runtime/loop/calls/timed_calls.py",
-        "self.ended.is_set() and not isinstance(self.error, TimeoutError)",
-        "self.ended.is_set()",
+        "self.has_ended and not isinstance(self.error, TimeoutError)",
+        "self.has_ended",
         tests=("runtime/test_calls.py",),
     ),
     Mutant(

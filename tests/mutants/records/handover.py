@@ -78,7 +78,7 @@ HANDOVER = (
     Mutant(
         "a batch is handed over at once",
         "runtime/loop/calls/handover.py",
-        "size = min(sum(answer.is_taken for answer in answers) + 1, self._width)",
+        "size = min(taken + 1, self._width)",
         "size = self._width",
         tests=("runtime/test_batches.py",),
     ),

@@ -229,4 +229,18 @@ LOOP = (
         "builds.transition = 'start' AND builds.status = 'canceled'",
         tests=("testing/test_contracts.py", "adapters/test_sqlite.py"),
     ),
+    Mutant(
+        "what Python calls unprintable is refused",
+        "decision/fields.py",
+        "return value.isprintable() or UNPRINTABLE.search(value) is None",
+        "return value.isprintable()",
+        tests=("decision/test_models.py",),
+    ),
+    Mutant(
+        "new ids have one variant",
+        "runtime/loop/options.py",
+        '"89ab"[int(digits[16], 16) % 4]',
+        '"8"',
+        tests=("runtime/test_reconciler.py",),
+    ),
 )

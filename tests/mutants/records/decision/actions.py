@@ -44,8 +44,8 @@ ACTIONS = (
     Mutant(
         "one too many is deleted",
         "decision/lifetimes/victims.py",
-        "Surplus(0, max(running - desired, 0))",
-        "Surplus(0, max(running - desired + 1, 0))",
+        "Surplus(0, max(running - most, 0))",
+        "Surplus(0, max(running - most + 1, 0))",
     ),
     Mutant(
         "starting builds are not counted",
