@@ -157,3 +157,12 @@ def test_a_storm_does_not_make_a_policy_keep_without_end() -> None:
 
 def replay_policy(case: Case, policy: Policy) -> TargetReplay:
     return replay_function(case.rest, policy.make(), case.on_miss)
+
+
+def test_scores_tell_claims_and_hits_of_each_week(scores: list[Score]) -> None:
+    """A week begins where the past ends, and the last may be short; together they are the whole."""
+    for row in scores:
+        assert len(row.weekly_claims) == len(row.weekly_hits) == 2
+        assert sum(row.weekly_hits) / sum(row.weekly_claims) == pytest.approx(row.hit_rate)
+        assert row.weekly_claims == scores[0].weekly_claims
+    assert scores[0].weekly_claims[0] > scores[0].weekly_claims[1]

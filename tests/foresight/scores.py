@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -11,8 +11,10 @@ import attrs
 from foresight.cases import Case
 from foresight.policies import Policy
 from prebuilds.whatif.targets.target_replay import replay_function
+from prebuilds.whatif.traces.ticks import TICKS_PER_SECOND
 
 _NOTICED = 0.002
+_WEEK = 7 * 86_400 * TICKS_PER_SECOND
 _SHORTFALL = 0.003  # of the hit rate, that is not held against a policy
 
 
@@ -33,6 +35,9 @@ class Score:
     best_size: int
     best_idle_hours: float
     equal_idle_hours: float
+    weekly_claims: tuple[int, ...]
+    """Claims in each week of what was held out; the last week may be short."""
+    weekly_hits: tuple[int, ...]
 
     @property
     def saved(self) -> float:
@@ -43,6 +48,8 @@ def score(case: Case, policy: Policy) -> Score:
     """Replay a policy on what was held out."""
     done = replay_function(case.rest, policy.make(), case.on_miss)
     best = case.sizes.find_smallest(case.goal)
+    weeks = [(at - case.rest.begin) // _WEEK for at in case.rest.claims]
+    count = (case.rest.end - case.rest.begin) // _WEEK + 1
     return Score(
         history=case.history.name,
         lead_minutes=case.lead_time.total_seconds() / 60,
@@ -57,7 +64,16 @@ def score(case: Case, policy: Policy) -> Score:
         best_size=best.size,
         best_idle_hours=best.idle_hours,
         equal_idle_hours=case.sizes.interpolate_idle(done.hit_rate),
+        weekly_claims=_sum_weeks(weeks, [1] * len(weeks), count),
+        weekly_hits=_sum_weeks(weeks, done.outcomes, count),
     )
+
+
+def _sum_weeks(weeks: Sequence[int], counts: Sequence[int], length: int) -> tuple[int, ...]:
+    sums = [0] * length
+    for week, count in zip(weeks, counts, strict=True):
+        sums[week] += count
+    return tuple(sums)
 
 
 def summarize(scores: Iterable[Score], singles: dict[tuple[object, ...], Score]) -> dict[str, Any]:
