@@ -16,6 +16,7 @@ from queue import Queue
 from textwrap import dedent
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -528,8 +529,8 @@ def test_the_output_is_valid_whatever_the_names(presets: list[Preset], counts: l
 @settings(max_examples=30)
 @given(strategies.global_snapshots(now=NOW))
 def test_gauges_are_the_counts_of_the_decisions(snapshot: Any) -> None:
-    """The desired counts are those of the plans, summed by labels, for any presets."""
-    store = MemoryStore()
+    """The desired counts are those of the plans, summed by labels, for any presets. A store knows no demand yet."""
+    snapshot, store = attrs.evolve(snapshot, demand=()), MemoryStore()
     with store.transaction() as tx:
         for preset in snapshot.presets:
             tx.put_preset(preset)
