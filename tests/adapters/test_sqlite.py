@@ -507,6 +507,7 @@ def test_presets_are_kept_whole(  # noqa: PLR0917 - the edges of several fields
         parameters=parameters,
         ttl=ttl,
         desired_instances=desired,
+        autoscale=preset.autoscale and attrs.evolve(preset.autoscale, max_instances=MAX_COUNT),
         last_invalidated_at=invalidated,
     )
     with closing(sqlite3.connect(":memory:")) as raw:
