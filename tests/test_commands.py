@@ -103,6 +103,45 @@ def test_people_tell_the_loop_what_to_do(store: str, fleet: Path, capsys: pytest
         assert call(capsys, command, "ghost", "--store", store)[::2] == (2, "there is no preset with the id 'ghost'\n")
 
 
+def test_a_promotion_finds_a_full_pool(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`status` tells how far a candidate is. Its claims miss until `promote`, which deletes the old prebuilds."""
+    old = {"id": "web-1", "desired_instances": 2, "template_id": "t", "template_version_id": "v1"}
+    new = {**old, "id": "web-2", "template_version_id": "v2", "using_active_version": False}
+    call(capsys, "run", "--store", store, "--fleet", str(write_fleet(tmp_path, old, new)), "--once")
+    expected = "v2 is a candidate: web-2 will be filled, and cannot be claimed until `promote`.\n"
+    assert call(capsys, "stage", "v2", "--store", store) == (0, expected, "")
+    note = "web-2 is of the candidate v2, 0 of 2 ready: nobody can claim it before `promote`."
+    assert note in call(capsys, "status", "--store", store)[1].splitlines()
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web-2: create 2"
+    claim = ("claim", "web-2", "--store", store, "--owner", "ann", "--name", "dev")
+    assert call(capsys, *claim) == (1, "web-2: the preset is inactive\n", "")
+    note = "web-2 is of the candidate v2, full: nobody can claim it before `promote`."
+    assert note in call(capsys, "status", "--store", store)[1].splitlines()
+    expected = "v2 is active: users get prebuilds of web-2, full. The old version's will be deleted.\n"
+    assert call(capsys, "promote", "v2", "--template", "t", "--store", store) == (0, expected, "")
+    assert call(capsys, *claim)[0] == 0
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[:2] == ["web-1: delete 2", "web-2: create 1"]
+    expected = "v1 is active: users get prebuilds of web-1, not full yet. The old version's will be deleted.\n"
+    assert call(capsys, "promote", "v1", "--store", store) == (0, expected, "")
+
+
+def test_a_candidate_can_be_given_up(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By `unstage`, or by a fleet file that has it no more. An unknown or an active version is refused."""
+    old = {"id": "web-1", "desired_instances": 1, "template_id": "t", "template_version_id": "v1"}
+    new = {**old, "id": "web-2", "template_version_id": "v2", "using_active_version": False, "is_candidate": True}
+    call(capsys, "run", "--store", store, "--fleet", str(write_fleet(tmp_path, old, new)), "--once")
+    expected = "v2 is no candidate: the prebuilds of web-2 will be deleted.\n"
+    assert call(capsys, "unstage", "v2", "--store", store) == (0, expected, "")
+    assert call(capsys, "run", "--store", store, "--once")[1].splitlines()[0] == "web-2: delete 1"
+    call(capsys, "stage", "v2", "--store", store)
+    fleet = write_fleet(tmp_path, old)
+    out = call(capsys, "run", "--store", store, "--fleet", str(fleet), "--once")[1]
+    assert "candidate" not in out
+    assert call(capsys, "stage", "v3", "--store", store)[::2] == (2, "no preset has the template version 'v3'\n")
+    status, _, err = call(capsys, "stage", "v1", "--store", store)
+    assert (status, err.split(":")[0]) == (2, "the template version 'v1' is active")
+
+
 def test_the_fleet_file_is_the_whole_fleet(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A preset that is gone from it becomes inactive, records of the others are kept, and running rows are ignored."""
     fleet = write_fleet(tmp_path, {"id": "web", "desired_instances": 1}, {"id": "gpu", "desired_instances": 1})
@@ -399,6 +438,9 @@ COMMANDS = (
     "budget remove",
     "invalidate web",
     "reset --all",
+    "stage v2",
+    "unstage v2",
+    "promote v2",
     "retire w",
     "release w",
     "claim web --owner ann --name dev",

@@ -45,6 +45,7 @@ PRESET_COLUMNS = (
     "template_version_id",
     "template_version_name",
     "template_version_active",
+    "template_version_candidate",
     "template_id",
     "template_name",
     "organization_id",
@@ -103,6 +104,7 @@ def flatten_preset(preset: Preset) -> Row:
         version.id,
         version.name,
         version.is_active,
+        version.is_candidate,
         template.id,
         template.name,
         template.organization_id,
@@ -136,16 +138,22 @@ def parse_json(text: str) -> Any:
 
 @lru_cache(2**12)  # many presets have one version
 def _make_version(*values: Any) -> TemplateVersion:
-    id_, name, is_active, template_id, template_name, organization_id, organization_name, deleted, deprecated = values
-    template = Template(
-        id=template_id,
-        name=template_name,
-        organization_id=organization_id,
-        organization_name=organization_name,
-        deleted=deleted,
-        deprecated=deprecated,
+    id_, name, is_active, is_candidate, *template = values
+    template_id, template_name, organization_id, organization_name, deleted, deprecated = template
+    return TemplateVersion(
+        id=id_,
+        name=name,
+        is_active=is_active,
+        is_candidate=is_candidate,
+        template=Template(
+            id=template_id,
+            name=template_name,
+            organization_id=organization_id,
+            organization_name=organization_name,
+            deleted=deleted,
+            deprecated=deprecated,
+        ),
     )
-    return TemplateVersion(id=id_, name=name, is_active=is_active, template=template)
 
 
 def flatten_budget(budget: Budget) -> Row:

@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `invalidate`, `reset`, `retire` and `release`: manual control of the loop."""
+"""`pause`, `invalidate`, `reset`, `stage`, `promote`, `retire`, `release` and the like: manual control of the loop."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def add_parser(commands: _Commands) -> None:
     purpose = "expire all prebuilds of a preset, so that they are replaced"
     _add(commands, "invalidate", _invalidate, purpose).add_argument("preset", metavar="PRESET", help="the preset's id")
     _add_reset(commands)
+    _add_versions(commands)
     purpose = "delete and replace a prebuild that is dead or damaged"
     _add(commands, "retire", _retire, purpose).add_argument("workspace", metavar="WORKSPACE", help="the prebuild's id")
     _add_release(commands)
@@ -48,6 +49,18 @@ def _add_reset(commands: _Commands) -> None:
     which.add_argument("preset", nargs="?", metavar="PRESET", help="the preset's id")
     which.add_argument("--all", action="store_true", help="every preset, as after an outage")
     which.add_argument("--template", metavar="T", help="every preset of the template with this id")
+
+
+def _add_versions(commands: _Commands) -> None:
+    """Add the commands that say which version of a template users get."""
+    for name, change, purpose in (
+        ("stage", _stage, "make a template version a candidate, so that its pools are full when it is promoted"),
+        ("unstage", _unstage, "give up a candidate, and delete its prebuilds"),
+        ("promote", _promote, "make a template version the active one, and delete the old version's prebuilds"),
+    ):
+        command = _add(commands, name, change, purpose)
+        command.add_argument("version", metavar="VERSION", help="the template version's id")
+        command.add_argument("--template", metavar="T", help="its template's id, if several have such a version")
 
 
 def _add_release(commands: _Commands) -> None:
@@ -87,6 +100,27 @@ def _reset(controls: Controls, options: argparse.Namespace) -> str:
         controls.reset(options.preset)
         who = options.preset
     return f"{who}: earlier failures no longer count."
+
+
+def _stage(controls: Controls, options: argparse.Namespace) -> str:
+    who = _name_presets(controls.stage(options.version, template_id=options.template))
+    return f"{options.version} is a candidate: {who} will be filled, and cannot be claimed until `promote`."
+
+
+def _unstage(controls: Controls, options: argparse.Namespace) -> str:
+    who = _name_presets(controls.unstage(options.version, template_id=options.template))
+    return f"{options.version} is no candidate: the prebuilds of {who} will be deleted."
+
+
+def _promote(controls: Controls, options: argparse.Namespace) -> str:
+    is_filled = controls.is_filled(options.version, template_id=options.template)
+    who = _name_presets(controls.promote(options.version, template_id=options.template))
+    pools = "full" if is_filled else "not full yet"
+    return f"{options.version} is active: users get prebuilds of {who}, {pools}. The old version's will be deleted."
+
+
+def _name_presets(preset_ids: Sequence[str]) -> str:
+    return ", ".join(preset_ids)
 
 
 def _describe_reset(preset_ids: Sequence[str], template_id: str | None) -> str:

@@ -75,7 +75,7 @@ Actions = tuple[ReconciliationActions, ...]
 
 def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
     """What to do for one preset, in order (R7 to R9, R18)."""
-    if not snapshot.preset.is_active:
+    if not snapshot.preset.is_wanted:
         return (*cancel_pending(snapshot), *delete_everything(snapshot))
     backoff = back_off(snapshot, policy)
     return backoff or (
@@ -90,7 +90,7 @@ def calculate_actions(snapshot: PresetSnapshot, policy: Policy) -> Actions:
 def can_skip_reconciliation(snapshot: PresetSnapshot) -> bool:
     """Whether there is clearly nothing to do: the preset is inactive and has nothing left to clean up."""
     rows = snapshot.running or snapshot.expired or snapshot.stuck
-    return not (snapshot.preset.is_active or rows or snapshot.pending)
+    return not (snapshot.preset.is_wanted or rows or snapshot.pending)
 
 
 def cancel_pending(snapshot: PresetSnapshot) -> Actions:

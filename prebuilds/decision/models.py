@@ -85,12 +85,22 @@ class Template:
 
 @attrs.frozen(kw_only=True)
 class TemplateVersion:
-    """One version of a template. `is_active` says whether new workspaces are made from it."""
+    """One version of a template. `is_active` says whether new workspaces are made from it.
+
+    The presets of an `is_candidate` version are filled as if it were active, but nobody can claim their prebuilds
+    (R17). An active version is no candidate.
+    """
 
     id: str = attrs.field(default="", validator=TEXT)
     name: str = attrs.field(default="", validator=TEXT)
     template: Template = attrs.field(factory=Template, validator=instance_of(Template))
     is_active: bool = attrs.field(default=True, validator=FLAG)
+    is_candidate: bool = attrs.field(default=False, validator=FLAG)
+
+    def __attrs_post_init__(self) -> None:
+        if self.is_candidate and self.is_active:
+            allowed = "False, as the version is active; a candidate has is_active=False"
+            raise InvalidValueError("TemplateVersion", "is_candidate", True, allowed)  # noqa: FBT003
 
 
 @attrs.frozen(kw_only=True)
@@ -134,12 +144,15 @@ class Preset:
     max_surge: int | None = attrs.field(default=None, validator=optional(COUNT))
     autoscale: Autoscale | None = attrs.field(default=None, validator=optional(instance_of(Autoscale)))
     is_active: bool = attrs.field(init=False, eq=False, repr=False)
-    """Whether prebuilds are wanted at all: the version is active and the template neither deleted nor deprecated."""
+    """Whether users get its prebuilds: the version is active and the template neither deleted nor deprecated."""
+    is_wanted: bool = attrs.field(init=False, eq=False, repr=False)
+    """Whether prebuilds are kept for it: it is active, or would be if its version, a candidate, were (R17)."""
 
     def __attrs_post_init__(self) -> None:
         version, template = self.template_version, self.template_version.template
-        is_active = version.is_active and not template.deleted and not template.deprecated
-        object.__setattr__(self, "is_active", is_active)
+        is_gone = template.deleted or template.deprecated
+        object.__setattr__(self, "is_active", version.is_active and not is_gone)
+        object.__setattr__(self, "is_wanted", (version.is_active or version.is_candidate) and not is_gone)
         if self.autoscale:
             self.autoscale.require_room([self.desired_instances, *(each.instances for each in self.schedules)])
 

@@ -98,7 +98,7 @@ def _find_invalidation(snapshot: PresetSnapshot) -> Change | None:
 
 
 def _find_backoff_end(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
-    until = calculate_backoff_until(snapshot, policy) if snapshot.preset.is_active else None
+    until = calculate_backoff_until(snapshot, policy) if snapshot.preset.is_wanted else None
     return _make(_add(until, _RESOLUTION), ChangeCause.BACKOFF_END, snapshot.preset.id) if until else None
 
 
@@ -108,7 +108,7 @@ def _find_window_edge(snapshot: PresetSnapshot) -> Change | None:
 
 def _find_probe(snapshot: PresetSnapshot, policy: Policy) -> Change | None:
     """When a hard-limited preset may try a create, if it wants one."""
-    at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_active else None
+    at = calculate_probe_at(snapshot, policy) if snapshot.preset.is_wanted else None
     if at is None or at <= snapshot.now or not count_missing(snapshot):
         return None
     return _make(at, ChangeCause.PROBE, snapshot.preset.id)
@@ -126,7 +126,7 @@ def _list_oldest(snapshot: PresetSnapshot) -> Sequence[Prebuild]:
 def _find_aging(snapshot: PresetSnapshot) -> Change | None:
     """When the next prebuild is aging, so that it must be replaced."""
     preset, ahead = snapshot.preset, snapshot.preset.refresh_ahead
-    if ahead is None or not preset.is_active:
+    if ahead is None or not preset.is_wanted:
         return None
     aging = {prebuild.id for prebuild in snapshot.aging}
     young = [prebuild for prebuild in snapshot.running if prebuild.id not in aging]

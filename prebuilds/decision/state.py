@@ -20,9 +20,10 @@ class ReconciliationState:
     """How many prebuilds a preset has, should have, and has in progress.
 
     `actual` counts all running prebuilds but the stuck ones, `expired` the expired ones, `eligible` those that a user
-    could have now, and `extraneous` the unexpired ones that go, as they are beyond `desired` or replaced. `starting`
-    counts the starts but the overdue ones. `stuck` and `overdue` count those (R14), and `aging` the good ones that are
-    replaced ahead (R16). `target_source` and `target_error` say where `desired` comes from.
+    could have now, or after the promotion of a candidate (R17), and `extraneous` the unexpired ones that go, as they
+    are beyond `desired` or replaced. `starting` counts the starts but the overdue ones. `stuck` and `overdue` count
+    those (R14), and `aging` the good ones that are replaced ahead (R16). `target_source` and `target_error` say where
+    `desired` comes from.
 
     `delete_above` is what unexpired prebuilds may be there before they go, if that is more than `desired`. For a preset
     with an `autoscale`, `demand` is what the claims alone ask for, whether it acts or not, `expected_claims` how many
@@ -56,13 +57,13 @@ _make_state = make_factory(ReconciliationState, (*_COUNTS, "target_source", "tar
 
 def calculate_state(snapshot: PresetSnapshot) -> ReconciliationState:
     """The counts of one preset at one instant (R6)."""
-    is_active, target = snapshot.preset.is_active, snapshot.target
+    is_wanted, target = snapshot.preset.is_wanted, snapshot.target
     return _make_state(
         len(snapshot.running) + len(snapshot.expired),
         len(snapshot.expired),
         target.desired,
-        count_eligible(snapshot.running) if is_active else 0,
-        count_extraneous(snapshot) if is_active else 0,
+        count_eligible(snapshot.running) if is_wanted else 0,
+        count_extraneous(snapshot) if is_wanted else 0,
         count_starting(snapshot),
         count_in_progress(snapshot.in_progress, Transition.STOP),
         count_in_progress(snapshot.in_progress, Transition.DELETE),
@@ -86,6 +87,14 @@ def _list_demand(snapshot: PresetSnapshot) -> tuple[int | None, float | None, fl
 def count_eligible(running: Iterable[Prebuild]) -> int:
     """How many of these unexpired prebuilds a user could have now."""
     return sum([prebuild.ready for prebuild in running])
+
+
+def is_filled(snapshot: PresetSnapshot) -> bool:
+    """Whether the pool is full: as many prebuilds are ready as the target asks for. That of an inactive preset is not.
+
+    If the preset is a candidate, promoting its version now finds the pool full (R17).
+    """
+    return snapshot.preset.is_wanted and count_eligible(snapshot.running) >= snapshot.target.desired
 
 
 def count_extraneous(snapshot: PresetSnapshot) -> int:

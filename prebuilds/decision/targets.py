@@ -98,7 +98,7 @@ def get_demand(preset: Preset, demand: Demand | None) -> Demand | None:
 
 def _find_given_target(preset: Preset, now: datetime) -> Target:
     """The target that the preset and its schedules give."""
-    if not preset.is_active:
+    if not preset.is_wanted:
         return _INACTIVE
     if not preset.schedules:
         return _make_own_target(preset.desired_instances)
@@ -128,7 +128,7 @@ def describe_fallback(preset_id: str, error: str) -> str:
 
 def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which a window opens or closes; None if that never happens."""
-    if not preset.is_active or not preset.schedules:
+    if not preset.is_wanted or not preset.schedules:
         return None
     timetable = _compile(preset)
     return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None

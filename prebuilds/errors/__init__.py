@@ -8,8 +8,15 @@
 from __future__ import annotations
 
 from prebuilds.errors.base import InvalidValueError, MissingExtraError, PrebuildsError, shorten, show
-from prebuilds.errors.decision import MAX_PROBLEMS, InvalidCronError, InvalidSnapshotError, UnknownPresetError
+from prebuilds.errors.decision import (
+    MAX_PROBLEMS,
+    InvalidCronError,
+    InvalidSnapshotError,
+    UnknownPresetError,
+    UnknownVersionError,
+)
 from prebuilds.errors.runtime import (
+    ActiveVersionError,
     AlreadyRunningError,
     CallTimedOutError,
     ClaimConflictError,
@@ -42,6 +49,7 @@ from prebuilds.errors.whatif import InsufficientHistoryError, InvalidTraceError,
 
 __all__ = [
     "MAX_PROBLEMS",
+    "ActiveVersionError",
     "AlreadyRunningError",
     "BrokenContractError",
     "BrokenInvariantError",
@@ -73,6 +81,7 @@ __all__ = [
     "TransactionOpenError",
     "UnknownMissError",
     "UnknownPresetError",
+    "UnknownVersionError",
     "UnknownWorkspaceError",
     "UnreachableGoalError",
     "UnresolvedVersionError",

@@ -40,6 +40,17 @@ class InvalidSnapshotError(PrebuildsError, ValueError):
         return "\n".join(self.problems)
 
 
+class UnknownVersionError(PrebuildsError, LookupError):
+    """No preset of the plan, or of the store, has this template version."""
+
+    def __init__(self, version_id: str) -> None:
+        super().__init__(version_id)
+        self.version_id = version_id
+
+    def __str__(self) -> str:
+        return f"no preset has the template version {show(self.version_id)}"
+
+
 class UnknownPresetError(PrebuildsError, LookupError):
     """The snapshot, or the store, has no preset with this id."""
 

@@ -91,6 +91,17 @@ class WrongOwnerError(PrebuildsError, ValueError):
         return f"the workspace {show(self.workspace_id)} {self.problem}"
 
 
+class ActiveVersionError(PrebuildsError, ValueError):
+    """The call is only for template versions that are not active, and this one is."""
+
+    def __init__(self, version_id: str) -> None:
+        super().__init__(version_id)
+        self.version_id = version_id
+
+    def __str__(self) -> str:
+        return f"the template version {show(self.version_id)} is active: users get its prebuilds, so it is no candidate"
+
+
 class NoRoomError(PrebuildsError, RuntimeError):
     """A host's builder raises this when it takes no start now: a quota is used up, or there is no capacity.
 

@@ -16,7 +16,7 @@ class MissReason(Enum):
     NONE_ELIGIBLE = "none_eligible"
     """No prebuild of the preset is ready and unexpired."""
     INACTIVE_PRESET = "inactive_preset"
-    """The preset's version is not the active one, or its template is deleted or deprecated."""
+    """The preset's version is not the active one, a candidate included, or its template is deleted or deprecated."""
     RELEASED = "released"
     """The request was answered before, and its workspace has been released since."""
 

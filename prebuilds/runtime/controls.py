@@ -11,21 +11,25 @@ from typing import TypeVar
 
 from prebuilds.decision.models import PrebuildStatus, Preset
 from prebuilds.decision.policies.budgets import Budget, BudgetScope, combine_budgets
+from prebuilds.decision.policies.policy import Policy
+from prebuilds.decision.state import is_filled
 from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
 from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.loop.effects import make_name
+from prebuilds.runtime.loop.fleet_reading import read_fleet
 from prebuilds.runtime.models import Message, Workspace
-from prebuilds.runtime.ports import Clock, Store, Transaction
+from prebuilds.runtime.ports import Clock, Isolation, Store, Transaction
 from prebuilds.runtime.preset_lookup import is_of, require_preset
+from prebuilds.runtime.promotions import list_of_version, promote, require_version, set_candidate
 from prebuilds.runtime.publishing.relays import Relay, change_and_flush
 
 _T = TypeVar("_T")
 
 
 class Controls:
-    """Pauses and resumes reconciliation, sets budgets, resets and invalidates presets, and ends single workspaces.
+    """Pauses the loop, sets budgets, resets and invalidates presets, promotes versions, and ends single workspaces.
 
     With a `relay` the loop hears of each change at once.
     """
@@ -87,6 +91,39 @@ class Controls:
 
         return self._change(reset_all)
 
+    def stage(self, version_id: str, *, template_id: str | None = None) -> Sequence[str]:
+        """Make a template version a candidate: its presets are filled, and nobody can claim their prebuilds (R17).
+
+        The store has a preset for each version beside the others, under an id of its own. Returns the ids of those of
+        this version. Raises `UnknownVersionError`, `ActiveVersionError`, `InvalidValueError` unless the version is one
+        of a single template, and `StoreBusyError` if another call stages or promotes at the same time.
+        """
+        return self._change_version(lambda tx: set_candidate(tx, version_id, template_id, is_candidate=True))
+
+    def unstage(self, version_id: str, *, template_id: str | None = None) -> Sequence[str]:
+        """Give up a candidate: its prebuilds are deleted. Returns and raises the same as `stage`."""
+        return self._change_version(lambda tx: set_candidate(tx, version_id, template_id, is_candidate=False))
+
+    def is_filled(self, version_id: str, *, template_id: str | None = None) -> bool:
+        """Whether promoting this version now finds the pools of its presets full.
+
+        Raises `UnknownVersionError`, and `InvalidValueError` unless the version is one of a single template.
+        """
+        now = self._clock.now()
+        with self._store.transaction(isolation=Isolation.REPEATABLE_READ, read_only=True) as tx:
+            own = list_of_version(require_version(tx, version_id, template_id=template_id), version_id)
+            fleet = read_fleet(tx, now=now, policy=Policy(), selection=select(*own))
+        return all(is_filled(snapshot) for snapshot in fleet.snapshot.iterate_presets(now))
+
+    def promote(self, version_id: str, *, template_id: str | None = None) -> Sequence[str]:
+        """Make a template version the active one. From now on users get its prebuilds.
+
+        The presets of the version that was active become inactive, and their prebuilds are deleted. Other candidates
+        stay. A version that was not staged can be promoted too; its pools are empty. Returns and raises the same as
+        `stage`, but for `ActiveVersionError`.
+        """
+        return self._change_version(lambda tx: promote(tx, version_id, template_id))
+
     def retire(self, workspace_id: str) -> bool:
         """Give up a prebuild: no user gets it, and it is deleted and replaced. False if it was already given up.
 
@@ -120,6 +157,10 @@ class Controls:
 
     def _change(self, change: Callable[[Transaction], _T]) -> _T:
         return change_and_flush(self._store, self._relay, change)
+
+    def _change_version(self, change: Callable[[Transaction], _T]) -> _T:
+        """Of two changes at once of a template's versions, the second fails, as it would undo half of the first."""
+        return change_and_flush(self._store, self._relay, change, isolation=Isolation.REPEATABLE_READ)
 
     def _change_for_all(self, change: Callable[[Transaction], _T]) -> _T:
         """Change what concerns every preset, and tell the loop so."""

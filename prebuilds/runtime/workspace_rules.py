@@ -198,8 +198,8 @@ def make_prebuild(request: BuildRequest, preset: Preset, *, name: str, now: date
 
 
 def is_pinned(request: BuildRequest, preset: Preset) -> bool:
-    """Whether a start may still be added: its preset is active, and has the version that the start names."""
-    return preset.is_active and preset.template_version.id == request.template_version_id
+    """Whether a start may still be added: its preset wants prebuilds, and has the version that the start names."""
+    return preset.is_wanted and preset.template_version.id == request.template_version_id
 
 
 def add_delete(workspace: Workspace, request: BuildRequest, *, now: datetime) -> Workspace | None:

@@ -19,7 +19,7 @@ import pytest
 from servers import Database
 
 from adapters.examples import NOW, add_preset, add_ready, make_claim, make_delete, make_start
-from prebuilds import BuildStatus, InvalidValueError, TemplateVersion
+from prebuilds import BuildStatus, InvalidValueError, Preset, Template, TemplateVersion
 from prebuilds.adapters.local import LocalBuilder
 from prebuilds.errors import (
     ClaimConflictError,
@@ -45,6 +45,7 @@ from prebuilds.runtime import (
     OutboxRelay,
     Reconciler,
     Store,
+    promotions,
 )
 from prebuilds.runtime.clocks import choose_clock
 from prebuilds.runtime.fleet_rows import select
@@ -748,3 +749,29 @@ def test_a_store_that_cannot_be_opened_leaves_no_session(database: Database, mon
         postgres.PostgresStore(database.dsn, schema=database.schema)
     wait_until(database, "true", holds=False)
     assert kept
+
+
+def test_of_two_promotions_at_once_one_fails(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be repeated. Otherwise both would be active, as each promotion sees the presets as they were before."""
+    store, elsewhere = database.make_store(), database.make_store()
+    with store.transaction() as tx:
+        for number in (1, 2, 3):
+            version = TemplateVersion(id=f"v{number}", template=Template(id="t"), is_active=False, is_candidate=True)
+            tx.put_preset(Preset(id=f"p{number}", desired_instances=1, template_version=version))
+    read = promotions.require_version
+
+    def read_before_another(*given: Any, **options: Any) -> Any:
+        found = read(*given, **options)
+        monkeypatch.undo()
+        Controls(elsewhere).promote("v3")
+        return found
+
+    monkeypatch.setattr(promotions, "require_version", read_before_another)
+    with pytest.raises(StoreBusyError):
+        Controls(store).promote("v2")
+    with store.transaction(read_only=True) as tx:
+        active = [preset.id for preset in tx.list_presets() if preset.is_active]
+    assert active == ["p3"]
+    Controls(store).promote("v2")
+    with store.transaction(read_only=True) as tx:
+        assert [preset.id for preset in tx.list_presets() if preset.is_active] == ["p2"]

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision.examples import INACTIVE, MINUTE, NOW, make_prebuild, make_preset
+from decision.test_demand_laws import MODEL
 from prebuilds import (
     Build,
     BuildStatus,
@@ -35,14 +37,13 @@ from prebuilds import (
     plan,
 )
 from prebuilds.decision.demand.following import DemandFit
+from prebuilds.decision.demand.learning.presets import learn_demand
 from prebuilds.decision.demand.looking import count_seconds
 from prebuilds.decision.demand.model import DemandModel
 from prebuilds.decision.demand.state import start_state
 from prebuilds.decision.fields import LAST_NOW
 from prebuilds.decision.targets import find_next_demand_change
 from prebuilds.testing import strategies
-from tests.decision.examples import INACTIVE, MINUTE, NOW, make_prebuild, make_preset
-from tests.decision.test_demand_laws import MODEL
 
 SCALE = MODEL.autoscale
 FOLLOWING: dict[str, Any] = {"desired_instances": 0, "autoscale": SCALE}
@@ -328,3 +329,19 @@ def test_a_document_names_the_place_of_what_is_wrong() -> None:
         "presets[3].autoscale",
         "demand[0].fit.model",
     ]
+
+
+@pytest.mark.parametrize(("zone", "learned"), [("Europe/Berlin", "Europe/Berlin"), ("", "UTC"), ("nowhere", "UTC")])
+def test_a_preset_learns_from_its_own_claims(zone: str, learned: str) -> None:
+    """By the clock of its zone, and of UTC where that is unknown. Claims are known up to the end of the past."""
+    preset = make_preset(desired_instances=0, autoscale=SCALE, timezone=zone)
+    begin = NOW - timedelta(days=2)
+    demand = learn_demand(preset, [begin + 7 * MINUTE * number for number in range(300)], begin=begin, end=NOW)
+    assert (demand.preset_id, demand.fit.model.autoscale) == (preset.id, SCALE)
+    assert demand.fit.model.timezone == learned
+    assert demand.settled_at == NOW
+
+
+def test_a_preset_without_an_autoscale_learns_nothing() -> None:
+    with pytest.raises(InvalidValueError, match=r"learn_demand\.preset\.autoscale"):
+        learn_demand(make_preset(), [], begin=NOW - MINUTE, end=NOW)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision.examples import UTC
 from prebuilds import InvalidValueError
 from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.demand.following import DemandFit
@@ -21,7 +22,6 @@ from prebuilds.decision.demand.learning.singles import find_single, measure_sing
 from prebuilds.decision.demand.learning.trials import Trial, run_trial
 from prebuilds.decision.demand.model import Doubt
 from prebuilds.whatif import Trace, look_at_target, replay_target, sweep
-from tests.decision.examples import UTC
 
 DAY = timedelta(days=1)
 LEAD = timedelta(minutes=10)

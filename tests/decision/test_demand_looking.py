@@ -9,13 +9,13 @@ from typing import Any
 import attrs
 import pytest
 
+from decision.test_demand_laws import MODEL
 from prebuilds import InvalidValueError
 from prebuilds.decision.demand.following import DemandFit
 from prebuilds.decision.demand.looking import look_at_target
 from prebuilds.decision.demand.model import DemandModel, Doubt
 from prebuilds.decision.demand.state import start_state
 from prebuilds.decision.demand.storing import dump_fit, load_fit
-from tests.decision.test_demand_laws import MODEL
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)  # 09:30 in Berlin, a Monday
 

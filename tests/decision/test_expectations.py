@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision.examples import MICROSECOND, MINUTE, NOW, make_fleet, make_in_progress, make_prebuild, make_preset
 from prebuilds import (
     Expectation,
     Expectations,
@@ -26,7 +27,6 @@ from prebuilds import (
     plan,
 )
 from prebuilds.testing import strategies
-from tests.decision.examples import MICROSECOND, MINUTE, NOW, make_fleet, make_in_progress, make_prebuild, make_preset
 
 LATER = NOW + 5 * MINUTE
 STARTING = InProgress(preset_id="p", transition=Transition.START, count=3, ids=["w-0", "w-1", "w-2"])

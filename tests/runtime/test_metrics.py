@@ -40,7 +40,7 @@ from prebuilds.errors import StoreBusyError
 from prebuilds.runtime import Counter, MetricsCollector, Reconciler, Store, Transaction
 from prebuilds.testing import strategies
 from prebuilds.testing.clocks import ManualClock
-from runtime.world import HOUR, NOW, SECOND, World, make_preset
+from runtime.world import HOUR, NOW, SECOND, World, make_preset, make_version
 
 INTERVAL = timedelta(seconds=60)
 TIMEOUT = timedelta(seconds=10)
@@ -395,6 +395,18 @@ def test_every_replica_reports_the_same_even_while_paused() -> None:
     assert read_single(collectors[0], "reconciliation_paused") == 0
 
 
+def test_a_candidate_is_neither_desired_nor_eligible_yet() -> None:
+    """It may share its labels with the active version's preset, and serves nobody. What runs is counted."""
+    old = make_preset(name="web", desired_instances=1)
+    new = attrs.evolve(old, id="q", template_version=make_version("v2", is_active=False, is_candidate=True))
+    world = World(old, new)
+    world.fill()
+    collector = make_collector(world.store, clock=world.clock)
+    collector.fetch()
+    told = read_labels(collector)
+    assert (told["desired"], told["eligible"], told["running"]) == (1, 1, 2)
+
+
 def test_an_inactive_preset_is_not_reported_as_hard_limited() -> None:
     """Nothing is to be made for it, and the active version's preset may share its labels."""
     preset = make_preset(name="web", desired_instances=3)
@@ -529,14 +541,14 @@ def test_the_output_is_valid_whatever_the_names(presets: list[Preset], counts: l
 @settings(max_examples=30)
 @given(strategies.global_snapshots(now=NOW))
 def test_gauges_are_the_counts_of_the_decisions(snapshot: Any) -> None:
-    """The desired counts are those of the plans, summed by labels, for any presets. A store knows no demand yet."""
+    """The desired counts are those of the plans of active presets, summed by labels. A store knows no demand yet."""
     snapshot, store = attrs.evolve(snapshot, demand=()), MemoryStore()
     with store.transaction() as tx:
         for preset in snapshot.presets:
             tx.put_preset(preset)
     collector = make_collector(store)
     collector.fetch()
-    targets = [preset.target.desired for preset in snapshot.iterate_presets(NOW)]
+    targets = [each.target.desired for each in snapshot.iterate_presets(NOW) if each.preset.is_active]
     values = [s.value for family in collector.collect() for s in family.samples if s.name == f"{PREFIX}desired"]
     assert sum(values) == sum(targets)
     check_formats(collector)

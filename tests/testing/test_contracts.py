@@ -62,9 +62,10 @@ UNCHECKED = {
     "It may lack a `Capability`; `Capability.is_in` tells.",
     "It lasts as long as its `with` block.",
     "Make the claim as a transaction of its own.",
-    "Normally a preset belongs to one template version for good.",
+    "Normally a preset belongs to one template version for good, so that the presets of an active version and of a "
+    "candidate stand beside each other.",
     "Note that a preset's failures up to this instant no longer count towards its hard limit.",
-    "Promoting another version makes all presets of the old one inactive at once.",
+    "Promoting a version makes all presets of the old one inactive at once.",
     "Parts of a transaction, a capability.",
     "Raises `CommitUnknownError` if the connection is lost during the commit: it may or may not have succeeded.",
     "The progress of builds.",

@@ -29,7 +29,7 @@ from prebuilds import (
     calculate_target,
     plan,
 )
-from prebuilds.whatif import OnMiss, Promotion
+from prebuilds.whatif import OnMiss
 from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
 
 from .scenarios import MINUTE, Case
@@ -76,13 +76,22 @@ def list_invalidations(case: Case) -> list[datetime]:
     return sorted([*instants, *([at] if at and is_own else [])])
 
 
+def set_stage(preset: Preset, *, is_active: bool = True, is_candidate: bool = False) -> Preset:
+    version = attrs.evolve(preset.template_version, is_active=is_active, is_candidate=is_candidate)
+    return attrs.evolve(preset, template_version=version)
+
+
 class Reference:
     """The simulation of a case of one preset that begins full."""
 
     def __init__(self, case: Case) -> None:
         self.scenario, (preset,) = case.scenario, case.scenario.fleet.presets
         self.begin, self.end, self.claims = case.trace.begin, case.trace.end, list(case.trace)
-        events = [*self.scenario.promotions, *self.scenario.invalidations]
+        promotions = sorted(self.scenario.promotions, key=lambda promotion: promotion.at)
+        stages = [(one.staged_at, self.stage) if one.staged_at else None for one in promotions]
+        pairs = zip(stages, [(one.at, self.promote) for one in promotions], strict=True)
+        promoted = [event for pair in pairs for event in pair if event]
+        invalidated = [(one.at, self.invalidate) for one in self.scenario.invalidations]
         self.builder = BuildSampler(
             preset.id, self.scenario.find_lead_time(preset.id), self.scenario.mishap_rates, case.seed
         )
@@ -101,7 +110,7 @@ class Reference:
         self.hits: list[bool] = []
         self.waits: list[timedelta] = []
         self.decided: list[Any] = []
-        self.events = sorted(events, key=lambda event: (event.at, not isinstance(event, Promotion)))
+        self.events = sorted([*promoted, *invalidated], key=lambda event: event[0])
 
     def run(self) -> Reference:
         interval, now, wake_at = self.scenario.interval, self.begin, self.begin
@@ -115,7 +124,7 @@ class Reference:
             if is_due:
                 next_change = self.wake(now)
                 wake_at = now + interval if interval else next_change
-            now = min([wake_at, *self.claims[:1], *self.list_ends(), *(event.at for event in self.events[:1])])
+            now = min([wake_at, *self.claims[:1], *self.list_ends(), *(at for at, _ in self.events[:1])])
         self.serve_the_rest()
         return self
 
@@ -123,21 +132,40 @@ class Reference:
         return [item.ends_at for item in self.items if item.state == "starting"]
 
     def happen(self, now: datetime) -> None:
-        while self.events and self.events[0].at == now:
-            self.change(self.events.pop(0))
+        while self.events and self.events[0][0] == now:
+            _, change = self.events.pop(0)
+            change(now)
         for item in sorted(self.items, key=lambda item: (item.ends_at, item.number)):
             if item.state == "starting" and item.ends_at == now:
                 self.finish(item, now)
 
-    def change(self, event: Any) -> None:
-        current = self.presets[-1]
-        if not isinstance(event, Promotion):
-            self.presets[-1] = attrs.evolve(current, last_invalidated_at=event.at)
-        elif current.is_active:
-            version = attrs.evolve(current.template_version, is_active=False)
-            self.presets[-1] = attrs.evolve(current, template_version=version)
-            name = f"{self.presets[0].id} after promotion {len(self.presets)}"
-            self.presets.append(attrs.evolve(self.first, id=name, last_invalidated_at=current.last_invalidated_at))
+    @property
+    def current(self) -> Preset:
+        return next(preset for preset in reversed(self.presets) if not preset.template_version.is_candidate)
+
+    def invalidate(self, now: datetime) -> None:
+        since = self.presets.index(self.current)
+        self.presets[since:] = [attrs.evolve(preset, last_invalidated_at=now) for preset in self.presets[since:]]
+
+    def stage(self, _: datetime) -> None:
+        if self.current.is_active:
+            self.add_successor(is_active=False, is_candidate=True)
+
+    def promote(self, now: datetime) -> None:
+        current = self.current
+        if not current.is_active:
+            return
+        if current is self.presets[-1]:
+            self.add_successor()
+        old, successor = self.presets[-2:]
+        self.presets[-2:] = [set_stage(old, is_active=False), set_stage(successor, is_active=True)]
+        while self.waiting and self.take(now):
+            self.waits.append(now - self.waiting.pop(0))
+
+    def add_successor(self, **stage: bool) -> None:
+        name = f"{self.presets[0].id} after promotion {len(self.presets)}"
+        successor = attrs.evolve(self.first, id=name, last_invalidated_at=self.current.last_invalidated_at)
+        self.presets.append(set_stage(successor, **stage))
 
     def finish(self, item: Item, now: datetime) -> None:
         if item.mishap is not Mishap.NEVER_READY or self.first.ready_deadline is None:
@@ -146,7 +174,7 @@ class Reference:
             item.state = "failed"
         elif item.mishap is Mishap.NEVER_READY:
             item.state = "running"
-        elif self.waiting and item.preset_id == self.presets[-1].id:
+        elif self.waiting and item.preset_id == self.current.id:
             item.state = "claimed"
             self.waits.append(now - self.waiting.pop(0))
         else:
@@ -154,20 +182,26 @@ class Reference:
 
     def claim(self, now: datetime) -> None:
         self.claims.pop(0)
-        good = [row for row in self.make_snapshot(now).for_preset(self.presets[-1].id, now).running if row.ready]
-        self.hits.append(bool(good))
-        if good:
-            next(item for item in self.items if item.id == good[0].id).state = "claimed"
-        elif self.scenario.on_miss is OnMiss.WAIT:
+        self.hits.append(self.take(now))
+        if self.hits[-1]:
+            return
+        if self.scenario.on_miss is OnMiss.WAIT:
             self.waiting.append(now)
         else:
             self.waits.append(timedelta(microseconds=self.builder.draw_own()))
+
+    def take(self, now: datetime) -> bool:
+        """Take the oldest good prebuild of the active preset, if there is one."""
+        good = [row for row in self.make_snapshot(now).for_preset(self.current.id, now).running if row.ready]
+        if good:
+            next(item for item in self.items if item.id == good[0].id).state = "claimed"
+        return bool(good)
 
     def make_snapshot(self, now: datetime) -> GlobalSnapshot:
         starts = []
         for preset in self.presets:
             own = [item for item in self.items if item.state == "starting" and item.preset_id == preset.id]
-            spoken_for = len(self.waiting) if preset is self.presets[-1] else 0
+            spoken_for = len(self.waiting) if preset is self.current else 0
             starts += [
                 InProgress(preset_id=preset.id, transition=Transition.START, count=1, began_at=item.created_at)
                 for item in own[: max(len(own) - spoken_for, 0)]

@@ -86,6 +86,17 @@ def lead_times() -> st.SearchStrategy[Any]:
 
 
 @st.composite
+def promotions(draw: st.DrawFn) -> list[Promotion]:
+    """One after the other, some of them of a candidate that was filled before."""
+    made, since = [], BEGIN
+    for at in sorted(draw(st.lists(instants(), max_size=2))):
+        staged_at = draw(st.sampled_from((None, since, at, since + (at - since) / 2)))
+        made.append(Promotion(at=at, staged_at=staged_at))
+        since = at
+    return made
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> Case:
     """One preset, with all that a scenario can have."""
     policy = Policy(
@@ -103,7 +114,7 @@ def cases(draw: st.DrawFn) -> Case:
         never_ready_rate=draw(st.sampled_from((0.0, 0.0, 0.2))),
         interval=draw(st.sampled_from((None, MINUTE, 7 * MINUTE, 45 * MINUTE))),
         on_miss=draw(st.sampled_from(OnMiss)),
-        promotions=[Promotion(at=at) for at in draw(st.lists(instants(), max_size=2))],
+        promotions=draw(promotions()),
         invalidations=[Invalidation(at=at, preset_id="web") for at in draw(st.lists(instants(), max_size=2))],
         policy=policy,
     )

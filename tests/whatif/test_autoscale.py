@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from decision.test_demand_laws import MODEL
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,6 @@ from prebuilds.whatif import (
 from prebuilds.whatif.simulation.engine import Engine
 from prebuilds.whatif.simulation.shared_rounds import run_engines
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
-from tests.decision.test_demand_laws import MODEL
 
 from .scenarios import BEGIN, END, MINUTE, make_preset, make_trace, traces
 

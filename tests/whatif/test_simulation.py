@@ -109,6 +109,74 @@ def test_a_promotion_empties_the_pool() -> None:
     assert [decision.preset_id for decision in result.log][-1] == "web after promotion 1"
 
 
+TEN = BEGIN + 90 * MINUTE  # 10:00
+
+
+def promote_at_ten_fifteen(**changes: Any) -> Scenario:
+    """Ten prebuilds, builds of 12 min, a candidate from 10:00 on, promoted at 10:15."""
+    promotion = Promotion(at=TEN + 15 * MINUTE, staged_at=TEN)
+    fleet = make_preset(desired_instances=10)
+    return make_scenario(**{"fleet": fleet, "lead_time": 12 * MINUTE, "promotions": [promotion], **changes})
+
+
+def test_a_staged_promotion_costs_no_miss() -> None:
+    """Field case 10: ten users come at 10:16. Without the candidate all of them miss; with it, none."""
+    trace = make_trace(*[106 * MINUTE] * 10)
+    scenario = promote_at_ten_fifteen()
+    result = simulate(scenario, trace)
+    assert (result.hits, result.misses, result.created, result.deleted) == (10, 0, 20, 10)
+    (pool,) = result.pools
+    assert [one.preset.id for one in pool.presets] == ["web", "web after promotion 1"]
+    minutes = {(moment.at - TEN) // MINUTE: moment.eligible for moment in result.timeline}
+    assert minutes == {-90: 10, 0: 10, 12: 10, 15: 10, 16: 0, 28: 10}
+    bare = attrs.evolve(scenario, promotions=[Promotion(at=TEN + 15 * MINUTE)])
+    assert simulate(bare, trace).misses == 10
+
+
+def test_users_get_the_old_version_until_the_promotion() -> None:
+    """A candidate serves nobody: the eleventh user within a lead time misses, though ten of the new are ready."""
+    trace = make_trace(*[104 * MINUTE] * 11)
+    result = simulate(promote_at_ten_fifteen(), trace)
+    assert (result.hits, result.misses) == (10, 1)
+
+
+def test_users_who_wait_get_what_the_promotion_finds() -> None:
+    """At once, in the order in which they came."""
+    trace = make_trace(*[103 * MINUTE] * 12)
+    scenario = promote_at_ten_fifteen(on_miss="wait")
+    (pool,) = simulate(scenario, trace).pools
+    assert [timedelta(microseconds=wait) for wait in pool.waits] == [2 * MINUTE] * 2
+
+
+def test_a_candidate_that_is_not_promoted_serves_nobody() -> None:
+    """When the simulation ends before the promotion."""
+    scenario = promote_at_ten_fifteen()
+    trace = make_trace(*[103 * MINUTE] * 11, end=BEGIN + 104 * MINUTE)
+    scenario = attrs.evolve(scenario, promotions=[Promotion(at=trace.end, staged_at=TEN)])
+    result = simulate(scenario, trace)
+    (pool,) = result.pools
+    assert (result.hits, result.misses, len(pool.presets)) == (10, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("promotions", "problem"),
+    [
+        ([(60, 61)], r"^Promotion\.staged_at: .* must be at the latest at the promotion, 2026-11-23T09:30:00"),
+        ([(60, None), (90, 59)], r"^Scenario\.promotions: .* staged from 2026-11-23T09:30:00\+00:00 on, as a template"),
+        ([(90, 59), (60, 10)], r"^Scenario\.promotions: .* has one candidate at a time$"),
+    ],
+)
+def test_a_template_has_one_candidate_at_a_time(promotions: list[tuple[int, int | None]], problem: str) -> None:
+    """In a simulation, each candidate succeeds the version before it. The order of the list does not matter."""
+    with pytest.raises(InvalidValueError, match=problem):
+        make_scenario(
+            promotions=[
+                Promotion(at=BEGIN + at * MINUTE, staged_at=None if staged is None else BEGIN + staged * MINUTE)
+                for at, staged in promotions
+            ]
+        )
+
+
 def test_a_promotion_is_of_one_template() -> None:
     """Presets of another template go on as before."""
     version = TemplateVersion(template=Template(id="other"))

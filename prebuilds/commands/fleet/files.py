@@ -88,7 +88,8 @@ def put_fleet(tx: Transaction, presets: Sequence[Preset], *, now: datetime) -> S
     for preset in kept:
         tx.put_preset(preset)
     for preset in noted.values():
-        tx.put_preset(attrs.evolve(preset, template_version=attrs.evolve(preset.template_version, is_active=False)))
+        version = attrs.evolve(preset.template_version, is_active=False, is_candidate=False)
+        tx.put_preset(attrs.evolve(preset, template_version=version))
     return [line for preset, put in zip(presets, kept, strict=True) for line in _list_postponed(preset, put, now)]
 
 

@@ -32,8 +32,19 @@ def list_notes(decision: Decision) -> Sequence[str]:
     ]
     error = decision.state.target_error
     fallback = [f"{describe_fallback(decision.preset_id, error)}."] if error else []
-    late = ", ".join(_list_late(decision))
-    return [*_list_limits(decision), *waits, *([f"{decision.preset_id}: {late}."] if late else []), *fallback]
+    lateness = ", ".join(_list_late(decision))
+    late = [f"{decision.preset_id}: {lateness}."] if lateness else []
+    return [*_list_candidates(decision), *_list_limits(decision), *waits, *late, *fallback]
+
+
+def _list_candidates(decision: Decision) -> Sequence[str]:
+    """How far a candidate is (R17)."""
+    preset = decision.snapshot.preset
+    if not (preset.template_version.is_candidate and preset.is_wanted):
+        return []
+    state, version = decision.state, preset.template_version.name or preset.template_version.id
+    how = "full" if decision.is_filled else f"{state.eligible} of {state.desired} ready"
+    return [f"{decision.preset_id} is of the candidate {version}, {how}: nobody can claim it before `promote`."]
 
 
 def _list_late(decision: Decision) -> Iterator[str]:

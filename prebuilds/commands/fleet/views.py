@@ -54,4 +54,4 @@ def _list_cells(decision: Decision, counted: Sequence[int]) -> Sequence[str]:
 
 def _choose_style(decision: Decision) -> str:
     state = decision.state
-    return "dim" if not decision.snapshot.preset.is_active else "" if state.eligible >= state.desired else "yellow"
+    return "dim" if not decision.snapshot.preset.is_wanted else "" if state.eligible >= state.desired else "yellow"

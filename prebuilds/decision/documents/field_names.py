@@ -43,6 +43,7 @@ _FLAT = {Preset: ("template_version", TemplateVersion), TemplateVersion: ("templ
 
 # Keys that came after 0.1. They are left out where they have their default, so that 0.1 reads what it can express.
 _LATER_KEYS: dict[type, frozenset[str]] = {
+    TemplateVersion: frozenset(("is_candidate",)),
     Preset: frozenset(
         ("ready_deadline", "build_deadline", "precedence", "ttl_jitter", "refresh_ahead", "max_surge", "autoscale")
     ),

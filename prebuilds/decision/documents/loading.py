@@ -68,8 +68,15 @@ def _dump_decision(decision: Decision) -> dict[str, Any]:
         "state": converter.write(decision.state),
         "actions": [_dump_action(action) for action in decision.actions],
         "withheld": [_dump_withheld(entry) for entry in withheld],
+        **_dump_candidate(decision),
         "next_change_at": _format_optional(decision.next_change_at),
     }
+
+
+def _dump_candidate(decision: Decision) -> dict[str, Any]:
+    """Of a candidate: whether promoting it finds the pool full (R17)."""
+    is_candidate = decision.snapshot.preset.template_version.is_candidate
+    return {"candidate": {"is_filled": decision.is_filled}} if is_candidate else {}
 
 
 def _dump_withheld(entry: Withheld) -> dict[str, Any]:

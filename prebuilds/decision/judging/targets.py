@@ -35,7 +35,7 @@ def find_timetable(preset: Preset) -> Timetable | None:
 
 def list_counts(preset: Preset) -> Sequence[int]:
     """The counts between which the target always is. A preset that is inactive wants nothing."""
-    if not preset.is_active:
+    if not preset.is_wanted:
         return (0,)
     timetable, scale = find_timetable(preset), preset.autoscale
     counts = (preset.desired_instances, *(opening.instances for opening in (timetable.openings if timetable else ())))
@@ -79,7 +79,7 @@ def follows_demand(preset: Preset) -> bool:
 
 def check_targets(preset: Preset, lead_time: timedelta) -> Iterator[Finding]:
     """What is wrong with the counts of an active preset and its windows, if they alone make the target."""
-    timetable = find_timetable(preset) if preset.is_active and not follows_demand(preset) else None
+    timetable = find_timetable(preset) if preset.is_wanted and not follows_demand(preset) else None
     weekly = list_weekly(timetable) if timetable else None
     if timetable and weekly:
         yield from _check_shrinking(preset, timetable, weekly)

@@ -60,7 +60,7 @@ def list_outlived(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) 
 
 def list_aging(preset: Preset, prebuilds: Sequence[Prebuild], now: datetime) -> tuple[Prebuild, ...]:
     """The aging ones among these good prebuilds, which are sorted oldest first; none of an inactive preset."""
-    if preset.refresh_ahead is None or not preset.ttl or not preset.is_active:
+    if preset.refresh_ahead is None or not preset.ttl or not preset.is_wanted:
         return ()
     old = _take_older(prebuilds, now, _find_shortest_ttl(preset.ttl, preset.ttl_jitter) - preset.refresh_ahead)
     return tuple([prebuild for prebuild in old if is_aging(preset, prebuild, now)])

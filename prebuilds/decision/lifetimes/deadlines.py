@@ -17,7 +17,7 @@ def split_stuck(
     preset: Preset, prebuilds: tuple[Prebuild, ...], now: datetime
 ) -> tuple[tuple[Prebuild, ...], tuple[Prebuild, ...]]:
     """The other prebuilds and the stuck ones, both in the given order. An inactive preset has no stuck ones."""
-    if preset.ready_deadline is None or not preset.is_active:
+    if preset.ready_deadline is None or not preset.is_wanted:
         return prebuilds, ()
     unready = [prebuild for prebuild in prebuilds if not prebuild.ready]  # in most pools few, and fast to find
     stuck = {prebuild.id for prebuild in unready if is_stuck(preset, prebuild, now)}
@@ -36,7 +36,7 @@ def is_stuck(preset: Preset, prebuild: Prebuild, now: datetime) -> bool:
 
 def list_ready_deadlines(preset: Preset, prebuilds: Iterable[Prebuild]) -> Iterator[tuple[datetime, str]]:
     """Of each prebuild that is not ready: when its start ended, and its id."""
-    if preset.ready_deadline is not None and preset.is_active:
+    if preset.ready_deadline is not None and preset.is_wanted:
         for prebuild in prebuilds:
             if prebuild.started_at is not None and not prebuild.ready:
                 yield prebuild.started_at, prebuild.id

@@ -19,7 +19,7 @@ from prebuilds.decision.plans.withholding import WithheldReason
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.policies.waiting import calculate_backoff_until, calculate_batch, is_probe_due, lacks_capacity
 from prebuilds.decision.presets import PresetSnapshot
-from prebuilds.decision.state import ReconciliationState, calculate_state, count_surge_room
+from prebuilds.decision.state import ReconciliationState, calculate_state, count_surge_room, is_filled
 from prebuilds.decision.unchecked import make_factory
 
 
@@ -78,6 +78,11 @@ class Decision:
     def next_change_at(self) -> datetime | None:
         """The instant of `next_change` alone."""
         return self.next_change.at if self.next_change else None
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the pool is full. If the preset is a candidate, promoting its version now finds it so (R17)."""
+        return is_filled(self.snapshot)
 
     @property
     def why(self) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def describe_orphans(orphans: Orphans) -> str:
 
 def _explain_delete(snapshot: PresetSnapshot, policy: Policy, ids: Sequence[str]) -> str:
     what = f"delete {len(ids)} ({_list(ids)})"
-    if not snapshot.preset.is_active:
+    if not snapshot.preset.is_wanted:
         return f"{what}: {_describe_inactivity(snapshot.preset)}"
     expired = {prebuild.id: prebuild for prebuild in snapshot.expired}
     if ids[0] in expired:
@@ -167,7 +167,7 @@ def _describe_target(snapshot: PresetSnapshot) -> str:
         return _describe_given_target(snapshot)
     if snapshot.target.source is TargetSource.DEMAND:
         why = known.look(snapshot.now).describe() if known else f"min_instances, as {_UNKNOWN}"
-        return f"{snapshot.target.desired} wanted ({why})"
+        return f"{_count_wanted(snapshot)} ({why})"
     given = _describe_given_target(snapshot)
     if known is None:
         return f"{given}, as {_UNKNOWN}"
@@ -175,8 +175,13 @@ def _describe_target(snapshot: PresetSnapshot) -> str:
     return f"{given}, demand {'' if scale.acts else 'does not act, and '}wants {look.wanted} ({look.describe()})"
 
 
+def _count_wanted(snapshot: PresetSnapshot) -> str:
+    by_whom = " by a candidate" if snapshot.preset.template_version.is_candidate else ""
+    return f"{snapshot.target.desired} wanted{by_whom}"
+
+
 def _describe_given_target(snapshot: PresetSnapshot) -> str:
-    target, wanted = snapshot.target, f"{snapshot.target.desired} wanted"
+    target, wanted = snapshot.target, _count_wanted(snapshot)
     if target.source is TargetSource.INACTIVE:
         return f"{wanted} ({_describe_inactivity(snapshot.preset)})"
     if target.source is TargetSource.FALLBACK:
@@ -206,7 +211,7 @@ def _describe_inactivity(preset: Preset) -> str:
     version = preset.template_version
     reasons = ["its template is deleted"] * version.template.deleted
     reasons += ["its template is deprecated"] * version.template.deprecated
-    reasons += ["its template version is not the active one"] * (not version.is_active)
+    reasons += ["its template version is not the active one"] * (not (version.is_active or version.is_candidate))
     return f"the preset is inactive, as {' and '.join(reasons)}"
 
 

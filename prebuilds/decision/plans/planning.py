@@ -20,7 +20,7 @@ from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.snapshots import GlobalSnapshot, Orphans
 from prebuilds.decision.targets import TargetSource, describe_fallback
 from prebuilds.decision.wording import describe_count, describe_instant
-from prebuilds.errors import InvalidValueError, UnknownPresetError
+from prebuilds.errors import InvalidValueError, UnknownPresetError, UnknownVersionError
 from prebuilds.renames import OldAttribute, rename_fields
 
 
@@ -64,6 +64,16 @@ class Plan:
             raise UnknownPresetError(preset_id)
         return attrs.evolve(self, decisions=decisions)
 
+    def is_filled(self, version_id: str) -> bool:
+        """Whether promoting this template version now finds the pools of all its presets full (R17).
+
+        Raises `UnknownVersionError` if no preset of the plan has this version.
+        """
+        own = [decision for decision in self if decision.snapshot.preset.template_version.id == version_id]
+        if not own:
+            raise UnknownVersionError(version_id)
+        return all(decision.is_filled for decision in own)
+
     def explain(self) -> str:
         """The whole plan in plain words, a line for each action of each decision."""
         title = f"At {describe_instant(self.now)}, {describe_count(len(self), 'preset')}:"
@@ -95,7 +105,9 @@ def list_cells(decision: Decision) -> tuple[str, ...]:
     """A decision as cells of a table, under `TABLE_HEADERS`."""
     state = decision.state
     is_plain = state.target_source is TargetSource.PRESET
-    desired = f"{state.desired}" if is_plain else f"{state.desired} ({state.target_source.value})"
+    sources = [] if is_plain else [state.target_source.value]
+    sources += ["candidate"] if decision.snapshot.preset.template_version.is_candidate else []
+    desired = f"{state.desired} ({', '.join(sources)})" if sources else f"{state.desired}"
     done = [describe_action(action) for action in decision.actions]
     withheld = [f"withheld ({entry.label}): {describe_action(entry.action)}" for entry in decision.withheld]
     counts = (state.actual, state.expired, state.eligible, state.starting)

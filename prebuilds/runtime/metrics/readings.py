@@ -104,15 +104,17 @@ def _sum_gauges(snapshots: Iterable[PresetSnapshot], policy: Policy) -> Mapping[
 
 def _measure(snapshot: PresetSnapshot, policy: Policy) -> Gauges:
     state, hold = calculate_state(snapshot), find_hold(snapshot, policy)
+    is_active = snapshot.preset.is_active
     return Gauges(
-        desired=state.desired,
+        # A candidate may share its labels with an active preset, and serves nobody yet.
+        desired=state.desired if is_active else 0,
         running=state.actual,
-        eligible=state.eligible,
+        eligible=state.eligible if is_active else 0,
         stuck=state.stuck,
         overdue=state.overdue,
         aging=state.aging,
         # An inactive preset creates nothing anyway, and may share its labels with one that does.
-        is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_active,
+        is_hard_limited=snapshot.is_hard_limited and snapshot.preset.is_wanted,
         schedule_errors=int(state.target_source is TargetSource.FALLBACK),
         holds=(hold,) if hold else (),
     )

@@ -50,8 +50,8 @@ class FleetReads(Protocol):
 
         With a `preset_id`, that preset alone; none if it is unknown.
 
-        Normally a preset belongs to one template version for good. Promoting another version makes all presets of the
-        old one inactive at once. If a preset keeps its id but changes its version or its parameters, its existing
-        prebuilds are outdated (R2).
+        Normally a preset belongs to one template version for good, so that the presets of an active version and of a
+        candidate stand beside each other. Promoting a version makes all presets of the old one inactive at once. If a
+        preset keeps its id but changes its version or its parameters, its existing prebuilds are outdated (R2).
         """
         ...

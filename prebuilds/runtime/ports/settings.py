@@ -26,6 +26,10 @@ class SettingsWrites(Protocol):
         """Note that all prebuilds created before this instant have expired."""
         ...
 
+    def set_stage(self, preset_id: str, *, is_active: bool, is_candidate: bool) -> None:
+        """Note that the preset's template version is now active, a candidate (R17), or neither; it is never both."""
+        ...
+
     def put_preset(self, preset: Preset) -> None:
         """Add a preset, or replace the one with its id. A host that has presets elsewhere needs it only for tests."""
         ...

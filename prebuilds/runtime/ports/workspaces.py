@@ -22,10 +22,10 @@ class WorkspaceWrites(Protocol):
         """Add workspaces of the prebuilds user, each with its first build, as the starts ask. Returns the ids of the
         builds that were added, in order.
 
-        Compare and set: leaves out a start unless its preset exists, is active, and has the version that the start
-        names. A transaction that would change this waits until this one has ended, or makes it fail. Also leaves out a
-        start if a workspace or a build with one of its ids exists. A workspace keeps the parameters of its start, so
-        that the same build can be requested again.
+        Compare and set: leaves out a start unless its preset exists, is active or a candidate, and has the version that
+        the start names. A transaction that would change this waits until this one has ended, or makes it fail. Also
+        leaves out a start if a workspace or a build with one of its ids exists. A workspace keeps the parameters of its
+        start, so that the same build can be requested again.
         """
         ...
 
@@ -58,8 +58,8 @@ class WorkspaceWrites(Protocol):
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         """Cancel the first builds of the preset's prebuilds that have not begun, and mark their workspaces deleted.
 
-        Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. Returns the
-        ids of the workspaces.
+        Touches a build only if it is the first of a prebuild, is PENDING, and its preset is neither active nor a
+        candidate now. Returns the ids of the workspaces.
         """
         ...
 

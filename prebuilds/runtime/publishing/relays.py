@@ -16,7 +16,7 @@ from prebuilds.errors import InvalidValueError
 from prebuilds.runtime.forks import follow_forks
 from prebuilds.runtime.logs import attempt, log_error
 from prebuilds.runtime.models import Message, OutboxEntry
-from prebuilds.runtime.ports import BatchPubSub, PubSub, Store, Transaction
+from prebuilds.runtime.ports import BatchPubSub, Isolation, PubSub, Store, Transaction
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -41,9 +41,15 @@ def flush_quietly(relay: Relay | None) -> None:
         attempt(_log, "messages not published", relay.flush)
 
 
-def change_and_flush(store: Store, relay: Relay | None, change: Callable[[Transaction], _T]) -> _T:
+def change_and_flush(
+    store: Store,
+    relay: Relay | None,
+    change: Callable[[Transaction], _T],
+    *,
+    isolation: Isolation = Isolation.READ_COMMITTED,
+) -> _T:
     """Make a change in one transaction of the store, then publish its messages. Returns what `change` returns."""
-    with store.transaction() as tx:
+    with store.transaction(isolation=isolation) as tx:
         result = change(tx)
     flush_quietly(relay)
     return result

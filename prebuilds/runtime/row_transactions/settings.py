@@ -24,6 +24,12 @@ class RowSettingsWrites(RowRole):
     def set_invalidated(self, preset_id: str, *, at: datetime) -> None:
         self._change_preset(preset_id, last_invalidated_at=at)
 
+    def set_stage(self, preset_id: str, *, is_active: bool, is_candidate: bool) -> None:
+        preset = self._written.lock_preset(preset_id, exclusive=True)
+        if preset:
+            version = attrs.evolve(preset.template_version, is_active=is_active, is_candidate=is_candidate)
+            self.rows.put_preset(attrs.evolve(preset, template_version=version))
+
     def put_preset(self, preset: Preset) -> None:
         self._written.put_preset(preset)
 

@@ -64,7 +64,7 @@ class RowWorkspaceWrites(RowRole):
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         preset = self._written.lock_preset(preset_id)
-        if preset is None or preset.is_active:
+        if preset is None or preset.is_wanted:
             return ()
         found = [row.id for row in self.rows.read_rows(select(preset_id)).prebuilds]
         canceled = [cancel_start(row, now=now) for row in self.rows.get_workspaces(found, lock=True)]

@@ -61,9 +61,14 @@ def templates() -> st.SearchStrategy[Template]:
 
 @cache
 def template_versions() -> st.SearchStrategy[TemplateVersion]:
-    """Template versions, most of them active."""
-    is_active = seldom().map(lambda is_old: not is_old)
-    return st.builds(TemplateVersion, id=few("v"), name=few("version "), template=templates(), is_active=is_active)
+    """Template versions, most of them active; some of the others are candidates."""
+    stages = sampled(*[(True, False)] * 8, (False, False), (False, True))
+    return st.builds(_make_version, few("v"), few("version "), templates(), stages)
+
+
+def _make_version(version_id: str, name: str, template: Template, stage: tuple[bool, bool]) -> TemplateVersion:
+    is_active, is_candidate = stage
+    return TemplateVersion(id=version_id, name=name, template=template, is_active=is_active, is_candidate=is_candidate)
 
 
 @cache

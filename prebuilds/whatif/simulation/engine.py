@@ -1,8 +1,8 @@
 """The engine runs one pool from begin to end. At every round, `decide` makes the decision, as it does in production.
 
 - An engine runs its pool alone, with `run`. Pools that share budgets take their rounds together: see `shared_rounds`.
-- Events at the same instant happen in this order: promotions and invalidations, ends of builds, claims, the round. If
-  the scenario has no interval, each claim gets a round of its own.
+- Events at the same instant happen in this order: candidates staged, promotions and invalidations, ends of builds,
+  claims, the round. If the scenario has no interval, each claim gets a round of its own.
 - The engine skips a round that would decide as the last one did: that one had nothing to do, nothing has happened
   since, and time alone changes nothing yet (R12). With `every_round` it skips none; nothing else differs.
 """
@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
-from operator import itemgetter
 
 from prebuilds.decision.actions import ActionType
 from prebuilds.decision.models import Preset
@@ -23,9 +22,10 @@ from prebuilds.decision.policies.budgets import MINUTE, RecentStarts
 from prebuilds.decision.presets import PresetSnapshot
 from prebuilds.decision.targets import Target, calculate_target
 from prebuilds.whatif.simulation.event_log import NEVER, EventLog, HoldReason, TargetChange
+from prebuilds.whatif.simulation.events import Staging, list_events
 from prebuilds.whatif.simulation.pool import NUMBER_BITS, SimulatedPool
 from prebuilds.whatif.simulation.preset import SimulatedPreset
-from prebuilds.whatif.simulation.scenario import Invalidation, Promotion, Scenario
+from prebuilds.whatif.simulation.scenario import Promotion, Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import count_ticks, to_instant, to_ticks
 
@@ -57,7 +57,7 @@ class Engine:
         self._preset = preset
         self._begin, self._end = begin, end
         self._interval = count_ticks(scenario.interval) if scenario.interval else None
-        self._events = deque(_list_events(scenario, preset, begin))
+        self._events = deque(list_events(scenario, preset, begin))
         self._claims = (*claims, NEVER)
         self._place = 0  # of the next claim
         self._rounds = 0
@@ -69,17 +69,25 @@ class Engine:
         """Yield the decision of each round after carrying it out."""
         for now in self._iterate_rounds():
             self.begin_round(now)
-            for simulated in self.presets:
-                if simulated.is_changed or simulated.next_change <= now or every_round:
+            due = [
+                each
+                for each in self.presets
+                if every_round or each.is_changed or each.next_change <= now or self.can_forget(each)
+            ]
+            while due:
+                for simulated in due:
                     yield self._decide(simulated, now)
-                while simulated.is_changed and self._interval is None:
-                    yield self._decide(simulated, now)
+                due = [each for each in due if each.is_changed] if self._interval is None else []
             self.end_round()
         self.finish()
 
+    def can_forget(self, simulated: SimulatedPreset) -> bool:
+        """Whether failures may be forgotten by now. Without an interval any event is the one that may find it so."""
+        return self._interval is None and simulated.build_history is not None
+
     @property
     def presets(self) -> Sequence[SimulatedPreset]:
-        """The active preset and those before it that still have prebuilds or builds."""
+        """The active preset, its candidate, and those before that still have prebuilds or builds."""
         return self._pool.presets
 
     def begin_round(self, now: int) -> None:
@@ -136,6 +144,8 @@ class Engine:
             self._serve(at - 1)
             if event is None:
                 self._pool.begin_invalidation(at)
+            elif isinstance(event, Staging):
+                self._pool.stage(at)
             elif isinstance(event, Promotion):
                 self._pool.promote(at)
             else:
@@ -252,21 +262,3 @@ class Engine:
 def _find_hold(decision: Decision) -> HoldReason | None:
     """Why nothing, or not all, was created, if only something else than this pool can change that."""
     return next((_HOLDS[withheld.reason] for withheld in decision.withheld if withheld.reason in _HOLDS), None)
-
-
-_Event = Promotion | Invalidation | None
-"""None is the instant of the invalidation that the preset knows of from the start."""
-
-
-def _list_events(scenario: Scenario, preset: Preset, begin: int) -> list[tuple[int, _Event]]:
-    """What happens to this preset, in order; a promotion comes before an invalidation at the same instant."""
-    template = preset.template_version.template.id
-    promotions = [one for one in scenario.promotions if one.template_id == template]
-    invalidations = [one for one in scenario.invalidations if one.preset_id == preset.id]
-    known = preset.last_invalidated_at
-    own: list[tuple[int, _Event]] = [(to_ticks(known), None)] if known and to_ticks(known) > begin else []
-    events: list[tuple[int, _Event]] = [
-        *((to_ticks(promotion.at), promotion) for promotion in promotions),
-        *((to_ticks(invalidation.at), invalidation) for invalidation in invalidations),
-    ]
-    return sorted([*events, *own], key=itemgetter(0))

@@ -25,7 +25,7 @@ class PrebuildOutcome(Enum):
 
     CLAIMED = "claimed"
     AWAITED = "awaited"
-    """A waiting user took it as soon as it was ready. It was never in the pool."""
+    """A waiting user took it as soon as it was ready, or at its promotion. It was never in the pool."""
     FAILED = "failed"
     """Its build failed, or missed a deadline (R14)."""
     EXPIRED = "expired"
@@ -78,7 +78,10 @@ class Hold:
 
 @attrs.frozen(kw_only=True)
 class ActivePreset:
-    """The preset that is active from `since` on: the first, or one that a promotion put in its place."""
+    """The preset that is active from `since` on: the first, or one that a promotion put in its place.
+
+    `since` is `NEVER` for the last one if it is a candidate that was not promoted.
+    """
 
     since: int
     preset: Preset

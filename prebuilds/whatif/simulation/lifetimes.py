@@ -1,7 +1,7 @@
 """Lifetimes: from when to when a user could claim each prebuild of a log, and why that ended.
 
-- A prebuild is *good* from the end of its build until it is claimed, expires, is outdated by a promotion or is deleted.
-  An expired one still runs, and costs money, until a round deletes it.
+- A prebuild is *good* from the end of its build, or from the promotion of its candidate, until it is claimed, expires,
+  is outdated by a promotion or is deleted. An expired one still runs, and costs money, until a round deletes it.
 - The count at a tick is the count after everything that happens at that tick.
 """
 
@@ -74,7 +74,8 @@ class Lifetimes:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._promoted = [active.since for active in log.presets[1:]]
+        self._since = [active.since for active in log.presets]
+        self._promoted = [since for since in self._since[1:] if since < NEVER]
 
     @cached_property
     def good(self) -> list[tuple[int, int, LossReason | None]]:
@@ -162,13 +163,19 @@ class Lifetimes:
         log = self._log
         rows = zip(log.ended, log.gone, log.outcomes, strict=True)
         for number, (ended, gone, outcome) in enumerate(rows):
-            if outcome in _NEVER_GOOD or ended > log.end or number in log.outdated or number in log.never_ready:
+            begin = self._find_begin(number, ended)
+            if outcome in _NEVER_GOOD or begin > log.end or number in log.outdated or number in log.never_ready:
                 continue
             until, loss = self._find_end(number, gone, _LOSS_REASONS.get(outcome) if outcome else None)
             if (
-                ended < until or loss is LossReason.CLAIMED
+                begin < until or loss is LossReason.CLAIMED
             ):  # a prebuild can be claimed at the instant at which it becomes ready
-                yield ended, until, loss
+                yield begin, until, loss
+
+    def _find_begin(self, number: int, ended: int) -> int:
+        """From when on a prebuild that was ready at `ended` could be claimed: a candidate's once promoted (R17)."""
+        preset_index = self._log.preset_indexes[number]
+        return max(ended, self._since[preset_index]) if preset_index else ended
 
     def _find_end(self, number: int, gone: int, loss: LossReason | None) -> tuple[int, LossReason | None]:
         until, preset_index = gone, self._log.preset_indexes[number]

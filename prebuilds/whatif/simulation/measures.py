@@ -89,7 +89,7 @@ def _measure_waits(waits: Sequence[int], claims: int) -> dict[str, timedelta]:
 
 def count_idle_ticks(log: EventLog) -> int:
     """For how many microseconds prebuilds were ready and unclaimed, summed over all of them."""
-    # A failed or awaited build is gone when it ends, and so adds nothing.
+    # A failed or awaited build is gone when it ends, and adds nothing; one that waited for its promotion was idle.
     return _sum_until(log.gone, log.end) - _sum_until(log.ended, log.end)
 
 

@@ -23,7 +23,7 @@ from prebuilds.decision.unchecked import make_prebuild
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
 from prebuilds.whatif.simulation.event_log import NEVER, ActivePreset, EventRecorder, PrebuildOutcome
-from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, succeed
+from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, make_candidate, succeed
 from prebuilds.whatif.simulation.scenario import Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
@@ -52,7 +52,9 @@ class SimulatedPool:
         """When the waiting users came, the first one first."""
         self.recorder = EventRecorder()
         self.presets: list[SimulatedPreset] = []
-        """The active preset, `current`, is last. Before it are inactive ones that still have prebuilds or builds."""
+        """The active preset, `current`, and its candidate. Before them, inactive ones that still have something."""
+        self.current: SimulatedPreset
+        self.candidate: SimulatedPreset | None = None
         self._begin(preset, begin)
         self.num_initial = len(self.recorder.created)
 
@@ -136,14 +138,40 @@ class SimulatedPool:
 
     def promote(self, at: int) -> None:
         """Make the current preset inactive and begin its successor. Does nothing if it is inactive already."""
-        old = self.current
-        if old.preset.is_active:
-            first = self.recorder.presets[0].preset
-            known = attrs.evolve(first, last_invalidated_at=old.preset.last_invalidated_at)
-            successor = succeed(known, old.place + 1)
-            old.deactivate()
-            self._add_preset(successor, self._make_build_history(successor), at)
-            self.demand = self.demand and attrs.evolve(self.demand, preset_id=successor.id)
+        old, candidate = self.current, self.candidate
+        if not old.preset.is_active:
+            return
+        successor = self._make_successor()
+        old.deactivate()
+        if candidate:
+            candidate.activate()
+            self.current, self.candidate = candidate, None
+            self.recorder.presets[candidate.place] = ActivePreset(since=at, preset=successor)
+            self.recorder.hold(at, None)  # that of the old preset; the candidate may have the same, and tells its own
+            self._serve_waiting(at)
+        else:
+            self.current = self._add_preset(successor, self._make_build_history(successor), at)
+        self.demand = self.demand and attrs.evolve(self.demand, preset_id=successor.id)
+
+    def stage(self, at: int) -> None:
+        """Begin the successor of the current preset, which fills its pool and serves nobody yet (R17)."""
+        if self.current.preset.is_active:
+            candidate = make_candidate(self._make_successor())
+            self.candidate = self._add_preset(candidate, self._make_build_history(candidate), at)
+            self.recorder.presets[-1] = ActivePreset(since=NEVER, preset=candidate)
+
+    def _make_successor(self) -> Preset:
+        first, last_invalidated_at = self.recorder.presets[0].preset, self.current.preset.last_invalidated_at
+        return succeed(attrs.evolve(first, last_invalidated_at=last_invalidated_at), self.current.place + 1)
+
+    def _serve_waiting(self, now: int) -> None:
+        """Give the waiting users what the promotion found ready."""
+        while self.waiting:
+            number = self.current.take_oldest(now, self.recorder.created)
+            if number is None:
+                return
+            self.recorder.waits.append(now - self.waiting.popleft())
+            self.recorder.close(number, now, PrebuildOutcome.AWAITED)
 
     def begin_invalidation(self, at: int) -> None:
         """Carry out an invalidation that the preset knew of beforehand, unless another one took its place."""
@@ -154,6 +182,8 @@ class SimulatedPool:
     def invalidate(self, at: int) -> None:
         """Expire the prebuilds that were created before. It replaces an invalidation that was still to come (R2)."""
         self.current.invalidate(at)
+        if self.candidate:
+            self.candidate.invalidate(at)
         self.recorder.invalidations.append(at)
 
     def take_snapshot(self, simulated: SimulatedPreset, instant: datetime) -> PresetSnapshot:
@@ -179,7 +209,7 @@ class SimulatedPool:
     def _begin(self, preset: Preset, begin: int) -> None:
         instant = to_instant(begin)
         if self._scenario.starts_full:
-            self._add_preset(preset, self._make_build_history(preset), begin)
+            self.current = self._add_preset(preset, self._make_build_history(preset), begin)
             full = [begin] * calculate_target(preset, now=instant, demand=self.demand).desired
             self._add_builds(self.current, begin, instant, full)
         else:
@@ -196,7 +226,7 @@ class SimulatedPool:
             backoff=own.backoff,
             limit=own.limit,
         )
-        self._add_preset(preset, build_history, begin)
+        self.current = self._add_preset(preset, build_history, begin)
         self.current.pending = own.pending
         for row in (*own.expired, *own.running):
             number = len(self.recorder.created)
@@ -213,10 +243,11 @@ class SimulatedPool:
             return None
         return BuildHistory(preset, self._scenario.policy, is_hard_limited=False, backoff=None)
 
-    def _add_preset(self, preset: Preset, build_history: BuildHistory | None, since: int) -> None:
-        self.current = SimulatedPreset(preset, len(self.recorder.presets), build_history, self.edges, since)
-        self.presets.append(self.current)
+    def _add_preset(self, preset: Preset, build_history: BuildHistory | None, since: int) -> SimulatedPreset:
+        simulated = SimulatedPreset(preset, len(self.recorder.presets), build_history, self.edges, since)
+        self.presets.append(simulated)
         self.recorder.presets.append(ActivePreset(since=since, preset=preset))
+        return simulated
 
     def _add_builds(self, simulated: SimulatedPreset, now: int, instant: datetime, ends: Sequence[int]) -> int:
         first = self.recorder.open(now, instant, ends, simulated.place)

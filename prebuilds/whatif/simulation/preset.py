@@ -74,7 +74,7 @@ class SimulatedPreset:
     @property
     def is_over(self) -> bool:
         """Whether the preset is inactive and has no prebuilds left, ready or to come."""
-        return not (self.preset.is_active or self.running or self.starts or self.pending)
+        return not (self.preset.is_wanted or self.running or self.starts or self.pending)
 
     def add(self, number: int, prebuild: Prebuild) -> None:
         """Add a prebuild that has become ready. Builds may overtake each other."""
@@ -159,7 +159,7 @@ class SimulatedPreset:
 
     def _find_next_edge(self, now: int) -> int:
         """The next tick at which a window of an active preset opens or closes."""
-        place = bisect_left(self._edges, now + 1) if self.preset.is_active else len(self._edges)
+        place = bisect_left(self._edges, now + 1) if self.preset.is_wanted else len(self._edges)
         return self._edges[place] if place < len(self._edges) else NEVER
 
     def _find_expiry(self, snapshot: PresetSnapshot) -> int:
@@ -176,6 +176,11 @@ class SimulatedPreset:
     def deactivate(self) -> None:
         """Make the template version inactive."""
         version = attrs.evolve(self.preset.template_version, is_active=False)
+        self.set_preset(attrs.evolve(self.preset, template_version=version))
+
+    def activate(self) -> None:
+        """Make the template version, a candidate, the active one."""
+        version = attrs.evolve(self.preset.template_version, is_active=True, is_candidate=False)
         self.set_preset(attrs.evolve(self.preset, template_version=version))
 
     def invalidate(self, at: int) -> None:
@@ -206,6 +211,12 @@ def succeed(first: Preset, place: int) -> Preset:
     """The preset that promotion number `place` puts in place of the first one."""
     version = attrs.evolve(first.template_version, id=_name_successor(first.template_version.id, place))
     return attrs.evolve(first, id=_name_successor(first.id, place), template_version=version)
+
+
+def make_candidate(successor: Preset) -> Preset:
+    """The successor before its promotion (R17)."""
+    version = attrs.evolve(successor.template_version, is_active=False, is_candidate=True)
+    return attrs.evolve(successor, template_version=version)
 
 
 def _name_successor(name: str, place: int) -> str:

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -75,11 +76,18 @@ class Promotion:
     """At this instant a new version of a template becomes the active one.
 
     Its presets become inactive, so their prebuilds are deleted. Each gets a successor with the same settings, which
-    begins empty and serves the claims from then on.
+    serves the claims from then on. It begins empty; or, with `staged_at`, it is filled as a candidate from that instant
+    on (R17).
     """
 
     at: datetime = attrs.field(converter=to_utc, validator=NOW)
     template_id: str = attrs.field(default="", validator=TEXT)
+    staged_at: datetime | None = attrs.field(default=None, converter=to_utc, validator=optional(NOW))
+
+    def __attrs_post_init__(self) -> None:
+        if self.staged_at is not None and self.staged_at > self.at:
+            allowed = f"at the latest at the promotion, {self.at.isoformat()}"
+            raise InvalidValueError("Promotion", "staged_at", self.staged_at, allowed)
 
 
 @attrs.frozen(kw_only=True)
@@ -155,9 +163,18 @@ class Scenario:
         for index, promotion in enumerate(self.promotions):
             if promotion.template_id not in templates:
                 yield f"promotions[{index}]", promotion, f"of a template of the fleet: one of {show(sorted(templates))}"
+        yield from self._find_overlapping_stages()
         for index, invalidation in enumerate(self.invalidations):
             if invalidation.preset_id not in ids:
                 yield f"invalidations[{index}]", invalidation, f"of a preset of the fleet: one of {show(ids)}"
+
+    def _find_overlapping_stages(self) -> Iterator[tuple[str, object, str]]:
+        for template_id in sorted({promotion.template_id for promotion in self.promotions}):
+            own = list_promotions(self.promotions, template_id)
+            for earlier, later in pairwise(own):
+                if later.staged_at is not None and later.staged_at < earlier.at:
+                    allowed = f"staged from {earlier.at.isoformat()} on, as a template has one candidate at a time"
+                    yield "promotions", later, allowed
 
     @property
     def has_mishaps(self) -> bool:
@@ -172,6 +189,11 @@ class Scenario:
     def find_lead_time(self, preset_id: str) -> LeadTime:
         """The lead time of a preset's builds."""
         return dict(self.lead_time)[preset_id] if isinstance(self.lead_time, tuple) else self.lead_time
+
+
+def list_promotions(promotions: Iterable[Promotion], template_id: str) -> Sequence[Promotion]:
+    """The promotions of a template, in the order in which they happen."""
+    return sorted((one for one in promotions if one.template_id == template_id), key=lambda one: one.at)
 
 
 def edit_snapshot(snapshot: GlobalSnapshot, edit: SnapshotEdit) -> GlobalSnapshot:

@@ -56,7 +56,7 @@ class _SharedRounds:
         for now, moved in self._iterate_rounds():
             for engine in moved:
                 engine.begin_round(now)
-            due = self._list_due(now, moved, every_round=every_round)
+            due = self._list_due(now, moved, is_first=True, every_round=every_round)
             while due:
                 yield from self._decide(due, now)
                 due = self._list_due(now, [engine for engine, _ in due]) if self._interval is None else ()
@@ -79,13 +79,21 @@ class _SharedRounds:
             now = min(moments.values())
             moved = [engine for engine, moment in moments.items() if moment == now]
 
-    def _list_due(self, now: int, moved: Iterable[Engine], *, every_round: bool = False) -> Due:
-        """The presets to decide on. Whatever changes may leave room for those that a budget held back."""
+    def _list_due(self, now: int, moved: Iterable[Engine], *, is_first: bool = False, every_round: bool = False) -> Due:
+        """The presets to decide on. Whatever changes may leave room for those that a budget held back.
+
+        What an event may have changed is looked at once in a round, so that the round ends.
+        """
         pairs = {one: engine for engine in moved for one in engine.presets}
-        due = {one: engine for one, engine in pairs.items() if one.is_changed or one.next_change <= now or every_round}
+        due = {
+            one: engine
+            for one, engine in pairs.items()
+            if every_round or one.is_changed or one.next_change <= now or (is_first and engine.can_forget(one))
+        }
         if due:
             due.update(self._held)
-        return sorted([(engine, one) for one, engine in due.items()], key=lambda pair: self._places[pair[0]])
+        pairs_due = [(engine, one) for one, engine in due.items()]
+        return sorted(pairs_due, key=lambda pair: (self._places[pair[0]], pair[1].place))
 
     def _decide(self, due: Due, now: int) -> Iterator[tuple[Engine, Decision]]:
         decided = {one: decide(engine.take_snapshot(one, now), self._policy) for engine, one in due}

@@ -15,7 +15,7 @@ MEMORY = (
     Mutant(
         "rows: a create is not pinned",
         "runtime/workspace_rules.py",
-        "    return preset.is_active and preset.template_version.id == request.template_version_id\n",
+        "    return preset.is_wanted and preset.template_version.id == request.template_version_id\n",
         "    return bool(preset and request)\n",
         ("testing/test_contracts.py",),
     ),
@@ -29,7 +29,7 @@ MEMORY = (
     Mutant(
         "rows: canceling takes an active preset's jobs",
         "runtime/row_transactions/workspaces.py",
-        "        if preset is None or preset.is_active:\n            return ()\n",
+        "        if preset is None or preset.is_wanted:\n            return ()\n",
         "        if preset is None:\n            return ()\n",
         ("testing/test_contracts.py",),
     ),

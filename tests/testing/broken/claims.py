@@ -30,7 +30,7 @@ def take_of_inactive(tx: MemoryTransaction, request: ClaimRequest) -> Workspace 
     if preset is None:
         return None
     template = attrs.evolve(preset.template_version.template, deleted=False, deprecated=False)
-    version = attrs.evolve(preset.template_version, is_active=True, template=template)
+    version = attrs.evolve(preset.template_version, is_active=True, is_candidate=False, template=template)
     tx.put_preset(attrs.evolve(preset, template_version=version))
     taken = tx.take_prebuild(request)
     tx.put_preset(preset)

@@ -145,6 +145,13 @@ def invalidate_all(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> No
         tx.set_invalidated(preset.id, at=at)
 
 
+def stage_all(tx: MemoryTransaction, preset_id: str, **stage: bool) -> None:
+    """Notes the stage of every preset."""
+    del preset_id
+    for preset in tx.list_presets():
+        tx.set_stage(preset.id, **stage)
+
+
 def reset_once(tx: MemoryTransaction, preset_id: str, *, at: datetime) -> None:
     """Keeps the first reset."""
     if not tx.read_rows(select(preset_id)).resets:

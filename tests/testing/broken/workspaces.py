@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from prebuilds.adapters.memory.transactions import MemoryTransaction
-from prebuilds.decision.models import BuildStatus, Preset
+from prebuilds.decision.models import BuildStatus, Preset, TemplateVersion
 from prebuilds.runtime.fleet_rows import ALL_PRESETS, FleetRows, Selection, select
 from prebuilds.runtime.models import BuildRequest, NewPrebuild, Workspace
 
@@ -62,6 +62,23 @@ def cancel_begun(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> lis
     return list(tx.cancel_pending(preset_id, now=now))
 
 
+def create_active(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
+    """Creates for active presets alone."""
+    preset = _get_preset(tx, prebuilds)
+    return tx.insert_prebuilds(prebuilds, now=now) if preset is None or preset.is_active else ()
+
+
+def cancel_candidate(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> list[str]:
+    """Cancels builds of candidates."""
+    preset = next(iter(tx.read_rows(select(preset_id)).presets), None)
+    if preset and preset.template_version.is_candidate:
+        tx.put_preset(attrs.evolve(preset, template_version=TemplateVersion(is_active=False)))
+    canceled = tx.cancel_pending(preset_id, now=now)
+    if preset:
+        tx.put_preset(preset)
+    return list(canceled)
+
+
 def cancel_active(tx: MemoryTransaction, preset_id: str, *, now: datetime) -> list[str]:
     """Cancels builds of active presets."""
     preset = next(iter(tx.read_rows(select(preset_id)).presets), None)
@@ -92,7 +109,7 @@ def create_unpinned(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, 
 def create_inactive(tx: MemoryTransaction, prebuilds: Sequence[NewPrebuild], *, now: datetime) -> Sequence[str]:
     """Creates for presets that are inactive."""
     preset = _get_preset(tx, prebuilds)
-    if preset is None or preset.is_active:
+    if preset is None or preset.is_wanted:
         return tx.insert_prebuilds(prebuilds, now=now)
     template = attrs.evolve(preset.template_version.template, deleted=False, deprecated=False)
     version = attrs.evolve(preset.template_version, is_active=True, template=template)

@@ -5,7 +5,7 @@
   ended, and rows are only added to it.
 - Ids compare by their bytes, and so by their code points: `created_at, id` is the order of the decision (R10).
 - Each counter is spread over slots. In a single row, all claims of a preset would wait for each other's commit.
-- `is_active` repeats `Preset.is_active` for use in statements.
+- `is_active` repeats `Preset.is_active` for use in statements, and `is_wanted` `Preset.is_wanted`.
 """
 
 from __future__ import annotations
@@ -177,6 +177,11 @@ CREATE TABLE claim_counts (
     misses integer NOT NULL,
     PRIMARY KEY (preset_id, minute, slot)
 ) WITH (fillfactor = 50);
+
+ALTER TABLE presets ADD COLUMN template_version_candidate boolean NOT NULL DEFAULT false;
+ALTER TABLE presets ADD COLUMN is_wanted boolean NOT NULL GENERATED ALWAYS AS (
+    (template_version_active OR template_version_candidate) AND NOT template_deleted AND NOT template_deprecated
+) STORED;
 
 -- Whether a prebuild is within its own ttl, as `has_outlived` calculates it.
 CREATE FUNCTION is_within_ttl(

@@ -26,6 +26,10 @@ _PUT_BUDGET = f"""
     ON CONFLICT (scope, key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in BUDGET_COLUMNS[2:])}
 """
 _REMOVE_BUDGET = "DELETE FROM budgets WHERE scope = %(scope)s AND key = %(key)s RETURNING key"
+_SET_STAGE = """
+    UPDATE presets SET template_version_active = %(is_active)s, template_version_candidate = %(is_candidate)s
+    WHERE id = %(id)s
+"""
 _COUNT = """
     INSERT INTO counters (preset_id, counter, slot, value)
     VALUES (%(preset_id)s, %(counter)s, pg_backend_pid() %% 64, %(amount)s::bigint)
@@ -64,6 +68,9 @@ class SettingsRows(Role):
 
     def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
         return bool(self._statements.write(_REMOVE_BUDGET, scope=scope.value, key=key))
+
+    def set_stage(self, preset_id: str, *, is_active: bool, is_candidate: bool) -> None:
+        self._statements.write(_SET_STAGE, id=preset_id, is_active=is_active, is_candidate=is_candidate)
 
     def add_membership(self, organization_id: str) -> None:
         sql = "INSERT INTO memberships VALUES (%(id)s) ON CONFLICT DO NOTHING"

@@ -35,7 +35,7 @@ _INSERT_PREBUILDS = """
         %(version_ids)s::text[]
     ) AS new (id, name, parameters, build_id, preset_id, version_id)
     JOIN presets ON presets.id = new.preset_id AND presets.template_version_id = new.version_id
-    WHERE presets.is_active AND NOT EXISTS (SELECT FROM builds WHERE builds.id = new.build_id)
+    WHERE presets.is_wanted AND NOT EXISTS (SELECT FROM builds WHERE builds.id = new.build_id)
     FOR SHARE OF presets
     ON CONFLICT DO NOTHING
     RETURNING build_id
@@ -79,7 +79,7 @@ NOTE_ENDED = """
 """
 _CANCEL_PENDING = f"""
     WITH preset AS MATERIALIZED (
-        SELECT id FROM presets WHERE id = %(preset_id)s AND NOT is_active FOR SHARE
+        SELECT id FROM presets WHERE id = %(preset_id)s AND NOT is_wanted FOR SHARE
     ), ended AS (
         UPDATE workspaces
         SET build_status = 'canceled', build_finished_at = greatest(%(now)s, build_created_at), deleted = true

@@ -99,7 +99,7 @@ def write_preset(preset: Preset) -> Row:
 def read_preset(row: Row) -> Preset:
     """The preset in the values of `PRESET_COLUMNS`."""
     id_, name, desired, ttl, zone, schedules, invalidated_at, status, parameters, options, *version = row
-    version_id, version_name, is_active, *template, deleted, deprecated = version
+    version_id, version_name, is_active, is_candidate, *template, deleted, deprecated = version
     return make_preset(
         (
             id_,
@@ -115,6 +115,7 @@ def read_preset(row: Row) -> Preset:
             version_id,
             version_name,
             bool(is_active),
+            bool(is_candidate),
             *template,
             bool(deleted),
             bool(deprecated),

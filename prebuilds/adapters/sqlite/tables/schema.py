@@ -165,6 +165,7 @@ _THIRD = (
         PRIMARY KEY (preset_id, minute)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE presets ADD COLUMN template_version_candidate INTEGER NOT NULL DEFAULT 0",
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

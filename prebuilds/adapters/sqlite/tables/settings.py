@@ -51,6 +51,10 @@ class SettingsRows(Role):
     def remove_budget(self, scope: BudgetScope, key: str = "") -> bool:
         return self._statements.run(_REMOVE_BUDGET, scope.value, key) > 0
 
+    def set_stage(self, preset_id: str, *, is_active: bool, is_candidate: bool) -> None:
+        sql = "UPDATE presets SET template_version_active = ?, template_version_candidate = ? WHERE id = ?"
+        self._statements.run(sql, is_active, is_candidate, preset_id)
+
     def add_membership(self, organization_id: str) -> None:
         self._statements.run("INSERT INTO memberships VALUES (?) ON CONFLICT DO NOTHING", organization_id)
 

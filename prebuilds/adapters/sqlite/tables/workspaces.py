@@ -107,7 +107,7 @@ class WorkspaceRows(Role):
 
     def cancel_pending(self, preset_id: str, *, now: datetime) -> Sequence[str]:
         preset = find_preset(self._statements, preset_id)
-        if preset is None or preset.is_active:
+        if preset is None or preset.is_wanted:
             return ()
         pending = [read_workspace(row) for row in self._statements.fetch(_PENDING, preset_id)]
         for workspace in pending:

@@ -14,7 +14,15 @@ from prebuilds.runtime.models import ClaimOrder
 from prebuilds.runtime.ports import Store
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect, expect_raises
-from prebuilds.testing.contracts.equipment.requests import DATA, INACTIVE, WEB, at, make_preset, request_claim
+from prebuilds.testing.contracts.equipment.requests import (
+    CANDIDATE,
+    DATA,
+    INACTIVE,
+    WEB,
+    at,
+    make_preset,
+    request_claim,
+)
 from prebuilds.testing.contracts.equipment.scenes import (
     Stage,
     add,
@@ -167,7 +175,7 @@ def nothing_is_taken_after_its_own_ttl(lab: Lab) -> None:
 @store_check(CHECKS, "ClaimWrites.take_prebuild", "The preset must be active")
 def nothing_of_an_inactive_preset_is_taken(lab: Lab) -> None:
     put_ready(lab.store, "w")
-    for preset in INACTIVE:
+    for preset in (*INACTIVE, CANDIDATE):
         put_presets(lab.store, preset)
         expect(take_in(lab.store, request_claim()), None, f"take_prebuild() of {preset.template_version}")
     put_presets(lab.store, WEB)

@@ -17,7 +17,7 @@ from prebuilds.runtime.ports import Capability, Store
 from prebuilds.testing.clocks import ManualClock
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
-from prebuilds.testing.contracts.equipment.requests import INACTIVE, WEB, at, request_claim
+from prebuilds.testing.contracts.equipment.requests import CANDIDATE, INACTIVE, WEB, at, request_claim
 from prebuilds.testing.contracts.equipment.scenes import Stage, add, list_ids, put_presets, put_ready
 from prebuilds.testing.contracts.equipment.threads import insist
 
@@ -143,11 +143,11 @@ def a_claim_that_misses_takes_nothing(lab: Lab) -> None:
     missed = Claim(preset_id="web", reason=MissReason.NONE_ELIGIBLE)
     expect(claim_whole(lab.store, request_id="r"), missed, "the claim of an empty pool")
     put_ready(lab.store, "w")
-    for preset in INACTIVE:
+    for preset in (*INACTIVE, CANDIDATE):
         put_presets(lab.store, preset)
         inactive = Claim(preset_id="web", reason=MissReason.INACTIVE_PRESET)
         expect(claim_whole(lab.store, request_id="r"), inactive, f"the claim of {preset.template_version}")
-    expect_counters(lab, {Counter.CLAIM_MISSED: 4}, "the counters")
+    expect_counters(lab, {Counter.CLAIM_MISSED: 5}, "the counters")
     put_presets(lab.store, WEB)
     expect(get_id(claim_whole(lab.store, request_id="r")), "w", "the id taken at last, with the same request id,")
 

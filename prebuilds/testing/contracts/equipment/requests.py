@@ -32,12 +32,13 @@ def make_preset(
     version_id: str = "v1",
     *,
     is_active: bool = True,
+    is_candidate: bool = False,
     deleted: bool = False,
     deprecated: bool = False,
 ) -> Preset:
     """A preset of the template `t`."""
     template = Template(id="t", name="template", organization_id="o", deleted=deleted, deprecated=deprecated)
-    version = TemplateVersion(id=version_id, template=template, is_active=is_active)
+    version = TemplateVersion(id=version_id, template=template, is_active=is_active, is_candidate=is_candidate)
     return Preset(id=preset_id, name=f"preset {preset_id}", template_version=version, desired_instances=2)
 
 
@@ -45,6 +46,8 @@ WEB = make_preset()
 DATA = make_preset("data")
 INACTIVE = (make_preset(is_active=False), make_preset(deleted=True), make_preset(deprecated=True))
 """The preset `WEB`, inactive for each possible reason."""
+CANDIDATE = make_preset(is_active=False, is_candidate=True)
+"""The preset `WEB` of a candidate version: it gets prebuilds, and nobody can claim them."""
 
 
 def request_start(workspace_id: str, preset: Preset = WEB, *, build_id: str | None = None) -> BuildRequest:

@@ -11,6 +11,7 @@ from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, stor
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.overtaking import expect_no_promotion_during
 from prebuilds.testing.contracts.equipment.requests import (
+    CANDIDATE,
     DATA,
     INACTIVE,
     WEB,
@@ -33,7 +34,8 @@ from prebuilds.testing.contracts.equipment.scenes import (
 
 CHECKS: list[StoreCheck] = []
 _PINNED = (
-    "Compare and set: leaves out a start unless its preset exists, is active, and has the version that the start names."
+    "Compare and set: leaves out a start unless its preset exists, is active or a candidate, and has the version that "
+    "the start names."
 )
 
 
@@ -101,6 +103,16 @@ def no_prebuild_of_an_inactive_preset(lab: Lab) -> None:
     for preset in INACTIVE:
         put_presets(lab.store, preset)
         _expect_refused(lab.store, request_start("w"), "of an inactive preset")
+
+
+@store_check(CHECKS, "WorkspaceWrites.insert_prebuilds", "is active or a candidate")
+def a_candidate_gets_prebuilds(lab: Lab) -> None:
+    put_presets(lab.store, CANDIDATE)
+    with lab.store.transaction() as tx:
+        added = insert_one(tx, request_start("w", CANDIDATE), name="w", now=at(0))
+        expect(added, True, "insert_prebuilds() of a candidate")
+    with lab.store.transaction(read_only=True) as tx:
+        expect(list_ids(tx), ["w"], "the ids of the prebuilds of a candidate")
 
 
 @store_check(CHECKS, "WorkspaceWrites.insert_prebuilds", _PINNED)

@@ -13,6 +13,7 @@ from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, stor
 from prebuilds.testing.contracts.equipment.error_words import Mismatch, expect
 from prebuilds.testing.contracts.equipment.overtaking import do_both
 from prebuilds.testing.contracts.equipment.requests import (
+    CANDIDATE,
     DATA,
     INACTIVE,
     WEB,
@@ -39,8 +40,8 @@ _GUARDED = (
     "not deleted, and has no build that is PENDING or RUNNING."
 )
 _REACH = (
-    "Touches a build only if it is the first of a prebuild, is PENDING, and its preset is inactive now. "
-    "Returns the ids of the workspaces."
+    "Touches a build only if it is the first of a prebuild, is PENDING, and its preset is neither active nor a "
+    "candidate now. Returns the ids of the workspaces."
 )
 
 
@@ -183,6 +184,15 @@ def nothing_of_an_active_preset_is_canceled(lab: Lab) -> None:
         expect(tx.cancel_pending("web", now=at(1)), [], "cancel_pending() of an active preset")
         expect(tx.cancel_pending("unknown", now=at(1)), [], "cancel_pending() of a preset that is not there")
         expect(list_ids(tx), ["w"], "the ids of the prebuilds")
+
+
+@store_check(CHECKS, "WorkspaceWrites.cancel_pending", "its preset is neither active nor a candidate now.")
+def nothing_of_a_candidate_is_canceled(lab: Lab) -> None:
+    with lab.store.transaction() as tx:
+        tx.put_preset(CANDIDATE)
+        add(tx, "w", Stage.PENDING, CANDIDATE)
+        expect(tx.cancel_pending("web", now=at(1)), [], "cancel_pending() of a candidate")
+        expect(list_ids(tx), ["w"], "the ids of the prebuilds of a candidate")
 
 
 @store_check(

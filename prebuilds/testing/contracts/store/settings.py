@@ -96,6 +96,18 @@ def an_invalidation_is_noted(lab: Lab) -> None:
             expect(tx.list_presets("data"), [DATA], "the other preset")
 
 
+@store_check(CHECKS, "SettingsWrites.set_stage", "now active, a candidate (R17), or neither")
+def a_stage_is_noted(lab: Lab) -> None:
+    put_presets(lab.store, WEB, DATA)
+    for is_active, is_candidate in ((False, True), (True, False), (False, False), (False, True), (False, False)):
+        with lab.store.transaction() as tx:
+            tx.set_stage("web", is_active=is_active, is_candidate=is_candidate)
+        version = attrs.evolve(WEB.template_version, is_active=is_active, is_candidate=is_candidate)
+        with lab.store.transaction(read_only=True) as tx:
+            expect(tx.list_presets("web"), [attrs.evolve(WEB, template_version=version)], "the preset")
+            expect(tx.list_presets("data"), [DATA], "the other preset")
+
+
 @store_check(CHECKS, "FleetReads.read_rows", "`resets` says when each preset was last reset, as (preset id, instant)")
 def the_last_reset_is_listed(lab: Lab) -> None:
     put_presets(lab.store, WEB, DATA, make_preset("never"))
@@ -116,6 +128,7 @@ def unknown_presets_are_left_alone(lab: Lab) -> None:
         tx.set_prebuild_status("unknown", PrebuildStatus.HARD_LIMITED)
         tx.set_reset("unknown", at=at(0))
         tx.set_invalidated("unknown", at=at(0))
+        tx.set_stage("unknown", is_active=True, is_candidate=False)
     with lab.store.transaction(read_only=True) as tx:
         expect(tx.list_presets(), [], "the presets, after settings of one that is not there,")
         expect(tx.read_rows().resets, [], "the resets, after a reset of a preset that is not there,")

@@ -107,9 +107,8 @@ def _promote(context: ActContext, preset_id: str) -> None:
     """Activate another version, which has a preset of its own."""
     with context.store.transaction() as tx:
         for preset in tx.list_presets(preset_id):
-            old = attrs.evolve(preset.template_version, is_active=False)
-            new = TemplateVersion(id="v3", template=old.template)
-            tx.put_preset(attrs.evolve(preset, template_version=old))
+            new = TemplateVersion(id="v3", template=preset.template_version.template)
+            tx.set_stage(preset.id, is_active=False, is_candidate=False)
             tx.put_preset(attrs.evolve(preset, id=f"{preset.id}-v3", template_version=new))
 
 

@@ -14,8 +14,8 @@ ACTIONS = (
     Mutant(
         "a backoff holds an inactive preset's clean-up",
         "decision/actions.py",
-        "    if not snapshot.preset.is_active:\n        return (*cancel",
-        "    if not snapshot.preset.is_active and not back_off(snapshot, policy):\n        return (*cancel",
+        "    if not snapshot.preset.is_wanted:\n        return (*cancel",
+        "    if not snapshot.preset.is_wanted and not back_off(snapshot, policy):\n        return (*cancel",
     ),
     Mutant(
         "a backoff ends an instant early",

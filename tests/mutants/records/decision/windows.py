@@ -54,8 +54,8 @@ WINDOWS = (
     Mutant(
         "the schedules of an inactive preset are looked at",
         "decision/targets.py",
-        "    if not preset.is_active:\n        return _INACTIVE\n",
-        "    if not preset.is_active and not preset.schedules:\n        return _INACTIVE\n",
+        "    if not preset.is_wanted:\n        return _INACTIVE\n",
+        "    if not preset.is_wanted and not preset.schedules:\n        return _INACTIVE\n",
     ),
     Mutant(
         "an edge is kept at the very instant at which it passes",
