@@ -395,7 +395,9 @@ def test_a_preset_is_in_a_result_once() -> None:
 def test_a_preset_that_hung_and_failed_waits_before_it_is_tried_again() -> None:
     """Its end is told at once. The pass that tells it asks for nothing more."""
     with HeldLoop() as held:
+        assert held.await_pass("held") == set()
         held.want("held", 2)
+        assert held.get("held").under_way == ("held",)  # so that no event is left that would ask again
         held.builder.error = TimeoutError("nobody answers")
         held.builder.leave.set()
         while not (result := held.get("held")).presets:
