@@ -27,16 +27,12 @@ class _Way(NamedTuple):
 
 
 def _write_autoscale(value: Autoscale) -> dict[str, Any]:
-    durations = {name: getattr(value, name) for name in ("lead_time", "hold")}
-    return attrs.asdict(value) | {name: None if one is None else one // _MICROSECOND for name, one in durations.items()}
+    fields = attrs.asdict(value).items()
+    return {name: one // _MICROSECOND if isinstance(one, timedelta) else one for name, one in fields}
 
 
 def _read_autoscale(value: Mapping[str, Any]) -> Autoscale:
-    hold = value["hold"]
-    durations = {
-        "lead_time": value["lead_time"] * _MICROSECOND,
-        "hold": None if hold is None else hold * _MICROSECOND,
-    }
+    durations = {name: value[name] * _MICROSECOND for name in ("lead_time", "hold") if value[name] is not None}
     return Autoscale(**{**value, **durations})
 
 

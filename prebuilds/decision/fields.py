@@ -119,6 +119,10 @@ def is_date(value: Any) -> bool:
     return type(value) is date
 
 
+def is_amount(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < inf
+
+
 def _is_dates(value: Any) -> bool:
     return type(value) is tuple and len(value) <= MAX_DATES and all(map(is_date, value))
 
@@ -147,7 +151,7 @@ POSITIVE_DURATION = check(
     f"a timedelta of more than 0 and up to {MAX_DURATION.days} days", lambda value: _is_duration(value) and bool(value)
 )
 SHARE = check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
-AMOUNT = check("a number of 0 or more", lambda value: type(value) in (int, float) and 0 <= value < inf)
+AMOUNT = check("a number of 0 or more", is_amount)
 INSTANT = check(INSTANT_ALLOWED, is_instant)
 DISTINCT_IDS = check(
     "a collection of distinct ids",

@@ -16,9 +16,8 @@ def _is_parameters(value: Any) -> bool:
 
 
 def _are_pairs(pairs: tuple[Any, ...]) -> bool:
-    return all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in pairs) and len(
-        {name for name, _ in pairs}
-    ) == len(pairs)
+    are_texts = all(type(pair) is tuple and len(pair) == 2 and all(map(is_text, pair)) for pair in pairs)
+    return are_texts and len({name for name, _ in pairs}) == len(pairs)
 
 
 def to_parameters(value: Any) -> Any:

@@ -154,6 +154,12 @@ def _split(
     return good, (*prebuilds[:split], *late)
 
 
+def set_stage(preset: Preset, *, is_active: bool = False, is_candidate: bool = False) -> Preset:
+    """The preset once its template version is active, a candidate (R17), or neither."""
+    version = attrs.evolve(preset.template_version, is_active=is_active, is_candidate=is_candidate)
+    return attrs.evolve(preset, template_version=version)
+
+
 def is_outdated(preset: Preset, prebuild: Prebuild) -> bool:
     """Whether a prebuild was given up, or made with another version or other parameters than its preset has now (R2).
 

@@ -102,7 +102,7 @@ def _find_given_target(preset: Preset, now: datetime) -> Target:
         return _INACTIVE
     if not preset.schedules:
         return _make_own_target(preset.desired_instances)
-    timetable = _compile(preset)
+    timetable = compile_timetable(preset)
     if not isinstance(timetable, Timetable):
         error = _describe_problems(timetable)
         return Target(desired=preset.desired_instances, source=TargetSource.FALLBACK, error=error)
@@ -112,7 +112,8 @@ def _find_given_target(preset: Preset, now: datetime) -> Target:
     return _make_target(opening.instances, TargetSource.SCHEDULE, None, opening, opening.instances)
 
 
-def _compile(preset: Preset) -> Timetable | tuple[ScheduleProblem, ...]:
+def compile_timetable(preset: Preset) -> Timetable | tuple[ScheduleProblem, ...]:
+    """The timetable of a preset, or what is wrong with its schedules."""
     return compile_schedules(preset.schedules, preset.timezone, preset.precedence, preset.desired_instances)
 
 
@@ -130,7 +131,7 @@ def find_next_target_change(preset: Preset, now: datetime) -> datetime | None:
     """The first instant after `now` at which a window opens or closes; None if that never happens."""
     if not preset.is_wanted or not preset.schedules:
         return None
-    timetable = _compile(preset)
+    timetable = compile_timetable(preset)
     return _get_edges(timetable).find_next(now) if isinstance(timetable, Timetable) else None
 
 

@@ -14,7 +14,7 @@ from prebuilds.decision.policies.budgets import Budget, BudgetScope, combine_bud
 from prebuilds.decision.policies.policy import Policy
 from prebuilds.decision.state import is_filled
 from prebuilds.errors import UnknownWorkspaceError, WrongOwnerError
-from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, tell_changed
+from prebuilds.runtime.build_reports import PREBUILDS_CHANGED, give_up, make_change_message, tell_changed
 from prebuilds.runtime.clocks import SYSTEM_CLOCK, choose_clock
 from prebuilds.runtime.fleet_rows import select
 from prebuilds.runtime.loop.effects import make_name
@@ -183,7 +183,7 @@ def _invalidate(tx: Transaction, preset_id: str, now: datetime) -> None:
         tx.set_invalidated(preset_id, at=latest)
     for workspace in prebuilds:
         tx.retire_prebuild(workspace.id)
-    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
+    tx.publish_on_commit(make_change_message(preset_id))
 
 
 def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
@@ -194,7 +194,7 @@ def _reset(tx: Transaction, presets: Iterable[Preset], now: datetime) -> None:
         begun = _list_begun(tx, preset.id, now)
         if begun:
             tx.set_reset(preset.id, at=max(begun))
-        tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset.id))
+        tx.publish_on_commit(make_change_message(preset.id))
 
 
 def _list_begun(tx: Transaction, preset_id: str, now: datetime) -> Sequence[datetime]:

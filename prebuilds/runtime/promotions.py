@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from prebuilds.decision.models import Preset
 from prebuilds.errors import ActiveVersionError, InvalidValueError, UnknownVersionError, show
-from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from prebuilds.runtime.models import Message
+from prebuilds.runtime.build_reports import make_change_message
 from prebuilds.runtime.ports import FleetReads, Transaction
 from prebuilds.runtime.preset_lookup import is_of
 
@@ -65,7 +64,7 @@ def promote(tx: Transaction, version_id: str, template_id: str | None) -> Sequen
 
 def _set_stage(tx: Transaction, preset_id: str, *, is_active: bool = False, is_candidate: bool) -> None:
     tx.set_stage(preset_id, is_active=is_active, is_candidate=is_candidate)
-    tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset_id))
+    tx.publish_on_commit(make_change_message(preset_id))
 
 
 def list_of_version(presets: Iterable[Preset], version_id: str) -> Sequence[str]:

@@ -22,6 +22,7 @@ from prebuilds.decision.documents.json_text import read_json
 from prebuilds.decision.fields import MAX_DURATION
 from prebuilds.decision.models import Preset
 from prebuilds.decision.policies.budgets import Budget
+from prebuilds.decision.presets import set_stage
 from prebuilds.decision.snapshots import find_duplicates
 from prebuilds.decision.wording import describe_instant
 from prebuilds.errors import InvalidSnapshotError, show
@@ -88,8 +89,7 @@ def put_fleet(tx: Transaction, presets: Sequence[Preset], *, now: datetime) -> S
     for preset in kept:
         tx.put_preset(preset)
     for preset in noted.values():
-        version = attrs.evolve(preset.template_version, is_active=False, is_candidate=False)
-        tx.put_preset(attrs.evolve(preset, template_version=version))
+        tx.put_preset(set_stage(preset))
     return [line for preset, put in zip(presets, kept, strict=True) for line in _list_postponed(preset, put, now)]
 
 

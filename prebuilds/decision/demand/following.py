@@ -8,7 +8,7 @@ from math import ceil, floor, inf
 import attrs
 
 from prebuilds.decision.demand.counts import count_worthy, list_worths
-from prebuilds.decision.demand.holds import hold_target
+from prebuilds.decision.demand.holds import Held, hold_target
 from prebuilds.decision.demand.means import calculate_mean
 from prebuilds.decision.demand.model import DemandModel
 from prebuilds.decision.demand.spreads import find_bin, get_bin_mean
@@ -42,10 +42,15 @@ def note_claim(model: DemandModel, state: DemandState, at: float, *, is_hit: boo
 
 def find_bounds(model: DemandModel, state: DemandState, now: float) -> tuple[DemandState, int, int]:
     """The state at the last look, the number to create up to, and that above which to delete."""
+    state, low, held = hold_wanted(model, state, now)
+    return state, low, held[0][1]
+
+
+def hold_wanted(model: DemandModel, state: DemandState, now: float) -> tuple[DemandState, int, Held]:
+    """The state at the last look, the number to create up to, and the targets that are held with it."""
     state = settle(model, state, find_last_look(model, now))
     low = find_wanted(model, state, state.minute)
-    held = hold_target(state.held, state.minute, low, model.hold)
-    return state, low, held[0][1]
+    return state, low, hold_target(state.held, state.minute, low, model.hold)
 
 
 def settle(model: DemandModel, state: DemandState, minute: float) -> DemandState:

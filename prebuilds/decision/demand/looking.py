@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from prebuilds.decision.demand.following import find_bounds
-from prebuilds.decision.demand.holds import hold_target
+from prebuilds.decision.demand.following import hold_wanted
 from prebuilds.decision.demand.means import calculate_mean
 from prebuilds.decision.demand.model import DemandModel
 from prebuilds.decision.demand.state import DemandState, fade_rates, find_signals
@@ -83,12 +82,12 @@ def count_seconds(instant: datetime) -> float:
 def look_at_target(model: DemandModel, state: DemandState, now: datetime) -> DemandTarget:
     """The target of an instant, which changes nothing. Raises `InvalidValueError` for a naive `now`."""
     at = count_seconds(require_instant("look_at_target", "now", now))
-    state, low, high = find_bounds(model, state, at)
+    state, low, held = hold_wanted(model, state, at)
     signals = find_signals(state, state.minute, model.lead)
     _, level = fade_rates(state, state.minute, model.lead).list_levels()
-    held = hold_target(state.held, state.minute, low, model.hold)
     zone = load_zone(model.timezone)
-    ends = EPOCH + timedelta(seconds=held[0][0] + model.hold)
+    since, high = held[0]
+    ends = EPOCH + timedelta(seconds=since + model.hold)
     return DemandTarget(
         now=now.astimezone(zone),
         wanted=low,

@@ -11,20 +11,19 @@ import attrs
 from prebuilds.decision.demand.autoscale import Autoscale
 from prebuilds.decision.demand.means import SIGNALS
 from prebuilds.decision.demand.spreads import BINS
-from prebuilds.decision.fields import AMOUNT, COUNT, FLAG, SHARE, check, instance_of, member_of, optional, to_tuple
-from prebuilds.decision.schedules.zones import load_zone
-
-
-def _is_amount(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < inf
-
-
-def _is_zone(value: Any) -> bool:
-    try:
-        load_zone(value)
-    except ValueError:
-        return False
-    return True
+from prebuilds.decision.fields import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    SHARE,
+    check,
+    instance_of,
+    is_amount,
+    member_of,
+    optional,
+    to_tuple,
+)
+from prebuilds.decision.schedules.zones import is_zone
 
 
 def _numbers(count: int, least: float) -> Any:
@@ -32,7 +31,7 @@ def _numbers(count: int, least: float) -> Any:
     return check(
         allowed,
         lambda value: (
-            type(value) is tuple and len(value) == count and all(_is_amount(one) and one >= least for one in value)
+            type(value) is tuple and len(value) == count and all(is_amount(one) and one >= least for one in value)
         ),
     )
 
@@ -60,7 +59,7 @@ class DemandModel:
     """What `fit_demand` learned. It goes with the state at the end of its past."""
 
     autoscale: Autoscale = attrs.field(validator=instance_of(Autoscale))
-    timezone: str = attrs.field(validator=check("a known time zone", _is_zone))
+    timezone: str = attrs.field(validator=check("a known time zone", is_zone))
     weights: tuple[float, ...] = attrs.field(converter=to_tuple, validator=_numbers(SIGNALS, 0))
     """What each signal adds to the mean."""
     spreads: tuple[float, ...] = attrs.field(converter=to_tuple, validator=_numbers(BINS, 1), repr=False)

@@ -21,7 +21,8 @@ from prebuilds.decision.judging.weeks import (
 )
 from prebuilds.decision.models import Preset
 from prebuilds.decision.schedules.openings import Opening
-from prebuilds.decision.schedules.timetables import Timetable, compile_schedules
+from prebuilds.decision.schedules.timetables import Timetable
+from prebuilds.decision.targets import compile_timetable
 from prebuilds.decision.wording import describe_duration
 
 _CLOCK_CHANGE = timedelta(hours=1)
@@ -29,7 +30,7 @@ _CLOCK_CHANGE = timedelta(hours=1)
 
 def find_timetable(preset: Preset) -> Timetable | None:
     """The timetable of a preset; None if it has no schedules or they cannot be used."""
-    timetable = compile_schedules(preset.schedules, preset.timezone, preset.precedence, preset.desired_instances)
+    timetable = compile_timetable(preset)
     return timetable if preset.schedules and isinstance(timetable, Timetable) else None
 
 

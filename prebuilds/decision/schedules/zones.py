@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timezone, tzinfo
 from functools import cache, lru_cache
+from typing import Any, TypeGuard
 
 from prebuilds.errors import show
 
@@ -28,6 +29,15 @@ def load_zone(name: str) -> tzinfo:
     # Not found; not a zone's name; a directory, or a name too long; not text, or the name of a module of tzdata.
     except (LookupError, ValueError, OSError, TypeError):
         raise ValueError(f"{show(name)} is not a known time zone{_advise(name)}") from None
+
+
+def is_zone(value: Any) -> TypeGuard[str]:
+    """Whether it is the name of a known zone."""
+    try:
+        load_zone(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _advise(name: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from prebuilds.decision.models import PrebuildStatus, Preset
+from prebuilds.decision.presets import set_stage
 from prebuilds.runtime.row_transactions.role import RowRole
 
 
@@ -27,8 +28,7 @@ class RowSettingsWrites(RowRole):
     def set_stage(self, preset_id: str, *, is_active: bool, is_candidate: bool) -> None:
         preset = self._written.lock_preset(preset_id, exclusive=True)
         if preset:
-            version = attrs.evolve(preset.template_version, is_active=is_active, is_candidate=is_candidate)
-            self.rows.put_preset(attrs.evolve(preset, template_version=version))
+            self.rows.put_preset(set_stage(preset, is_active=is_active, is_candidate=is_candidate))
 
     def put_preset(self, preset: Preset) -> None:
         self._written.put_preset(preset)

@@ -69,11 +69,7 @@ class Engine:
         """Yield the decision of each round after carrying it out."""
         for now in self._iterate_rounds():
             self.begin_round(now)
-            due = [
-                each
-                for each in self.presets
-                if every_round or each.is_changed or each.next_change <= now or self.can_forget(each)
-            ]
+            due = [each for each in self.presets if every_round or each.is_due(now) or self.can_forget(each)]
             while due:
                 for simulated in due:
                     yield self._decide(simulated, now)

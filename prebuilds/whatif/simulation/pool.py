@@ -17,13 +17,13 @@ from heapq import heapify, heappop, heappush
 import attrs
 
 from prebuilds.decision.models import Build, BuildStatus, Prebuild, Preset, Transition
-from prebuilds.decision.presets import PresetSnapshot, is_outdated
+from prebuilds.decision.presets import PresetSnapshot, is_outdated, set_stage
 from prebuilds.decision.targets import calculate_target, get_demand
 from prebuilds.decision.unchecked import make_prebuild
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.draws import BuildSampler, Mishap
 from prebuilds.whatif.simulation.event_log import NEVER, ActivePreset, EventRecorder, PrebuildOutcome
-from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, make_candidate, succeed
+from prebuilds.whatif.simulation.preset import SimulatedPreset, list_edges, succeed
 from prebuilds.whatif.simulation.scenario import Scenario
 from prebuilds.whatif.traces.on_miss import OnMiss
 from prebuilds.whatif.traces.ticks import to_instant, to_ticks
@@ -156,7 +156,7 @@ class SimulatedPool:
     def stage(self, at: int) -> None:
         """Begin the successor of the current preset, which fills its pool and serves nobody yet (R17)."""
         if self.current.preset.is_active:
-            candidate = make_candidate(self._make_successor())
+            candidate = set_stage(self._make_successor(), is_candidate=True)
             self.candidate = self._add_preset(candidate, self._make_build_history(candidate), at)
             self.recorder.presets[-1] = ActivePreset(since=NEVER, preset=candidate)
 

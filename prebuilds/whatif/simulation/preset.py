@@ -19,7 +19,7 @@ from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.lifetimes.aging import has_outlived
 from prebuilds.decision.lifetimes.deadlines import is_overdue
 from prebuilds.decision.models import InProgress, Prebuild, Preset, Transition
-from prebuilds.decision.presets import PresetSnapshot, take_preset_snapshot
+from prebuilds.decision.presets import PresetSnapshot, set_stage, take_preset_snapshot
 from prebuilds.decision.targets import find_next_target_change
 from prebuilds.whatif.simulation.build_history import BuildHistory
 from prebuilds.whatif.simulation.event_log import NEVER, make_prefix, name_prebuild
@@ -75,6 +75,10 @@ class SimulatedPreset:
     def is_over(self) -> bool:
         """Whether the preset is inactive and has no prebuilds left, ready or to come."""
         return not (self.preset.is_wanted or self.running or self.starts or self.pending)
+
+    def is_due(self, now: int) -> bool:
+        """Whether something, or time alone, may have changed its decision."""
+        return self.is_changed or self.next_change <= now
 
     def add(self, number: int, prebuild: Prebuild) -> None:
         """Add a prebuild that has become ready. Builds may overtake each other."""
@@ -175,13 +179,11 @@ class SimulatedPreset:
 
     def deactivate(self) -> None:
         """Make the template version inactive."""
-        version = attrs.evolve(self.preset.template_version, is_active=False)
-        self.set_preset(attrs.evolve(self.preset, template_version=version))
+        self.set_preset(set_stage(self.preset))
 
     def activate(self) -> None:
         """Make the template version, a candidate, the active one."""
-        version = attrs.evolve(self.preset.template_version, is_active=True, is_candidate=False)
-        self.set_preset(attrs.evolve(self.preset, template_version=version))
+        self.set_preset(set_stage(self.preset, is_active=True))
 
     def invalidate(self, at: int) -> None:
         """Expire everything that was created before this tick."""
@@ -211,12 +213,6 @@ def succeed(first: Preset, place: int) -> Preset:
     """The preset that promotion number `place` puts in place of the first one."""
     version = attrs.evolve(first.template_version, id=_name_successor(first.template_version.id, place))
     return attrs.evolve(first, id=_name_successor(first.id, place), template_version=version)
-
-
-def make_candidate(successor: Preset) -> Preset:
-    """The successor before its promotion (R17)."""
-    version = attrs.evolve(successor.template_version, is_active=False, is_candidate=True)
-    return attrs.evolve(successor, template_version=version)
 
 
 def _name_successor(name: str, place: int) -> str:

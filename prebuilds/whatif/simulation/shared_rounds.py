@@ -88,7 +88,7 @@ class _SharedRounds:
         due = {
             one: engine
             for one, engine in pairs.items()
-            if every_round or one.is_changed or one.next_change <= now or (is_first and engine.can_forget(one))
+            if every_round or one.is_due(now) or (is_first and engine.can_forget(one))
         }
         if due:
             due.update(self._held)

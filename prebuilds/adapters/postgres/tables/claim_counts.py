@@ -12,11 +12,13 @@ from datetime import datetime
 from prebuilds.adapters.postgres.connections.statements import Role
 from prebuilds.runtime.models import ClaimCount, find_minute
 
-_NOTE = """
+_ADD = """ON CONFLICT (preset_id, minute, slot) DO UPDATE
+    SET hits = claim_counts.hits + excluded.hits, misses = claim_counts.misses + excluded.misses
+"""
+_NOTE = f"""
     INSERT INTO claim_counts (preset_id, minute, slot, hits, misses)
     VALUES (%(preset_id)s, %(minute)s::timestamptz, pg_backend_pid() %% 64, %(hits)s::integer, %(misses)s::integer)
-    ON CONFLICT (preset_id, minute, slot) DO UPDATE
-    SET hits = claim_counts.hits + excluded.hits, misses = claim_counts.misses + excluded.misses
+    {_ADD}
 """
 _LIST = """
     SELECT preset_id, minute, sum(hits)::integer, sum(misses)::integer FROM claim_counts
@@ -25,15 +27,14 @@ _LIST = """
     GROUP BY preset_id, minute ORDER BY preset_id, minute
 """
 _FORGET = "DELETE FROM claim_counts WHERE minute < %(before)s::timestamptz"
-_JOIN = """
+_JOIN = f"""
     WITH apart AS (
         DELETE FROM claim_counts WHERE slot <> 64 AND minute < statement_timestamp() - interval '1 hour'
         RETURNING preset_id, minute, hits, misses
     )
     INSERT INTO claim_counts (preset_id, minute, slot, hits, misses)
     SELECT preset_id, minute, 64, sum(hits), sum(misses) FROM apart GROUP BY preset_id, minute
-    ON CONFLICT (preset_id, minute, slot) DO UPDATE
-    SET hits = claim_counts.hits + excluded.hits, misses = claim_counts.misses + excluded.misses
+    {_ADD}
 """
 
 

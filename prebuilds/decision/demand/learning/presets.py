@@ -8,7 +8,7 @@ from datetime import datetime
 from prebuilds.decision.demand.learning.fitting import fit_demand
 from prebuilds.decision.demand.rows import Demand
 from prebuilds.decision.models import Preset
-from prebuilds.decision.schedules.zones import load_zone
+from prebuilds.decision.schedules.zones import is_zone
 from prebuilds.errors import InvalidValueError
 
 
@@ -27,16 +27,8 @@ def learn_demand(
         autoscale=preset.autoscale,
         begin=begin,
         end=end,
-        timezone=_choose_zone(preset.timezone),
+        timezone=preset.timezone if is_zone(preset.timezone) else "UTC",
         own_count=preset.desired_instances,
         waits=waits,
     )
     return Demand(preset_id=preset.id, fit=fit)
-
-
-def _choose_zone(name: str | None) -> str:
-    try:
-        load_zone(name or "")
-    except ValueError:
-        return "UTC"
-    return name or "UTC"

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from prebuilds.runtime.models import ClaimCount
 from prebuilds.runtime.ports import Store
-from prebuilds.testing.contracts.claims.whole import claim_whole
+from prebuilds.testing.contracts.claims.whole import AGE, claim_whole
 from prebuilds.testing.contracts.equipment.checking import Lab, StoreCheck, store_check
 from prebuilds.testing.contracts.equipment.error_words import expect
 from prebuilds.testing.contracts.equipment.requests import DATA, WEB, at
@@ -15,7 +15,6 @@ from prebuilds.testing.contracts.equipment.scenes import put_presets, put_ready
 
 CHECKS: list[StoreCheck] = []
 _MINUTE = timedelta(minutes=1)
-_AGE = timedelta(seconds=500)  # when `claim_whole` claims
 _FIRST = at(0).replace(second=0, microsecond=0)
 
 
@@ -86,5 +85,5 @@ def a_whole_claim_is_counted_in_its_minute(lab: Lab) -> None:
     put_ready(lab.store, "one")
     for name, request_id in (("desk", "r"), ("desk", "r"), ("chair", None), ("table", None)):
         claim_whole(lab.store, name, request_id=request_id)
-    minute = (at(0) + _AGE).replace(second=0, microsecond=0)
+    minute = (at(0) + AGE).replace(second=0, microsecond=0)
     _expect(lab.store, [ClaimCount(preset_id="web", minute=minute, hits=1, misses=2)], "after a hit and two misses")

@@ -23,7 +23,7 @@ from prebuilds.testing.contracts.equipment.threads import insist
 
 CHECKS: list[StoreCheck] = []
 DIRECT = "DirectClaims.claim"
-_AGE = timedelta(seconds=500)  # of a prebuild made at `at(0)`, when it is claimed
+AGE = timedelta(seconds=500)  # of a prebuild made at `at(0)`, when it is claimed
 _MICROSECOND = timedelta.resolution
 
 
@@ -37,7 +37,7 @@ def claim_whole(
     order: ClaimOrder = ClaimOrder.OLDEST_FIRST,
 ) -> Claim:
     """Claim at `at(500)`, again while the store is busy."""
-    claims = Claims(store, clock=ManualClock(at(0) + _AGE), order=order)
+    claims = Claims(store, clock=ManualClock(at(0) + AGE), order=order)
     return insist(lambda: claims.claim(preset_id, owner_id=owner_id, name=name, request_id=request_id))
 
 
@@ -89,16 +89,16 @@ def a_whole_claim_takes_only_what_fits(lab: Lab) -> None:
 
 @store_check(CHECKS, DIRECT, "no prebuild that has expired at `claimed_at` (R2).")
 def what_has_expired_is_not_claimed(lab: Lab) -> None:
-    soon, now = at(0) + _MICROSECOND, at(0) + _AGE
+    soon, now = at(0) + _MICROSECOND, at(0) + AGE
     cases: tuple[tuple[bool, dict[str, Any]], ...] = (
-        (True, {"ttl": _AGE}),
-        (False, {"ttl": _AGE - _MICROSECOND}),
+        (True, {"ttl": AGE}),
+        (False, {"ttl": AGE - _MICROSECOND}),
         (True, {"ttl": timedelta()}),
         (True, {"ttl": timedelta(days=36_525)}),
         (True, {"last_invalidated_at": at(0)}),
         (False, {"last_invalidated_at": soon}),
-        (False, {"last_invalidated_at": soon, "ttl": _AGE}),
-        (False, {"last_invalidated_at": at(-1), "ttl": _AGE - _MICROSECOND}),
+        (False, {"last_invalidated_at": soon, "ttl": AGE}),
+        (False, {"last_invalidated_at": at(-1), "ttl": AGE - _MICROSECOND}),
         (False, {"last_invalidated_at": now}),
         (True, {"last_invalidated_at": now + _MICROSECOND}),
     )
@@ -109,7 +109,7 @@ def what_has_expired_is_not_claimed(lab: Lab) -> None:
             add(tx, f"w{number}", Stage.READY, preset)
         expected = f"w{number}" if fits else None
         claim = claim_whole(lab.store, f"desk {number}", preset_id=preset.id)
-        expect(get_id(claim), expected, f"the id taken {_AGE.seconds} s after it was created, with {changes}")
+        expect(get_id(claim), expected, f"the id taken {AGE.seconds} s after it was created, with {changes}")
 
 
 @store_check(CHECKS, DIRECT, "no prebuild that has expired at `claimed_at` (R2).")
@@ -121,15 +121,15 @@ def what_is_past_its_own_ttl_is_not_claimed(lab: Lab) -> None:
         with lab.store.transaction() as tx:
             tx.put_preset(preset)
             add(tx, name, Stage.READY, preset)
-        expected = None if has_outlived(preset, name, at(0), at(0) + _AGE) else name
+        expected = None if has_outlived(preset, name, at(0), at(0) + AGE) else name
         claim = claim_whole(lab.store, f"desk {number}", preset_id=preset.id)
-        expect(get_id(claim), expected, f"the id taken {_AGE.seconds} s after it was created, with own ttls")
+        expect(get_id(claim), expected, f"the id taken {AGE.seconds} s after it was created, with own ttls")
 
 
 @store_check(CHECKS, DIRECT, "The cutoff for that is recorded as the claim's `created_since`; the request has none.")
 def a_whole_claim_is_noted(lab: Lab) -> None:
     put_ready(lab.store, "one", "two")
-    for request_id, preset, since in (("r", WEB, None), ("s", attrs.evolve(WEB, ttl=2 * _AGE), at(0) - _AGE)):
+    for request_id, preset, since in (("r", WEB, None), ("s", attrs.evolve(WEB, ttl=2 * AGE), at(0) - AGE)):
         put_presets(lab.store, preset)
         claim = claim_whole(lab.store, request_id, request_id=request_id)
         noted = request_claim(name=request_id, request_id=request_id, created_since=since)

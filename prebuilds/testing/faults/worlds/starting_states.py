@@ -12,8 +12,8 @@ from datetime import datetime, timedelta, timezone
 import attrs
 
 from prebuilds.decision.models import BuildStatus, Preset, Template, TemplateVersion, Transition
-from prebuilds.runtime.build_reports import PREBUILDS_CHANGED
-from prebuilds.runtime.models import BuildRequest, ClaimRequest, Message, NewPrebuild
+from prebuilds.runtime.build_reports import make_change_message
+from prebuilds.runtime.models import BuildRequest, ClaimRequest, NewPrebuild
 from prebuilds.runtime.ports import Transaction
 from prebuilds.testing.faults.doubles.builders import Script
 from prebuilds.testing.faults.doubles.stopping_host import StoppingStore
@@ -122,7 +122,7 @@ def _retire(scene: Scene, preset: Preset) -> None:
 def _tell(scene: Scene, preset: Preset) -> None:
     scene.run(preset, "a")
     for _ in range(2):
-        scene.tx.publish_on_commit(Message(topic=PREBUILDS_CHANGED, body=preset.id))
+        scene.tx.publish_on_commit(make_change_message(preset.id))
 
 
 def _leave_unsubmitted(scene: Scene, preset: Preset) -> None:
