@@ -25,6 +25,7 @@ from prebuilds import (
     load_snapshot,
     plan,
 )
+from prebuilds.decision.presets import set_stage
 from prebuilds.errors import UnknownVersionError
 from prebuilds.testing import strategies
 
@@ -41,6 +42,17 @@ def test_an_active_version_is_no_candidate() -> None:
         InvalidValueError, match=r"^TemplateVersion\.is_candidate: True is not allowed; it must be False"
     ):
         TemplateVersion(is_candidate=True)
+
+
+@pytest.mark.parametrize("before", [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("stage", [(True, False), (False, True), (False, False)])
+def test_a_preset_goes_from_any_stage_to_any_other(before: tuple[bool, bool], stage: tuple[bool, bool]) -> None:
+    """Active, a candidate, or neither. Nothing else of it changes."""
+    first, then = (
+        make_preset(template_version=make_version("v2", is_active=active, is_candidate=candidate))
+        for active, candidate in (before, stage)
+    )
+    assert set_stage(first, is_active=stage[0], is_candidate=stage[1]) == then
 
 
 @pytest.mark.parametrize("gone", ["deleted", "deprecated"])
